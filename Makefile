@@ -1,0 +1,38 @@
+# Everything a newcomer types. uv is fetched into .tools/ when the machine has none.
+SHELL := /bin/bash
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
+RUN := $(UV) run --frozen
+
+.PHONY: demo test serve lint fmt types contracts setup clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(filter .tools/%,$(UV)):
+	@echo "uv is missing here: fetching it into .tools/"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-warn-script-location --target .tools/uv uv \
+	  || { $(PYTHON) -m venv .tools/venv && .tools/venv/bin/pip install --quiet uv && mkdir -p .tools/uv/bin && cp .tools/venv/bin/uv .tools/uv/bin/uv; }
+
+setup: $(filter .tools/%,$(UV))  ## install the project and its tools into .venv
+	@$(UV) sync --frozen --quiet
+
+demo: setup  ## play a whole review round in a fresh school (ARGS="--keep DIR --json")
+	@$(RUN) review-flow demo $(ARGS)
+
+test: setup  ## run the whole test suite (ARGS="-k …")
+	@$(RUN) pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
+
+serve: setup  ## start the worker and Prefect's server on the embedded defaults
+	@$(RUN) review-flow work $(ARGS)
+
+lint: setup  ## style, types and import contracts
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports --no-cache
+
+fmt: setup  ## format the code
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
