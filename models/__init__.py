@@ -1,0 +1,44 @@
+"""The tables, by the words of the field."""
+
+from models.base import Base
+from models.people import Conflict, Organization, Person, Role, Workshop
+from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
+from models.results import Adjustment, Appeal, AppealVote, Result, Signature
+from models.reviews import Assignment, CalibrationSample, PanelMark, Review
+from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
+from models.submissions import Consent, Evidence, Finding, ReferenceFace, Submission, ValidityVote
+
+__all__ = [
+    "Adjustment",
+    "Appeal",
+    "AppealVote",
+    "Assignment",
+    "AuditEvent",
+    "Base",
+    "CalibrationSample",
+    "Conflict",
+    "Consent",
+    "DueWork",
+    "Enrolment",
+    "Evidence",
+    "Finding",
+    "Hours",
+    "Message",
+    "Notice",
+    "Organization",
+    "PanelMark",
+    "PanelSeat",
+    "Person",
+    "ReferenceFace",
+    "Result",
+    "Review",
+    "Role",
+    "Round",
+    "RoundExport",
+    "SchemeVersion",
+    "SheetImport",
+    "Signature",
+    "Submission",
+    "ValidityVote",
+    "Workshop",
+]

@@ -1,0 +1,956 @@
+"""first tables
+
+Revision ID: 0001
+Revises:
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+
+    op.create_table(
+        "due_work",
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "open_round",
+                "check_evidence",
+                "allocate_reviews",
+                "advance_round",
+                "finalise_round",
+                "deliver_messages",
+                "import_sheet",
+                "export_round",
+                "purge_faces",
+                name="work_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("subject_id", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("again_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("lease_token", sa.String(), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("leased_by", sa.String(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("parked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("parked_reason", sa.Text(), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("(lease_token IS NULL) = (lease_until IS NULL)", name=op.f("ck_due_work_lease_whole")),
+        sa.CheckConstraint(
+            "(parked_at IS NULL) = (parked_reason IS NULL)", name=op.f("ck_due_work_parked_with_reason")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_due_work")),
+    )
+    with op.batch_alter_table("due_work", schema=None) as batch_op:
+        batch_op.create_index("ix_due_work_kind_due_at", ["kind", "due_at"], unique=False)
+        batch_op.create_index(
+            "uq_due_work_waiting",
+            ["kind", "subject_id"],
+            unique=True,
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
+        )
+
+    op.create_table(
+        "organization",
+        sa.Column("parent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "province",
+                "city",
+                "county",
+                "school",
+                name="organization_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["parent_id"], ["organization.id"], name=op.f("fk_organization_parent_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_organization")),
+        sa.UniqueConstraint("parent_id", "name", name=op.f("uq_organization_parent_id_name")),
+    )
+    op.create_table(
+        "workshop",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_workshop_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_workshop")),
+        sa.UniqueConstraint("organization_id", "name", name=op.f("uq_workshop_organization_id_name")),
+    )
+    op.create_table(
+        "person",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=True),
+        sa.Column("stage", sa.String(), nullable=True),
+        sa.Column("workshop_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("contact", sa.String(), nullable=True),
+        sa.Column("retires_on", sa.Date(), nullable=True),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_person_organization_id")),
+        sa.ForeignKeyConstraint(["workshop_id"], ["workshop.id"], name=op.f("fk_person_workshop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
+        sa.UniqueConstraint("organization_id", "number", name=op.f("uq_person_organization_id_number")),
+    )
+    op.create_table(
+        "audit_event",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("deed", sa.String(), nullable=False),
+        sa.Column("about", sa.String(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("previous_hash", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["actor_id"], ["person.id"], name=op.f("fk_audit_event_actor_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_audit_event_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_event")),
+        sa.UniqueConstraint("organization_id", "number", name=op.f("uq_audit_event_organization_id_number")),
+    )
+    with op.batch_alter_table("audit_event", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_event_about", ["about"], unique=False)
+
+    op.create_table(
+        "conflict",
+        sa.Column("one_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("other_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("declared_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("declared_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("one_id < other_id", name=op.f("ck_conflict_ordered")),
+        sa.ForeignKeyConstraint(["declared_by_id"], ["person.id"], name=op.f("fk_conflict_declared_by_id")),
+        sa.ForeignKeyConstraint(["one_id"], ["person.id"], name=op.f("fk_conflict_one_id")),
+        sa.ForeignKeyConstraint(["other_id"], ["person.id"], name=op.f("fk_conflict_other_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conflict")),
+        sa.UniqueConstraint("one_id", "other_id", name=op.f("uq_conflict_one_id_other_id")),
+    )
+    op.create_table(
+        "consent",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("text_version", sa.String(), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("withdrawn_at IS NULL OR withdrawn_at >= given_at", name=op.f("ck_consent_in_order")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_consent_person_id")),
+        sa.ForeignKeyConstraint(["recorded_by_id"], ["person.id"], name=op.f("fk_consent_recorded_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
+    )
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_consent_standing",
+            ["person_id"],
+            unique=True,
+            sqlite_where=sa.text("withdrawn_at IS NULL"),
+            postgresql_where=sa.text("withdrawn_at IS NULL"),
+        )
+
+    op.create_table(
+        "role",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "teacher",
+                "workshop_leader",
+                "school_admin",
+                "subject_expert",
+                "county_admin",
+                name="role_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_role_organization_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_role_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_role")),
+        sa.UniqueConstraint(
+            "person_id", "organization_id", "kind", name=op.f("uq_role_person_id_organization_id_kind")
+        ),
+    )
+    op.create_table(
+        "scheme_version",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("scheme_id", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("document", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "draft",
+                "published",
+                "retired",
+                name="scheme_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("confirmed", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("effective_from", sa.Date(), nullable=True),
+        sa.Column("published_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.id"], name=op.f("fk_scheme_version_organization_id")
+        ),
+        sa.ForeignKeyConstraint(["published_by_id"], ["person.id"], name=op.f("fk_scheme_version_published_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scheme_version")),
+        sa.UniqueConstraint(
+            "organization_id", "scheme_id", "version", name=op.f("uq_scheme_version_organization_id_scheme_id_version")
+        ),
+    )
+    op.create_table(
+        "reference_face",
+        sa.Column("consent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("encrypted", sa.LargeBinary(), nullable=True),
+        sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("purged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(encrypted IS NULL) = (purged_at IS NOT NULL)", name=op.f("ck_reference_face_purged_means_gone")
+        ),
+        sa.ForeignKeyConstraint(["consent_id"], ["consent.id"], name=op.f("fk_reference_face_consent_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_reference_face_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reference_face")),
+    )
+    op.create_table(
+        "round",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("scheme_version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("scheme_digest", sa.String(), nullable=True),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column(
+            "phase",
+            sa.Enum(
+                "setup",
+                "open",
+                "scoring",
+                "publicity",
+                "signing",
+                "closed",
+                name="round_phase",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("abilities", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("opens_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("submit_due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hard_close_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("publicity_ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sign_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("appeal_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("phase = 'setup' OR scheme_digest IS NOT NULL", name=op.f("ck_round_frozen_when_open")),
+        sa.CheckConstraint(
+            "opens_at < submit_due_at AND submit_due_at <= hard_close_at", name=op.f("ck_round_calendar")
+        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_round_organization_id")),
+        sa.ForeignKeyConstraint(["scheme_version_id"], ["scheme_version.id"], name=op.f("fk_round_scheme_version_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_round")),
+        sa.UniqueConstraint("organization_id", "name", name=op.f("uq_round_organization_id_name")),
+    )
+    op.create_table(
+        "calibration_sample",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ability", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("mark", sa.BigInteger(), nullable=False),
+        sa.Column("form", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("added_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("mark BETWEEN 0 AND 1000000", name=op.f("ck_calibration_sample_mark")),
+        sa.ForeignKeyConstraint(["added_by_id"], ["person.id"], name=op.f("fk_calibration_sample_added_by_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_calibration_sample_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_calibration_sample")),
+        sa.UniqueConstraint("round_id", "title", name=op.f("uq_calibration_sample_round_id_title")),
+    )
+    op.create_table(
+        "enrolment",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "registered",
+                "exempt",
+                "informed",
+                "self_tested",
+                "selected",
+                "assessed",
+                name="enrolment_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("exempt_reason", sa.String(), nullable=True),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("delivered_in_person_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("self_tested_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("review_cap", sa.Integer(), nullable=True),
+        sa.Column("reviewing", sa.Boolean(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "state <> 'exempt' OR exempt_reason IS NOT NULL", name=op.f("ck_enrolment_exempt_with_reason")
+        ),
+        sa.ForeignKeyConstraint(
+            ["delivered_in_person_by_id"], ["person.id"], name=op.f("fk_enrolment_delivered_in_person_by_id")
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_enrolment_person_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_enrolment_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrolment")),
+        sa.UniqueConstraint("round_id", "person_id", name=op.f("uq_enrolment_round_id_person_id")),
+    )
+    op.create_table(
+        "message",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("delivered_by", sa.String(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_message_person_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_message_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
+    )
+    op.create_table(
+        "notice",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_notice_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+        sa.UniqueConstraint("round_id", "key", name=op.f("uq_notice_round_id_key")),
+    )
+    op.create_table(
+        "panel_seat",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "member",
+                "reserve",
+                "arbiter",
+                "appeal",
+                name="seat_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_panel_seat_person_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_panel_seat_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_panel_seat")),
+        sa.UniqueConstraint("round_id", "person_id", "kind", name=op.f("uq_panel_seat_round_id_person_id_kind")),
+    )
+    op.create_table(
+        "round_export",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("results", "archive", name="export_kind", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting", "done", "refused", name="export_state", native_enum=False, create_constraint=True, length=40
+            ),
+            nullable=False,
+        ),
+        sa.Column("asked_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("storage_key", sa.String(), nullable=True),
+        sa.Column("sha256", sa.String(), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["asked_by_id"], ["person.id"], name=op.f("fk_round_export_asked_by_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_round_export_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_round_export")),
+    )
+    op.create_table(
+        "sheet_import",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "roster",
+                "hours",
+                "attendance",
+                "awards",
+                name="sheet_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("file_name", sa.String(), nullable=False),
+        sa.Column("storage_key", sa.String(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting", "done", "refused", name="import_state", native_enum=False, create_constraint=True, length=40
+            ),
+            nullable=False,
+        ),
+        sa.Column("brought_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("brought_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=True),
+        sa.Column("problems", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+        sa.Column("problems_key", sa.String(), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["brought_by_id"], ["person.id"], name=op.f("fk_sheet_import_brought_by_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_sheet_import_organization_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_sheet_import_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sheet_import")),
+    )
+    op.create_table(
+        "adjustment",
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "late_material",
+                "late_arrival",
+                "absence",
+                "award",
+                name="adjustment_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("happened_on", sa.Date(), nullable=False),
+        sa.Column("proof", sa.Text(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("approved_leave", sa.Boolean(), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "notified",
+                "contested",
+                "confirmed",
+                "struck",
+                name="adjustment_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("recorded_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("notified_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("contest_reason", sa.Text(), nullable=True),
+        sa.Column("decided_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("decision_reason", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("(kind = 'award') = (points IS NOT NULL)", name=op.f("ck_adjustment_points_of_awards")),
+        sa.CheckConstraint(
+            "state <> 'contested' OR contest_reason IS NOT NULL", name=op.f("ck_adjustment_contested_with_reason")
+        ),
+        sa.ForeignKeyConstraint(["decided_by_id"], ["person.id"], name=op.f("fk_adjustment_decided_by_id")),
+        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"], name=op.f("fk_adjustment_enrolment_id")),
+        sa.ForeignKeyConstraint(["recorded_by_id"], ["person.id"], name=op.f("fk_adjustment_recorded_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_adjustment")),
+        sa.UniqueConstraint("enrolment_id", "kind", "key", name=op.f("uq_adjustment_enrolment_id_kind_key")),
+    )
+    op.create_table(
+        "hours",
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ledger", sa.String(), nullable=False),
+        sa.Column("hours", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("recorded_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("struck_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("hours >= 0", name=op.f("ck_hours_positive")),
+        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"], name=op.f("fk_hours_enrolment_id")),
+        sa.ForeignKeyConstraint(["recorded_by_id"], ["person.id"], name=op.f("fk_hours_recorded_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hours")),
+    )
+    op.create_table(
+        "result",
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "composed",
+                "banded",
+                "published",
+                "to_sign",
+                "signed",
+                "unsigned_effective",
+                "appealed",
+                "final",
+                "superseded",
+                name="result_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("scheme_digest", sa.String(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("score", sa.BigInteger(), nullable=False),
+        sa.Column("proposed_grade", sa.String(), nullable=False),
+        sa.Column("grade", sa.String(), nullable=True),
+        sa.Column("composed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("lowered_reason", sa.Text(), nullable=True),
+        sa.Column("supersedes_reason", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "grade IS NULL OR grade = proposed_grade OR lowered_reason IS NOT NULL",
+            name=op.f("ck_result_lowered_with_reason"),
+        ),
+        sa.ForeignKeyConstraint(["confirmed_by_id"], ["person.id"], name=op.f("fk_result_confirmed_by_id")),
+        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"], name=op.f("fk_result_enrolment_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_result")),
+        sa.UniqueConstraint("enrolment_id", "version", name=op.f("uq_result_enrolment_id_version")),
+    )
+    with op.batch_alter_table("result", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_result_current",
+            ["enrolment_id"],
+            unique=True,
+            sqlite_where=sa.text("current"),
+            postgresql_where=sa.text("current"),
+        )
+
+    op.create_table(
+        "submission",
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ability", sa.String(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "draft",
+                "sealed",
+                "submitted",
+                "correcting",
+                "in_peer_review",
+                "in_panel",
+                "in_arbitration",
+                "graded",
+                "invalid",
+                "replaced",
+                "closed",
+                name="submission_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("statement_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("peer_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("peer_extended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("correction_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("corrections", sa.Integer(), nullable=False),
+        sa.Column("peer_missing", sa.Boolean(), nullable=False),
+        sa.Column("valid", sa.Boolean(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "state = 'draft' OR state = 'closed' OR state = 'replaced' OR sealed_at IS NOT NULL",
+            name=op.f("ck_submission_sealed_once"),
+        ),
+        sa.ForeignKeyConstraint(["author_id"], ["person.id"], name=op.f("fk_submission_author_id")),
+        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"], name=op.f("fk_submission_enrolment_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_submission_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_submission")),
+        sa.UniqueConstraint("enrolment_id", "ability", name=op.f("uq_submission_enrolment_id_ability")),
+        sa.UniqueConstraint("id", "author_id", name=op.f("uq_submission_id_author_id")),
+    )
+    op.create_table(
+        "appeal",
+        sa.Column("result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("appellant_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("late_reason", sa.Text(), nullable=True),
+        sa.Column("filed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "filed",
+                "upheld",
+                "dismissed",
+                name="appeal_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["appellant_id"], ["person.id"], name=op.f("fk_appeal_appellant_id")),
+        sa.ForeignKeyConstraint(["result_id"], ["result.id"], name=op.f("fk_appeal_result_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_appeal")),
+        sa.UniqueConstraint("id", "appellant_id", name=op.f("uq_appeal_id_appellant_id")),
+        sa.UniqueConstraint("result_id", name=op.f("uq_appeal_result_id")),
+    )
+    op.create_table(
+        "assignment",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reviewer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("submission_id", sa.Integer(), nullable=True),
+        sa.Column("author_id", sa.Integer(), nullable=True),
+        sa.Column("sample_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "assigned",
+                "begun",
+                "done",
+                "lapsed",
+                "declined",
+                "withdrawn",
+                name="assignment_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("assigned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("draft", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+        sa.Column("declined_reason", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("(submission_id IS NULL) <> (sample_id IS NULL)", name=op.f("ck_assignment_work_or_sample")),
+        sa.CheckConstraint("(submission_id IS NULL) = (author_id IS NULL)", name=op.f("ck_assignment_author_of_work")),
+        sa.CheckConstraint("author_id IS NULL OR author_id <> reviewer_id", name=op.f("ck_assignment_not_own_work")),
+        sa.ForeignKeyConstraint(["reviewer_id"], ["person.id"], name=op.f("fk_assignment_reviewer_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_assignment_round_id")),
+        sa.ForeignKeyConstraint(["sample_id"], ["calibration_sample.id"], name=op.f("fk_assignment_sample_id")),
+        sa.ForeignKeyConstraint(
+            ["submission_id", "author_id"],
+            ["submission.id", "submission.author_id"],
+            name=op.f("fk_assignment_submission_id_author_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_assignment")),
+    )
+    with op.batch_alter_table("assignment", schema=None) as batch_op:
+        batch_op.create_index("ix_assignment_reviewer_id_state", ["reviewer_id", "state"], unique=False)
+        batch_op.create_index(
+            "uq_assignment_live_sample",
+            ["sample_id", "reviewer_id"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('assigned', 'begun', 'done')"),
+            postgresql_where=sa.text("state IN ('assigned', 'begun', 'done')"),
+        )
+        batch_op.create_index(
+            "uq_assignment_live_submission",
+            ["submission_id", "reviewer_id"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('assigned', 'begun', 'done')"),
+            postgresql_where=sa.text("state IN ('assigned', 'begun', 'done')"),
+        )
+
+    op.create_table(
+        "evidence",
+        sa.Column("submission_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("slot", sa.String(), nullable=False),
+        sa.Column("file_name", sa.String(), nullable=False),
+        sa.Column("storage_key", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("size_bytes", sa.Integer(), nullable=False),
+        sa.Column("uploaded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting",
+                "checked",
+                "superseded",
+                name="evidence_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "verdict",
+            sa.Enum(
+                "valid", "human", "rejected", name="verdict_kind", native_enum=False, create_constraint=True, length=40
+            ),
+            nullable=True,
+        ),
+        sa.Column("teacher_present", sa.Boolean(), nullable=True),
+        sa.Column("report", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+        sa.Column("sheet_key", sa.String(), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("state <> 'checked' OR verdict IS NOT NULL", name=op.f("ck_evidence_checked_has_verdict")),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_evidence_submission_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
+    )
+    with op.batch_alter_table("evidence", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_evidence_sha256"), ["sha256"], unique=False)
+
+    op.create_table(
+        "panel_mark",
+        sa.Column("submission_id", sa.Integer(), nullable=False),
+        sa.Column("author_id", sa.Integer(), nullable=False),
+        sa.Column("marker_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "seat",
+            sa.Enum(
+                "member",
+                "reserve",
+                "arbiter",
+                "appeal",
+                name="mark_seat_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("form", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+        sa.Column("mark", sa.BigInteger(), nullable=True),
+        sa.Column("ability_level", sa.String(), nullable=True),
+        sa.Column("scheme_digest", sa.String(), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("marked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("(mark IS NULL) = (marked_at IS NULL)", name=op.f("ck_panel_mark_marked_whole")),
+        sa.CheckConstraint("mark IS NULL OR mark BETWEEN 0 AND 1000000", name=op.f("ck_panel_mark_mark")),
+        sa.CheckConstraint("marker_id <> author_id", name=op.f("ck_panel_mark_not_own_work")),
+        sa.ForeignKeyConstraint(["marker_id"], ["person.id"], name=op.f("fk_panel_mark_marker_id")),
+        sa.ForeignKeyConstraint(
+            ["submission_id", "author_id"],
+            ["submission.id", "submission.author_id"],
+            name=op.f("fk_panel_mark_submission_id_author_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_panel_mark")),
+    )
+    with op.batch_alter_table("panel_mark", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_panel_mark_standing",
+            ["submission_id", "marker_id"],
+            unique=True,
+            sqlite_where=sa.text("released_at IS NULL"),
+            postgresql_where=sa.text("released_at IS NULL"),
+        )
+
+    op.create_table(
+        "signature",
+        sa.Column("result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("outcome_digest", sa.String(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_signature_person_id")),
+        sa.ForeignKeyConstraint(["result_id"], ["result.id"], name=op.f("fk_signature_result_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signature")),
+        sa.UniqueConstraint("result_id", name=op.f("uq_signature_result_id")),
+    )
+    op.create_table(
+        "validity_vote",
+        sa.Column("submission_id", sa.Integer(), nullable=False),
+        sa.Column("author_id", sa.Integer(), nullable=False),
+        sa.Column("voter_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("teacher_visible", sa.Boolean(), nullable=False),
+        sa.Column("own_work", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("voter_id <> author_id", name=op.f("ck_validity_vote_not_own_work")),
+        sa.ForeignKeyConstraint(
+            ["submission_id", "author_id"],
+            ["submission.id", "submission.author_id"],
+            name=op.f("fk_validity_vote_submission_id_author_id"),
+        ),
+        sa.ForeignKeyConstraint(["voter_id"], ["person.id"], name=op.f("fk_validity_vote_voter_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_validity_vote")),
+        sa.UniqueConstraint(
+            "submission_id", "voter_id", "attempt", name=op.f("uq_validity_vote_submission_id_voter_id_attempt")
+        ),
+    )
+    op.create_table(
+        "appeal_vote",
+        sa.Column("appeal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("voter_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("uphold", sa.Boolean(), nullable=False),
+        sa.Column("marks", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["appeal_id"], ["appeal.id"], name=op.f("fk_appeal_vote_appeal_id")),
+        sa.ForeignKeyConstraint(["voter_id"], ["person.id"], name=op.f("fk_appeal_vote_voter_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_appeal_vote")),
+        sa.UniqueConstraint("appeal_id", "voter_id", name=op.f("uq_appeal_vote_appeal_id_voter_id")),
+    )
+    op.create_table(
+        "finding",
+        sa.Column("evidence_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("level", sa.String(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["evidence_id"], ["evidence.id"], name=op.f("fk_finding_evidence_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_finding")),
+        sa.UniqueConstraint("evidence_id", "position", name=op.f("uq_finding_evidence_id_position")),
+    )
+    op.create_table(
+        "review",
+        sa.Column("assignment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("form", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("mark", sa.BigInteger(), nullable=False),
+        sa.Column("scheme_digest", sa.String(), nullable=False),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("mark BETWEEN 0 AND 1000000", name=op.f("ck_review_mark")),
+        sa.ForeignKeyConstraint(["assignment_id"], ["assignment.id"], name=op.f("fk_review_assignment_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review")),
+        sa.UniqueConstraint("assignment_id", name=op.f("uq_review_assignment_id")),
+    )
+
+
+def downgrade() -> None:
+
+    op.drop_table("review")
+    op.drop_table("finding")
+    op.drop_table("appeal_vote")
+    op.drop_table("validity_vote")
+    op.drop_table("signature")
+    with op.batch_alter_table("panel_mark", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_panel_mark_standing",
+            sqlite_where=sa.text("released_at IS NULL"),
+            postgresql_where=sa.text("released_at IS NULL"),
+        )
+
+    op.drop_table("panel_mark")
+    with op.batch_alter_table("evidence", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_evidence_sha256"))
+
+    op.drop_table("evidence")
+    with op.batch_alter_table("assignment", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_assignment_live_submission",
+            sqlite_where=sa.text("state IN ('assigned', 'begun', 'done')"),
+            postgresql_where=sa.text("state IN ('assigned', 'begun', 'done')"),
+        )
+        batch_op.drop_index(
+            "uq_assignment_live_sample",
+            sqlite_where=sa.text("state IN ('assigned', 'begun', 'done')"),
+            postgresql_where=sa.text("state IN ('assigned', 'begun', 'done')"),
+        )
+        batch_op.drop_index("ix_assignment_reviewer_id_state")
+
+    op.drop_table("assignment")
+    op.drop_table("appeal")
+    op.drop_table("submission")
+    with op.batch_alter_table("result", schema=None) as batch_op:
+        batch_op.drop_index("uq_result_current", sqlite_where=sa.text("current"), postgresql_where=sa.text("current"))
+
+    op.drop_table("result")
+    op.drop_table("hours")
+    op.drop_table("adjustment")
+    op.drop_table("sheet_import")
+    op.drop_table("round_export")
+    op.drop_table("panel_seat")
+    op.drop_table("notice")
+    op.drop_table("message")
+    op.drop_table("enrolment")
+    op.drop_table("calibration_sample")
+    op.drop_table("round")
+    op.drop_table("reference_face")
+    op.drop_table("scheme_version")
+    op.drop_table("role")
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_consent_standing",
+            sqlite_where=sa.text("withdrawn_at IS NULL"),
+            postgresql_where=sa.text("withdrawn_at IS NULL"),
+        )
+
+    op.drop_table("consent")
+    op.drop_table("conflict")
+    with op.batch_alter_table("audit_event", schema=None) as batch_op:
+        batch_op.drop_index("ix_audit_event_about")
+
+    op.drop_table("audit_event")
+    op.drop_table("person")
+    op.drop_table("workshop")
+    op.drop_table("organization")
+    with op.batch_alter_table("due_work", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_due_work_waiting", sqlite_where=sa.text("done_at IS NULL"), postgresql_where=sa.text("done_at IS NULL")
+        )
+        batch_op.drop_index("ix_due_work_kind_due_at")
+
+    op.drop_table("due_work")

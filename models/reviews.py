@@ -1,0 +1,127 @@
+"""互评任务、互评、标准样例、考核组评分."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, PersonRef, words
+from models.submissions import Submission
+from review_flow.rules.words import AssignmentState, SeatKind
+
+LIVE = text("state IN ('assigned', 'begun', 'done')")
+
+
+class CalibrationSample(Base):
+    """标准样例: a work marked by the panel beforehand; reviewing it counts for the duty (X-41)."""
+
+    __tablename__ = "calibration_sample"
+
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    ability: Mapped[str]
+    title: Mapped[str]
+    mark: Mapped[Decimal]
+    form: Mapped[dict[str, Any]]
+    added_by_id: Mapped[PersonRef]
+
+    __table_args__ = (UniqueConstraint("round_id", "title"), CheckConstraint("mark BETWEEN 0 AND 1000000", name="mark"))
+
+
+class Assignment(Base):
+    """互评任务: one person reviews one submission, or one sample, within a lease."""
+
+    __tablename__ = "assignment"
+
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    reviewer_id: Mapped[PersonRef]
+    submission_id: Mapped[int | None]
+    author_id: Mapped[int | None]
+    sample_id: Mapped[int | None] = mapped_column(ForeignKey("calibration_sample.id"))
+    state: Mapped[AssignmentState] = mapped_column(words(AssignmentState, "assignment_state"))
+    assigned_at: Mapped[datetime]
+    lease_until: Mapped[datetime]
+    reminded_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    draft: Mapped[dict[str, Any] | None]
+    declined_reason: Mapped[str | None] = mapped_column(Text)
+
+    submission: Mapped[Submission | None] = relationship(lazy="raise", viewonly=True)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["submission_id", "author_id"], ["submission.id", "submission.author_id"]),
+        CheckConstraint("author_id IS NULL OR author_id <> reviewer_id", name="not_own_work"),
+        CheckConstraint("(submission_id IS NULL) <> (sample_id IS NULL)", name="work_or_sample"),
+        CheckConstraint("(submission_id IS NULL) = (author_id IS NULL)", name="author_of_work"),
+        Index(
+            "uq_assignment_live_submission",
+            "submission_id",
+            "reviewer_id",
+            unique=True,
+            sqlite_where=LIVE,
+            postgresql_where=LIVE,
+        ),
+        Index(
+            "uq_assignment_live_sample",
+            "sample_id",
+            "reviewer_id",
+            unique=True,
+            sqlite_where=LIVE,
+            postgresql_where=LIVE,
+        ),
+        Index("ix_assignment_reviewer_id_state", "reviewer_id", "state"),
+    )
+
+
+class Review(Base):
+    """互评: the filled form of one assignment, frozen with the digest of the scheme it was made under."""
+
+    __tablename__ = "review"
+
+    assignment_id: Mapped[int] = mapped_column(ForeignKey("assignment.id"), unique=True)
+    form: Mapped[dict[str, Any]]
+    mark: Mapped[Decimal]
+    scheme_digest: Mapped[str]
+    submitted_at: Mapped[datetime]
+
+    assignment: Mapped[Assignment] = relationship(lazy="raise")
+
+    __table_args__ = (CheckConstraint("mark BETWEEN 0 AND 1000000", name="mark"),)
+
+
+class PanelMark(Base):
+    """考核组评分: one person's marks of one submission; a later one supersedes, none is edited."""
+
+    __tablename__ = "panel_mark"
+
+    submission_id: Mapped[int]
+    author_id: Mapped[int]
+    marker_id: Mapped[PersonRef]
+    seat: Mapped[SeatKind] = mapped_column(words(SeatKind, "mark_seat_kind"))
+    form: Mapped[dict[str, Any] | None]
+    mark: Mapped[Decimal | None]
+    ability_level: Mapped[str | None]
+    scheme_digest: Mapped[str | None]
+    asked_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    marked_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]
+    """When a substitute took the place, or the mark was superseded."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(["submission_id", "author_id"], ["submission.id", "submission.author_id"]),
+        CheckConstraint("marker_id <> author_id", name="not_own_work"),
+        CheckConstraint("(mark IS NULL) = (marked_at IS NULL)", name="marked_whole"),
+        CheckConstraint("mark IS NULL OR mark BETWEEN 0 AND 1000000", name="mark"),
+        Index(
+            "uq_panel_mark_standing",
+            "submission_id",
+            "marker_id",
+            unique=True,
+            sqlite_where=text("released_at IS NULL"),
+            postgresql_where=text("released_at IS NULL"),
+        ),
+    )

@@ -1,0 +1,145 @@
+"""成果提交、证据、检查发现、有效性认定."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, OptionalPersonRef, PersonRef, words
+from models.rounds import Enrolment
+from review_flow.rules.lifecycle import SubmissionState
+from review_flow.rules.words import EvidenceState, VerdictKind
+
+
+class Submission(Base):
+    """成果提交: one teacher x one ability in a round.
+
+    `author_id` repeats the enrolment's person, so that constraints of other tables can forbid own work.
+    """
+
+    __tablename__ = "submission"
+
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"))
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    author_id: Mapped[PersonRef]
+    ability: Mapped[str]
+    state: Mapped[SubmissionState] = mapped_column(words(SubmissionState, "submission_state"))
+    statement_at: Mapped[datetime | None]
+    """When the author signed that the work is their own (X-34)."""
+    sealed_at: Mapped[datetime | None]
+    """First sealing: hand-in counts from here."""
+    submitted_at: Mapped[datetime | None]
+    peer_due_at: Mapped[datetime | None]
+    peer_extended_at: Mapped[datetime | None]
+    correction_due_at: Mapped[datetime | None]
+    corrections: Mapped[int] = mapped_column(default=0)
+    peer_missing: Mapped[bool] = mapped_column(default=False)
+    valid: Mapped[bool | None]
+
+    enrolment: Mapped[Enrolment] = relationship(lazy="raise")
+
+    __table_args__ = (
+        UniqueConstraint("id", "author_id"),
+        UniqueConstraint("enrolment_id", "ability"),
+        CheckConstraint(
+            "state = 'draft' OR state = 'closed' OR state = 'replaced' OR sealed_at IS NOT NULL", name="sealed_once"
+        ),
+    )
+
+
+class Evidence(Base):
+    """证据: one file filling a slot of a submission. A new file supersedes, never overwrites."""
+
+    __tablename__ = "evidence"
+
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"))
+    slot: Mapped[str]
+    file_name: Mapped[str]
+    storage_key: Mapped[str]
+    sha256: Mapped[str] = mapped_column(index=True)
+    size_bytes: Mapped[int]
+    uploaded_at: Mapped[datetime]
+    state: Mapped[EvidenceState] = mapped_column(words(EvidenceState, "evidence_state"))
+    verdict: Mapped[VerdictKind | None] = mapped_column(words(VerdictKind, "verdict_kind"))
+    teacher_present: Mapped[bool | None]
+    report: Mapped[dict[str, Any] | None]
+    """The check's report without its findings: media facts, moments seen, cost, checker version."""
+    sheet_key: Mapped[str | None]
+    checked_at: Mapped[datetime | None]
+
+    __table_args__ = (CheckConstraint("state <> 'checked' OR verdict IS NOT NULL", name="checked_has_verdict"),)
+
+
+class Finding(Base):
+    """检查发现: what one automatic check saw, in a sentence a teacher understands."""
+
+    __tablename__ = "finding"
+
+    evidence_id: Mapped[int] = mapped_column(ForeignKey("evidence.id"))
+    position: Mapped[int]
+    code: Mapped[str]
+    level: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (UniqueConstraint("evidence_id", "position"),)
+
+
+class ValidityVote(Base):
+    """有效性认定: what one person of the panel says of a submission, for each of its correction rounds (T10)."""
+
+    __tablename__ = "validity_vote"
+
+    submission_id: Mapped[int]
+    author_id: Mapped[int]
+    voter_id: Mapped[PersonRef]
+    attempt: Mapped[int]
+    teacher_visible: Mapped[bool]
+    own_work: Mapped[bool]
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["submission_id", "author_id"], ["submission.id", "submission.author_id"]),
+        UniqueConstraint("submission_id", "voter_id", "attempt"),
+        CheckConstraint("voter_id <> author_id", name="not_own_work"),
+    )
+
+
+class Consent(Base):
+    """单独同意 to face matching: recorded, withdrawable (design rule 4)."""
+
+    __tablename__ = "consent"
+
+    person_id: Mapped[PersonRef]
+    text_version: Mapped[str]
+    given_at: Mapped[datetime]
+    recorded_by_id: Mapped[OptionalPersonRef]
+    withdrawn_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("withdrawn_at IS NULL OR withdrawn_at >= given_at", name="in_order"),
+        Index(
+            "uq_consent_standing",
+            "person_id",
+            unique=True,
+            sqlite_where=text("withdrawn_at IS NULL"),
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
+    )
+
+
+class ReferenceFace(Base):
+    """One reference encoding, encrypted with a key outside the database; the photo itself is not kept."""
+
+    __tablename__ = "reference_face"
+
+    consent_id: Mapped[int] = mapped_column(ForeignKey("consent.id"))
+    person_id: Mapped[PersonRef]
+    encrypted: Mapped[bytes | None]
+    enrolled_at: Mapped[datetime]
+    purged_at: Mapped[datetime | None]
+
+    __table_args__ = (CheckConstraint("(encrypted IS NULL) = (purged_at IS NOT NULL)", name="purged_means_gone"),)

@@ -1,0 +1,124 @@
+"""The closed word lists of the field that are no state machine: who, what kind, what was decided."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class OrganizationKind(Enum):
+    """单位 levels."""
+
+    PROVINCE = "province"
+    CITY = "city"
+    COUNTY = "county"
+    SCHOOL = "school"
+
+
+class RoleKind(Enum):
+    """角色: what a person may do in an organization."""
+
+    TEACHER = "teacher"
+    WORKSHOP_LEADER = "workshop_leader"
+    SCHOOL_ADMIN = "school_admin"
+    SUBJECT_EXPERT = "subject_expert"
+    COUNTY_ADMIN = "county_admin"
+
+
+class SeatKind(Enum):
+    """A place on a round's panel: marks, stands in, arbitrates, or hears appeals."""
+
+    MEMBER = "member"
+    RESERVE = "reserve"
+    ARBITER = "arbiter"
+    APPEAL = "appeal"
+
+
+class EvidenceState(Enum):
+    """证据: where one file stands."""
+
+    WAITING = "waiting"
+    CHECKED = "checked"
+    SUPERSEDED = "superseded"
+
+
+class VerdictKind(Enum):
+    """结论: what the findings of one file add up to; a machine never says more (design rule 3)."""
+
+    VALID = "valid"
+    HUMAN = "human"
+    REJECTED = "rejected"
+
+
+class AssignmentState(Enum):
+    """互评任务."""
+
+    ASSIGNED = "assigned"
+    BEGUN = "begun"
+    DONE = "done"
+    LAPSED = "lapsed"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+class AdjustmentKind(Enum):
+    """扣分/加分: the kinds a scheme may price (001-A-35..37)."""
+
+    LATE_MATERIAL = "late_material"
+    LATE_ARRIVAL = "late_arrival"
+    ABSENCE = "absence"
+    AWARD = "award"
+
+
+class AdjustmentState(Enum):
+    """A dated, proven, contestable fact (T16)."""
+
+    NOTIFIED = "notified"
+    CONTESTED = "contested"
+    CONFIRMED = "confirmed"
+    STRUCK = "struck"
+
+
+class AppealState(Enum):
+    """申诉."""
+
+    FILED = "filed"
+    UPHELD = "upheld"
+    DISMISSED = "dismissed"
+
+
+class WorkKind(Enum):
+    """What may be due; one flow drains each kind."""
+
+    OPEN_ROUND = "open_round"
+    CHECK_EVIDENCE = "check_evidence"
+    ALLOCATE_REVIEWS = "allocate_reviews"
+    ADVANCE_ROUND = "advance_round"
+    FINALISE_ROUND = "finalise_round"
+    DELIVER_MESSAGES = "deliver_messages"
+    IMPORT_SHEET = "import_sheet"
+    EXPORT_ROUND = "export_round"
+    PURGE_FACES = "purge_faces"
+
+
+class SheetKind(Enum):
+    """What an imported sheet brings."""
+
+    ROSTER = "roster"
+    HOURS = "hours"
+    ATTENDANCE = "attendance"
+    AWARDS = "awards"
+
+
+class ExportKind(Enum):
+    """What a round is exported as."""
+
+    RESULTS = "results"
+    ARCHIVE = "archive"
+
+
+class JobState(Enum):
+    """An import or export as its owner sees it."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    REFUSED = "refused"

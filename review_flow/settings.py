@@ -1,0 +1,108 @@
+"""What an operator may set: REVIEW_FLOW_<NAME>, or REVIEW_FLOW_<NAME>_FILE naming a file that holds it.
+
+With nothing set, everything lives under one home folder, made on first use and closed to others.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import platformdirs
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+PREFIX = "REVIEW_FLOW_"
+
+
+class FromFiles(PydanticBaseSettingsSource):
+    """Read a setting from the file that REVIEW_FLOW_<NAME>_FILE names, as container secrets come."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base's signature
+        """Return the file's content without its last line break, or None where no file is named."""
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (Path(path).read_text(encoding="utf-8").rstrip("\r\n") if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return every setting that a file holds."""
+        found = ((name, self.get_field_value(field, name)[0]) for name, field in self.settings_cls.model_fields.items())
+        return {name: value for name, value in found if value is not None}
+
+
+def _known_zone(name: str) -> str:
+    ZoneInfo(name)
+    return name
+
+
+class Settings(BaseSettings):
+    """The settings of one installation; wrong ones refuse to load."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("review-flow")))
+    database_url: str | None = None
+    prefect_api_url: str | None = None
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
+    encryption_key: SecretStr | None = None
+    evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
+    message_urls: tuple[str, ...] = ()
+    log_json: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over variables, variables over files."""
+        return init_settings, env_settings, FromFiles(settings_cls)
+
+    @cached_property
+    def database(self) -> str:
+        """Return the SQLAlchemy URL: the set one, or a SQLite file under the home."""
+        return self.database_url or f"sqlite:///{self.home / 'review-flow.db'}"
+
+    @cached_property
+    def storage(self) -> Path:
+        """Return the folder of the evidence files."""
+        return self.folder("storage")
+
+    def folder(self, name: str) -> Path:
+        """Return a folder under the home, made with mode 0700 when missing."""
+        path = self.home / name
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+    def secret(self, name: str) -> bytes:
+        """Return 32 random bytes kept in <home>/secrets/<name>, made once with mode 0600."""
+        path = self.folder("secrets") / name
+        fresh = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
+        if not path.exists():
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(32))
+            try:
+                os.link(fresh, path)  # whoever is first wins, and nobody ever reads half a key
+            except FileExistsError:
+                pass
+            finally:
+                fresh.unlink()
+        return path.read_bytes()
+
+    def face_key(self) -> bytes:
+        """Return the key that encrypts reference faces: the set one (64 hex digits) or the home's own."""
+        return (
+            bytes.fromhex(self.encryption_key.get_secret_value())
+            if self.encryption_key
+            else self.secret("encryption.key")
+        )

@@ -1,0 +1,189 @@
+"""What is due: rows that a flow claims by conditional update and a lease, does, and records.
+
+The lease is the only lock. Whoever finishes must still hold it, in the same transaction as the effect, so a killed
+worker's item comes back when its lease runs out and nothing is ever done twice.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from models import DueWork
+from review_flow.clock import now
+from review_flow.errors import Refusal
+from review_flow.i18n import _
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from review_flow.rules.words import WorkKind
+
+MOST_ATTEMPTS = 5
+FIRST_PAUSE = timedelta(seconds=10)
+
+
+class LeaseLost(Refusal):
+    """Somebody else took the item over after the lease ran out; the caller's effects must roll back."""
+
+    status, text = 409, _("这项工作的租约已到期并由他人接手，本次结果作废。")
+
+
+def enqueue(
+    session: Session, *, kind: WorkKind, subject_id: int, due_at: datetime | None = None, priority: int = 0
+) -> None:
+    """Leave a row that says what is due; one waiting row per kind and subject, moved forward when due sooner.
+
+    A row that somebody is working on right now is left to them and a second run is booked by its `finish`:
+    what changed since they began must not be missed.
+    """
+    at = due_at or now()
+    waiting = session.scalars(
+        select(DueWork)
+        .where(DueWork.kind == kind, DueWork.subject_id == subject_id, DueWork.done_at.is_(None))
+        .with_for_update()
+    ).first()
+    if waiting is None:
+        try:
+            with session.begin_nested():
+                session.add(DueWork(kind=kind, subject_id=subject_id, due_at=at, priority=priority))
+        except IntegrityError:  # somebody else's row came between: it serves as well
+            return
+    elif waiting.lease_token is not None:
+        waiting.again_at = min(at, waiting.again_at or at)
+    elif at < waiting.due_at or waiting.parked_at is not None:
+        waiting.due_at = min(at, waiting.due_at)
+        waiting.parked_at = waiting.parked_reason = None
+        waiting.attempts = 0
+
+
+def claim(session: Session, *, kinds: Sequence[WorkKind], worker: str, lease: timedelta) -> DueWork | None:
+    """Take the most urgent due item of these kinds, or None. The caller commits before it works.
+
+    One conditional update: rows that others are claiming are skipped on PostgreSQL; SQLite's immediate
+    transactions follow each other.
+    """
+    moment = now()
+    free = or_(DueWork.lease_until.is_(None), DueWork.lease_until < moment)
+    candidate = (
+        select(DueWork.id)
+        .where(
+            DueWork.kind.in_(kinds),
+            DueWork.done_at.is_(None),
+            DueWork.parked_at.is_(None),
+            DueWork.due_at <= moment,
+            free,
+        )
+        .order_by(DueWork.priority.desc(), DueWork.due_at, DueWork.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    taken = session.execute(
+        update(DueWork)
+        .where(DueWork.id == candidate)
+        .values(
+            lease_token=secrets.token_hex(16),
+            lease_until=moment + lease,
+            leased_by=worker,
+            attempts=DueWork.attempts + 1,
+        )
+        .returning(DueWork.id)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    return session.get(DueWork, taken, populate_existing=True) if taken is not None else None
+
+
+def renew(session: Session, *, work_id: int, token: str, lease: timedelta) -> bool:
+    """Prolong a lease that is still ours; False when it is not."""
+    return (
+        session.execute(
+            update(DueWork)
+            .where(DueWork.id == work_id, DueWork.lease_token == token)
+            .values(lease_until=now() + lease)
+            .returning(DueWork.id)
+            .execution_options(synchronize_session=False)
+        ).scalar()
+        is not None
+    )
+
+
+def finish(session: Session, *, work_id: int, token: str, again_at: datetime | None = None) -> None:
+    """Record that the item is done, in the same transaction as its effect; or book it for another time.
+
+    Raises LeaseLost when the lease is no longer ours.
+    """
+    item = _held(session, work_id=work_id, token=token)
+    following = min((moment for moment in (again_at, item.again_at) if moment), default=None)
+    _release(item)
+    item.attempts, item.again_at = 0, None
+    if following is None:
+        item.done_at = now()
+    else:
+        item.due_at = following
+
+
+def fail(session: Session, *, work_id: int, token: str, reason: str) -> None:
+    """Give an item back after a failure: later and later, then parked with its reason for a human.
+
+    Raises LeaseLost when the lease is no longer ours.
+    """
+    item = _held(session, work_id=work_id, token=token)
+    _release(item)
+    if item.attempts >= MOST_ATTEMPTS:
+        item.parked_at, item.parked_reason = now(), reason
+    else:
+        item.due_at = now() + FIRST_PAUSE * 3 ** (item.attempts - 1)
+
+
+def give_back(session: Session, *, work_id: int, token: str) -> None:
+    """Return an unfinished item at once (a clean stop), without counting the attempt."""
+    item = _held(session, work_id=work_id, token=token)
+    _release(item)
+    item.attempts -= 1
+
+
+def resume(session: Session, *, work_id: int) -> None:
+    """Let a parked item be tried again, after a human mended what stood in its way."""
+    item = session.get_one(DueWork, work_id)
+    item.parked_at = item.parked_reason = None
+    item.attempts, item.due_at = 0, now()
+
+
+def due_kinds(session: Session) -> dict[WorkKind, int]:
+    """Return how many items of each kind could be claimed now."""
+    moment = now()
+    rows = session.execute(
+        select(DueWork.kind, func.count())
+        .where(
+            DueWork.done_at.is_(None),
+            DueWork.parked_at.is_(None),
+            DueWork.due_at <= moment,
+            or_(DueWork.lease_until.is_(None), DueWork.lease_until < moment),
+        )
+        .group_by(DueWork.kind)
+    )
+    return {kind: count for kind, count in rows}  # noqa: C416 - rows are Rows, not pairs
+
+
+def _held(session: Session, *, work_id: int, token: str) -> DueWork:
+    item = session.scalars(
+        select(DueWork)
+        .where(DueWork.id == work_id, DueWork.lease_token == token)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+    if item is None:
+        raise LeaseLost
+    return item
+
+
+def _release(item: DueWork) -> None:
+    item.lease_token = item.lease_until = item.leased_by = None
