@@ -1,0 +1,251 @@
+"""Video of unknown origin: what the container holds, and its keyframes in an order that covers it evenly.
+
+FFmpeg reads through a Python file object, with demuxers by allow-list and no protocol at all, so a playlist,
+a concat script or a reference inside a container can't make it open another file or the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from review_flow.evidence.pictures import MAX_PIXELS, Picture, PictureFacts, PictureRefused
+from review_flow.i18n import _
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+
+DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpegts,mpeg,mpegvideo,rm,mp3,aac,amr,wav,ogg,flac"
+BRANDS = {"qt": "mov", "3g": "3gp", "M4A": "m4a", "M4V": "m4v"}
+NAMES = {"matroska,webm": "mkv", "asf": "wmv", "mpegts": "ts", "rm": "rmvb", "mpegvideo": "mpg", "mpeg": "mpg"}
+MAX_DAMAGED = 1000  # broken packets in a row of tries; a file worse than that shows nothing
+ATTACHED_PICTURE = 0x0400  # a cover, as music files carry: no film
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A container read to its end without decoding; times are seconds as a player shows them.
+
+    `seconds` is the length the container declares, `readable` how far its pictures really reach, `keyframes`
+    where a decoder can start; `stamps` are the same in the stream's own unit.
+    """
+
+    format: str
+    codec: str | None
+    audio: bool
+    width: int
+    height: int
+    fps: Decimal | None
+    seconds: Decimal | None
+    readable: Decimal
+    pictures: int
+    keyframes: tuple[float, ...]
+    stamps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One upright picture of a video: its time, and both sizes cut from it on demand."""
+
+    at_s: float
+    source: VideoFrame
+
+    @property
+    def width(self) -> int:
+        """Pixels across as shown, after rotation."""
+        return self.source.height if self.source.rotation % 180 else self.source.width
+
+    def grey(self, width: int) -> NDArray[np.uint8]:
+        """Return the upright picture in grey, at most `width` px across."""
+        return self._scaled(width, "gray")
+
+    def rgb(self, width: int) -> NDArray[np.uint8]:
+        """Return the upright picture in RGB, at most `width` px across."""
+        return self._scaled(width, "rgb24")
+
+    def _scaled(self, width: int, layout: str) -> NDArray[np.uint8]:
+        factor = min(1.0, width / self.width)
+        size = [max(2, round(edge * factor / 2) * 2) for edge in (self.source.width, self.source.height)]
+        small = self.source.reformat(width=size[0], height=size[1], format=layout)
+        pixels = np.asarray(small.to_ndarray(), dtype=np.uint8)
+        return np.ascontiguousarray(np.rot90(pixels, k=round(self.source.rotation / 90) % 4))
+
+
+@contextlib.contextmanager
+def open_container(path: Path) -> Iterator[InputContainer]:
+    """Open a file's container without trust; av.FFmpegError or OSError when FFmpeg can't."""
+    import av
+
+    av.logging.set_level(None)
+    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "none"}
+    with (
+        path.open("rb") as file,
+        av.open(file, options=options, buffer_size=1 << 18, metadata_errors="replace") as container,
+    ):
+        yield container
+
+
+def film_of(container: InputContainer) -> Any | None:
+    """Return the first stream of moving pictures with a decoder, or None."""
+    for stream in container.streams.video:
+        if not int(stream.disposition) & ATTACHED_PICTURE:
+            stream.codec_context.thread_count = 1  # the child is limited to its share of the machine
+            return stream
+    return None
+
+
+def _format(container: InputContainer) -> str:
+    name = container.format.name
+    if name.startswith("mov,"):
+        brand = str(container.metadata.get("major_brand", "")).strip()
+        return next((short for start, short in BRANDS.items() if brand.startswith(start)), "mp4")
+    codecs = {stream.codec_context.name for stream in container.streams.video if stream.codec_context}
+    if name == "matroska,webm" and codecs & {"vp8", "vp9", "libdav1d", "av1"}:
+        return "webm"
+    return NAMES.get(name, name)
+
+
+def _decimal(value: Fraction) -> Decimal:
+    """Return seconds to the microsecond, exact as containers state them."""
+    return (Decimal(value.numerator) / Decimal(value.denominator)).quantize(Decimal("0.000001")).normalize() + 0
+
+
+def survey(path: Path) -> Survey:
+    """Read every packet of the film (no decoding; 0.2 s for 10 minutes) and note where pictures start and end."""
+    import av
+
+    with open_container(path) as container:
+        film = film_of(container)
+        length = None if container.duration is None else Fraction(container.duration, av.time_base)
+        audio = any(stream.codec_context for stream in container.streams.audio)
+        if film is None or film.codec_context is None:
+            seconds = None if length is None else _decimal(length)
+            return Survey(_format(container), None, audio, 0, 0, None, seconds, Decimal(0), 0, (), ())
+        stamps, first, end, pictures = [], None, Fraction(0), 0
+        with contextlib.suppress(av.FFmpegError):  # the end that can be read is the end
+            for packet in container.demux(film):
+                stamp = packet.dts if packet.pts is None else packet.pts
+                if stamp is None:
+                    continue
+                pictures += 1
+                first = stamp if first is None else min(first, stamp)
+                end = max(end, (stamp + (packet.duration or 0)) * film.time_base)
+                if packet.is_keyframe and not packet.is_corrupt:
+                    stamps.append(stamp)
+        start = (first or 0) * film.time_base
+        if container.start_time is not None:
+            start = Fraction(container.start_time, av.time_base)
+        readable = _decimal(max(Fraction(0), end - start))
+        rate = film.average_rate
+        return Survey(
+            format=_format(container),
+            codec=film.codec_context.codec.canonical_name,
+            audio=audio,
+            width=film.codec_context.width,
+            height=film.codec_context.height,
+            fps=None if not rate else round(_decimal(Fraction(rate)), 3),
+            seconds=readable if length is None else _decimal(length),
+            readable=readable,
+            pictures=pictures,
+            keyframes=tuple(max(0.0, float(stamp * film.time_base - start)) for stamp in stamps),
+            stamps=tuple(stamps),
+        )
+
+
+def bit_reversed(count: int) -> list[int]:
+    """Return 0…count-1 so that every beginning of the list covers the whole range evenly.
+
+    Reversing the bits of a counter halves every gap in turn: 0, 1/2, 1/4, 3/4, 1/8 …
+    """
+    bits = max(1, (count - 1).bit_length())
+    order = (int(f"{index:0{bits}b}"[::-1], 2) for index in range(1 << bits))
+    return [index for index in order if index < count]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was spent and what went wrong while decoding."""
+
+    decoded: int = 0
+    damaged: int = 0
+
+
+def keyframes(path: Path, found: Survey, tally: Tally) -> Iterator[Frame]:
+    """Yield the keyframes, evenly over the clip from the first few on; one seek and one picture each."""
+    import av
+
+    with open_container(path) as container:
+        film = film_of(container)
+        assert film is not None
+        film.codec_context.skip_frame = "NONKEY"
+        for index in bit_reversed(len(found.stamps)):
+            try:
+                container.seek(found.stamps[index], stream=film)
+                frame = next(container.decode(film), None)
+            except (av.FFmpegError, ValueError):
+                tally.damaged += 1
+                continue
+            if frame is not None:
+                tally.decoded += 1
+                yield Frame(found.keyframes[index], frame)
+
+
+def throughout(path: Path, tally: Tally, *, every_s: float) -> Iterator[Frame]:
+    """Decode from start to end and yield a frame every `every_s` seconds: for clips with few keyframes."""
+    import av
+
+    with open_container(path) as container:
+        film = film_of(container)
+        assert film is not None
+        start, due = float((container.start_time or 0) / av.time_base), 0.0
+        packets = container.demux(film)
+        while True:
+            try:
+                packet = next(packets, None)
+                pictures = [] if packet is None else packet.decode()
+            except (av.FFmpegError, ValueError):
+                tally.damaged += 1
+                if tally.damaged > MAX_DAMAGED:
+                    return
+                continue
+            if packet is None:
+                return
+            for picture in pictures:
+                tally.decoded += 1
+                now = max(0.0, float(picture.time or 0.0) - start)
+                if now >= due:
+                    due = now + every_s
+                    yield Frame(now, picture)
+
+
+def read_still(path: Path, *, longest: int) -> Picture:
+    """Decode a HEIF photo by FFmpeg; PictureRefused when it can't or is one tile of several."""
+    import av
+
+    try:
+        with open_container(path) as container:
+            film = film_of(container)
+            still = None if film is None else next(container.decode(film), None)
+    except (av.FFmpegError, OSError, ValueError) as broken:
+        raise _heif_refused() from broken
+    if still is None or still.width * still.height > MAX_PIXELS:
+        raise _heif_refused()
+    frame = Frame(0.0, still)
+    across = frame.width
+    down = still.width + still.height - across
+    pixels = frame.rgb(max(2, round(across * min(1.0, longest / max(across, down)))))
+    return Picture(PictureFacts("heic", across, down, 1), pixels, pixels.shape[1] / across)
+
+
+def _heif_refused() -> PictureRefused:
+    text = _("这张 HEIC 照片打不开。请在手机上把照片存为 JPEG（设置→相机→格式→兼容性最佳）后再传。")
+    return PictureRefused("broken_picture", text)
