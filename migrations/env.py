@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import JSON
@@ -30,7 +30,7 @@ def _migrate(connection: Any) -> None:
         context.run_migrations()
 
 
-def _plain_type(kind: str, item: Any, autogen: Any) -> str | bool:
+def _plain_type(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     """Write our column types as what they are in the database: a migration never depends on the models."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
