@@ -1,0 +1,161 @@
+"""One ability's level and number, and which abilities count (X-11, X-12, X-31)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from itertools import combinations
+
+from review_flow.rules.marks import aggregate as aggregated
+from review_flow.rules.marks import (
+    aggregate_peer,
+    band_of,
+    has_scale,
+    panel_needs_arbiter,
+    points,
+    shown,
+    with_arbiter,
+)
+from review_flow.rules.outcome import AbilityOutcome
+from review_flow.rules.record import AbilityFacts, WholeMarks
+from review_flow.rules.rubric import conjunctive
+from review_flow.rules.scheme import Scheme
+
+METHODS = {"mean": "平均", "median": "中位数", "trimmed": "去掉最高最低后平均"}
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Peers' and panel's marks made one number; `arithmetic` shows how, for a pocket calculator."""
+
+    peer: Fraction | None
+    panel: Fraction | None
+    score: Fraction | None
+    flags: tuple[str, ...]
+    arithmetic: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An ability with its level and number."""
+
+    facts: AbilityFacts
+    level: str | None
+    passed: bool | None
+    composition: Composition
+    counts: bool = False
+
+    @property
+    def score(self) -> Fraction | None:
+        """Return the ability's number, None without marks."""
+        return self.composition.score
+
+    def explained(self) -> str:
+        """Return the ability's ledger line."""
+        name = f"{self.facts.code} {self.facts.name_zh}".strip()
+        state = "有效" if self.facts.valid else "证据无效"
+        counted = "计入" if self.counts else "不计入"
+        about = f"{name}（{state}，{self.level or '未评等级'}）"
+        return about if self.score is None else f"{about}{counted}：{self.composition.arithmetic}"
+
+    def outcome(self) -> AbilityOutcome:
+        """Return the ability for the outcome."""
+        numbers = (self.composition.peer, self.composition.panel, self.composition.score)
+        peer, panel, score = (None if number is None else points(number) for number in numbers)
+        return AbilityOutcome(
+            code=self.facts.code,
+            dimension=self.facts.dimension,
+            valid=self.facts.valid,
+            level=self.level,
+            passed=self.passed,
+            peer=peer,
+            panel=panel,
+            score=score,
+            counts=self.counts,
+        )
+
+
+def judge(scheme: Scheme, facts: AbilityFacts) -> Judged:
+    """Return an ability's level and number; invalid evidence never passes (001-A-29, N18)."""
+    composition = composed(scheme, facts)
+    level = _level(scheme, facts, composition)
+    ladder = scheme.ability.levels
+    passed: bool | None = None
+    if not facts.valid:
+        passed = False
+    elif level is not None:
+        passed = ladder.index(level) <= ladder.index(scheme.ability.pass_level)
+    return Judged(facts, level, passed, composition)
+
+
+def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
+    """Return the weighted number; without enough peers the panel's weight becomes 1 (T12, N14)."""
+    weights = {name: Fraction(weight) for name, weight in scheme.compose.sources.items()}
+    flags: list[str] = []
+    panel, panel_text = _panel(scheme, facts, flags)
+    peer = None if facts.peer_missing else _peer(scheme, facts)
+    if panel is None:
+        return Composition(peer, None, None, tuple(flags), "没有考核组评分")
+    if peer is None and weights.get("peer"):
+        flags.append("peer_missing")
+    if peer is None or not weights.get("peer"):
+        return Composition(peer, panel, panel, tuple(flags), f"{panel_text}，按考核组评分计")
+    total = peer * weights["peer"] + panel * weights["panel"]
+    written = scheme.compose.sources
+    terms = f"{shown(peer)}×{written['peer']}+{shown(panel)}×{written['panel']}={shown(total)}"
+    peer_text = _said("互评", scheme.review.peer.aggregate, facts.peer)
+    return Composition(peer, panel, total, tuple(flags), f"{peer_text}，{panel_text}；{terms}")
+
+
+def choose_counting(scheme: Scheme, abilities: Sequence[Judged], tier: str | None) -> list[Judged]:
+    """Return the abilities with the best ones that still span the dimensions marked as counting (X-31).
+
+    Passed abilities come first; only when there are too few of them do other valid ones count.
+    """
+    rule = scheme.teacher_selection(tier)
+    marked = [ability for ability in abilities if ability.facts.valid and ability.score is not None]
+    passed = [ability for ability in marked if ability.passed]
+    pool = passed if len(passed) >= rule.min else marked
+    best = _best(pool, min(rule.min, len(pool)), rule.min_dimensions)
+    return [replace(ability, counts=ability in best) for ability in abilities]
+
+
+def _best(pool: Sequence[Judged], size: int, dimensions: int) -> Sequence[Judged]:
+    groups = list(combinations(pool, size))
+    spanning = [group for group in groups if len({ability.facts.dimension for ability in group}) >= dimensions]
+    return max(spanning or groups, key=lambda group: sum(ability.score or 0 for ability in group), default=())
+
+
+def _level(scheme: Scheme, facts: AbilityFacts, composition: Composition) -> str | None:
+    if facts.level is not None:
+        return facts.level
+    if scheme.ability.rule == "average":
+        return None if composition.score is None or not has_scale(scheme) else band_of(scheme, composition.score)
+    return None if facts.levels is None else conjunctive(scheme, facts.levels)
+
+
+def _panel(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -> tuple[Fraction | None, str]:
+    rule = scheme.review.panel
+    marks = with_arbiter(facts.panel, facts.arbiter)
+    if not marks:
+        return None, ""
+    if isinstance(facts, AbilityFacts) and len(marks) < rule.size:
+        flags.append("panel_incomplete")
+    if facts.arbiter is None and panel_needs_arbiter(scheme, facts.panel):
+        flags.append("needs_arbiter")
+    text = _said("考核组", rule.aggregate, marks)
+    if facts.arbiter is not None:
+        text += f"（仲裁{shown(facts.arbiter)}分替换与其相差最大的一个）"
+    return aggregated(rule.aggregate, marks), text
+
+
+def _peer(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Fraction | None:
+    if isinstance(facts, WholeMarks) and len(facts.peer) == 1:
+        return Fraction(facts.peer[0])  # already one number: the count was judged when it was made
+    return aggregate_peer(scheme, facts.peer)
+
+
+def _said(who: str, method: str, marks: Sequence[Fraction | Decimal | int]) -> str:
+    if len(marks) == 1:
+        return f"{who}{shown(marks[0])}"
+    return f"{who}{'、'.join(shown(mark) for mark in marks)}的{METHODS[method]}{shown(aggregated(method, marks))}"

@@ -1,0 +1,328 @@
+"""One teacher's facts, as read from a record (docs/record.md) and as grading takes them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from review_flow.i18n import _, say
+from review_flow.rules.scheme import Scheme
+
+MISSING = {None, "", "缺", "缺失", "missing"}
+FULL_MARK = Decimal(100)
+
+
+class RecordInvalid(ValueError):  # noqa: N818 - an answer about data, as Refusal is
+    """A field of a record cannot be taken; `field` is its path, `problem` a Chinese sentence."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}：{problem}")
+        self.field, self.problem = field, problem
+
+
+@dataclass(frozen=True)
+class AbilityFacts:
+    """What is known of one ability. Levels None: not judged; a None among the levels: that piece is missing."""
+
+    code: str
+    dimension: str
+    name_zh: str
+    valid: bool
+    levels: tuple[str | None, ...] | None
+    level: str | None
+    peer: tuple[Decimal, ...]
+    panel: tuple[Decimal, ...]
+    arbiter: Decimal | None
+    peer_missing: bool
+
+
+@dataclass(frozen=True)
+class WholeMarks:
+    """Marks given for the whole teacher instead of ability by ability."""
+
+    peer: tuple[Decimal, ...]
+    panel: tuple[Decimal, ...]
+    arbiter: Decimal | None
+    peer_missing: bool
+
+
+@dataclass(frozen=True)
+class Event:
+    """A lateness, an absence: `excuses` are the words a scheme may accept, such as approved_leave."""
+
+    id: str
+    kind: str
+    on: str
+    excuses: tuple[str, ...]
+    contested: bool
+
+
+@dataclass(frozen=True)
+class BandDecision:
+    """The panel confirmed the proposed grade, or lowered it with a reason."""
+
+    grade: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One teacher. None or an absent key: nobody recorded it, so what hangs on it is not judged."""
+
+    ack: bool | None
+    self_test: bool | None
+    hours: Mapping[str, Decimal] | None
+    given: int | None
+    required: int | None
+    tier: str | None
+    abilities: tuple[AbilityFacts, ...] | None
+    marks: WholeMarks | None
+    events: tuple[Event, ...]
+    awards: tuple[Decimal, ...]
+    checklists: Mapping[str, tuple[str, ...]]
+    band_decisions: tuple[BandDecision, ...]
+
+
+def read_record(scheme: Scheme, data: Mapping[str, object]) -> Record:
+    """Return a record's facts; RecordInvalid names the field that cannot be taken."""
+    root = Reader(data, "")
+    peer = root.part("peer")
+    return Record(
+        ack=root.truth("ack"),
+        self_test=root.truth("self_test"),
+        hours=_hours(scheme, root),
+        given=peer.count("given") if peer else None,
+        required=peer.count("required") if peer else None,
+        tier=root.text("tier"),
+        abilities=_abilities(scheme, root) if data.get("abilities") is not None else None,
+        marks=_whole(root),
+        events=tuple(_event(scheme, part, index) for index, part in enumerate(root.parts("events"))),
+        awards=_awards(root),
+        checklists=_checklists(scheme, root),
+        band_decisions=tuple(_decision(scheme, part) for part in root.parts("band_decisions")),
+    )
+
+
+class Reader:
+    """A mapping read field by field; every complaint carries the field's path."""
+
+    def __init__(self, data: Mapping[str, object], path: str) -> None:
+        self.data, self.path = data, path
+
+    def at(self, key: str) -> str:
+        """Return the path of a field below this one."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def truth(self, key: str) -> bool | None:
+        """Return true, false, or None when the field is absent."""
+        value = self.data.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise RecordInvalid(self.at(key), say(_("应为 true 或 false。")))
+        return value
+
+    def text(self, key: str) -> str | None:
+        """Return a string, or None when the field is absent."""
+        value = self.data.get(key)
+        if value is not None and not isinstance(value, str):
+            raise RecordInvalid(self.at(key), say(_("应为文字。")))
+        return value
+
+    def choice(self, key: str, allowed: Sequence[str]) -> str:
+        """Return one of the allowed strings."""
+        value = self.data.get(key)
+        if not isinstance(value, str) or value not in allowed:
+            raise RecordInvalid(self.at(key), say(_("应为以下之一：{allowed}。"), allowed="、".join(allowed)))
+        return value
+
+    def count(self, key: str) -> int | None:
+        """Return a whole number of 0 or more, or None when the field is absent."""
+        value = self.data.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise RecordInvalid(self.at(key), say(_("应为不小于0的整数。")))
+        return value
+
+    def parts(self, key: str) -> "list[Reader]":
+        """Return the mappings of a list; an absent list is empty."""
+        value = self.data.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+            raise RecordInvalid(self.at(key), say(_("应为列表，每一项是一个对象。")))
+        return [Reader(item, f"{self.at(key)}[{index}]") for index, item in enumerate(value)]
+
+    def part(self, key: str) -> "Reader | None":
+        """Return a mapping, or None when the field is absent."""
+        value = self.data.get(key)
+        if value is not None and not isinstance(value, Mapping):
+            raise RecordInvalid(self.at(key), say(_("应为一个对象。")))
+        return None if value is None else Reader(value, self.at(key))
+
+    def marks(self, key: str) -> tuple[Decimal, ...]:
+        """Return marks of 0–100 with at most two decimals; one alone may stand without a list."""
+        value = self.data.get(key)
+        if value is None:
+            return ()
+        items = value if isinstance(value, list) else [value]
+        names = [f"{self.at(key)}[{index}]" for index in range(len(items))]
+        return tuple(mark(name, item) for name, item in zip(names, items, strict=True))
+
+    def mark(self, key: str) -> Decimal | None:
+        """Return one mark, or None when the field is absent."""
+        value = self.data.get(key)
+        return None if value is None else mark(self.at(key), value)
+
+
+def number(field: str, value: object, *, high: Decimal | None = None) -> Decimal:
+    """Return a decimal of 0 or more with at most two decimals, from a string or a whole number."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise RecordInvalid(field, say(_('数字请写成文字（如 "79.50"），以免失去精度。')))
+    try:
+        parsed = Decimal(value)
+    except InvalidOperation:
+        raise RecordInvalid(field, say(_("“{value}”不是数字。"), value=value)) from None
+    if not parsed.is_finite() or parsed < 0 or (high is not None and parsed > high):
+        limits = say(_("应在0到{high}之间。"), high=high) if high is not None else say(_("不能小于0。"))
+        raise RecordInvalid(field, limits)
+    exponent = parsed.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -2:  # noqa: PLR2004 - marks have two decimals
+        raise RecordInvalid(field, say(_("最多两位小数。")))
+    return parsed
+
+
+def mark(field: str, value: object) -> Decimal:
+    """Return a mark of 0–100 with at most two decimals."""
+    return number(field, value, high=FULL_MARK)
+
+
+def _hours(scheme: Scheme, root: Reader) -> Mapping[str, Decimal] | None:
+    part = root.part("hours")
+    if part is None:
+        return None
+    kept = [ledger.id for ledger in scheme.hours.ledgers if part.data.get(ledger.id) is not None]
+    return {key: number(part.at(key), part.data[key]) for key in kept}
+
+
+def _whole(root: Reader) -> WholeMarks | None:
+    part = root.part("marks")
+    if part is None:
+        return None
+    peer = part.marks("peer")
+    missing = part.truth("peer_missing") or root.truth("peer_missing") or not peer
+    return WholeMarks(peer, part.marks("panel"), part.mark("arbiter"), missing)
+
+
+def _abilities(scheme: Scheme, root: Reader) -> tuple[AbilityFacts, ...]:
+    found = tuple(_ability(scheme, part) for part in root.parts("abilities"))
+    codes = [ability.code for ability in found]
+    for index, code in enumerate(codes):
+        if code in codes[:index]:
+            raise RecordInvalid(f"abilities[{index}].code", say(_("微能力{code}出现了两次。"), code=code))
+    return found
+
+
+def _ability(scheme: Scheme, part: Reader) -> AbilityFacts:
+    code = part.text("code") or ""
+    known = scheme.catalogue.get(code)
+    dimension = part.text("dimension") or (known.dimension if known else None)
+    if dimension is None:
+        raise RecordInvalid(part.at("code"), say(_("微能力目录里没有“{code}”。"), code=code))
+    level = part.choice("level", scheme.ability.levels) if part.data.get("level") is not None else None
+    return AbilityFacts(
+        code=code,
+        dimension=dimension,
+        name_zh=known.name_zh if known else "",
+        valid=part.truth("valid") is not False,
+        levels=_levels(scheme, part),
+        level=level,
+        peer=part.marks("peer"),
+        panel=part.marks("panel"),
+        arbiter=part.mark("arbiter"),
+        peer_missing=part.truth("peer_missing") or False,
+    )
+
+
+def _levels(scheme: Scheme, part: Reader) -> tuple[str | None, ...] | None:
+    value = part.data.get("evidence_levels")
+    if value is None:
+        return None
+    field = part.at("evidence_levels")
+    if isinstance(value, Mapping):
+        demanded = [slot.id for slot in scheme.slots(str(part.data.get("code"))) if slot.required]
+        items = [(f"{field}.{key}", value.get(key)) for key in dict.fromkeys([*demanded, *value])]
+    elif isinstance(value, list):
+        items = [(f"{field}[{index}]", item) for index, item in enumerate(value)]
+    else:
+        raise RecordInvalid(field, say(_("应为列表，或证据项到等级的对象。")))
+    return tuple(_level(scheme, name, item) for name, item in items)
+
+
+def _level(scheme: Scheme, field: str, value: object) -> str | None:
+    if not isinstance(value, str | None):
+        raise RecordInvalid(field, say(_("应为文字。")))
+    if value in MISSING:
+        return None
+    if value not in scheme.ability.levels:
+        allowed = "、".join(scheme.ability.levels)
+        raise RecordInvalid(field, say(_("应为以下之一：{allowed}。"), allowed=allowed))
+    return value
+
+
+def _event(scheme: Scheme, part: Reader, index: int) -> Event:
+    kinds = [deduction.id for deduction in scheme.adjust.deductions]
+    on = part.text("on") or ""
+    if on:
+        _checked(part.at("on"), lambda: date.fromisoformat(on))
+    words = {word for deduction in scheme.adjust.deductions for word in deduction.unless}
+    return Event(
+        id=part.text("id") or str(index + 1),
+        kind=part.choice("kind", kinds),
+        on=on,
+        excuses=tuple(sorted(word for word in words if part.truth(word))),
+        contested=part.truth("contested") or False,
+    )
+
+
+def _checked(field: str, read: Callable[[], object]) -> None:
+    try:
+        read()
+    except ValueError:
+        raise RecordInvalid(field, say(_("日期应写成 2022-03-01 的样子。"))) from None
+
+
+def _awards(root: Reader) -> tuple[Decimal, ...]:
+    value = root.data.get("awards")
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise RecordInvalid("awards", say(_("应为列表。")))
+    return tuple(number(f"awards[{index}]", item) for index, item in enumerate(value))
+
+
+def _checklists(scheme: Scheme, root: Reader) -> Mapping[str, tuple[str, ...]]:
+    part = root.part("checklists")
+    found: dict[str, tuple[str, ...]] = {}
+    for key, value in part.data.items() if part else ():
+        component = next((known for known in scheme.scored_components() if known.id == key), None)
+        field = f"checklists.{key}"
+        if component is None:
+            raise RecordInvalid(field, say(_("方案中没有这个考核项。")))
+        if not isinstance(value, list):
+            raise RecordInvalid(field, say(_("应为列表。")))
+        ids = [item.id for item in component.items]
+        ticked = {_ticked(f"{field}[{place}]", item, ids) for place, item in enumerate(value)}
+        found[key] = tuple(item for item in ids if item in ticked)
+    return found
+
+
+def _ticked(field: str, value: object, ids: Sequence[str]) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(ids):
+        return ids[value]
+    if value in ids:
+        return str(value)
+    raise RecordInvalid(field, say(_("应为以下之一：{allowed}。"), allowed="、".join(ids)))
+
+
+def _decision(scheme: Scheme, part: Reader) -> BandDecision:
+    return BandDecision(part.choice("grade", scheme.bands.grades), (part.text("reason") or "").strip())

@@ -1,0 +1,122 @@
+"""A scheme (考核方案) of the language `kaohe/1`: the declared rules of one assessment, as frozen data.
+
+A document arrives complete: the loader has merged what it inherits and every default of `schemes/defaults.yaml`
+into it, so nothing here falls back on a number written in code, and the digest covers all that judges a teacher.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Self
+
+from review_flow.rules.build import build
+from review_flow.rules.catalogue import Catalogue, Slot
+from review_flow.rules.paths import Source, canonical_json, source_of, value_at
+from review_flow.rules.sections import (
+    AbilityRule,
+    Adjust,
+    AppliesTo,
+    Bands,
+    Calendar,
+    Component,
+    Compose,
+    EvidenceRules,
+    Gate,
+    Hours,
+    Lock,
+    ResultRules,
+    Review,
+    Select,
+    TeacherSelection,
+    Unknown,
+)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One version of a scheme. Build it with `from_document`; `document` is what is stored and hashed."""
+
+    id: str
+    version: int
+    title_zh: str
+    edition: str
+    based_on: tuple[str, ...]
+    method: tuple[str, ...]
+    lock: Lock
+    applies_to: AppliesTo
+    catalogue: Catalogue
+    hours: Hours
+    select: Select
+    prerequisites: tuple[Gate, ...]
+    evidence: EvidenceRules
+    review: Review
+    components: tuple[Component, ...]
+    checklist_levels: Mapping[str, str]
+    level_marks: Mapping[str, tuple[Decimal, Decimal]]
+    ability: AbilityRule
+    compose: Compose
+    adjust: Adjust
+    bands: Bands
+    gates: tuple[Gate, ...]
+    calendar: Calendar
+    result: ResultRules
+    groups: Mapping[str, Any]
+    consequences: tuple[Mapping[str, Any], ...]
+    unknowns: tuple[Unknown, ...]
+    confirmed: tuple[str, ...]
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Return the scheme of a complete document (as `Scheme.document` gives it)."""
+        return build(cls, {**document, "document": document})
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the SHA-256 of the document as canonical JSON: sorted keys, UTF-8, no spaces."""
+        return hashlib.sha256(canonical_json(self.document)).hexdigest()
+
+    def source(self, path: str) -> Source:
+        """Return the source of a dotted path: its own, the nearest one above it, or else the first one below."""
+        return source_of(self.document.get("sources", {}), path)
+
+    def value(self, path: str) -> object:
+        """Return the plain value at a dotted path (items of lists by id, grade or code), or None."""
+        return value_at(self.document, path)
+
+    def unconfirmed(self) -> tuple[Unknown, ...]:
+        """Return what the school still has to confirm (本校待确认)."""
+        return tuple(unknown for unknown in self.unknowns if unknown.id not in self.confirmed)
+
+    def teacher_selection(self, tier: str | None = None) -> TeacherSelection:
+        """Return how many abilities a teacher of this tier chooses; an unknown tier is everybody's."""
+        rule = self.select.teacher
+        for own in self.select.tiers:
+            if own.id == tier:
+                return replace(
+                    rule,
+                    min=rule.min if own.min is None else own.min,
+                    max=rule.max if own.max is None else own.max,
+                    min_dimensions=rule.min_dimensions if own.min_dimensions is None else own.min_dimensions,
+                )
+        return rule
+
+    def slots(self, code: str) -> tuple[Slot, ...]:
+        """Return the slots of an ability: the catalogue's or the scheme's own, with the scheme's limits."""
+        ability = self.catalogue.get(code)
+        slots = ability.slots if ability and ability.slots else self.evidence.slots
+        limits = self.evidence.limits.get(code, {})
+        return tuple(build(Slot, {**asdict(slot), **limits.get(slot.id, {})}) for slot in slots)
+
+    def scored_components(self) -> tuple[Component, ...]:
+        """Return the leaves of the indicator tree that a reviewer rates, in printed order."""
+        return tuple(leaf for root in self.components for leaf in _leaves(root) if leaf.scored)
+
+
+def _leaves(component: Component) -> Iterator[Component]:
+    if not component.components:
+        yield component
+    for part in component.components:
+        yield from _leaves(part)

@@ -1,0 +1,114 @@
+"""YAML with line numbers: plain data in which no number has become a binary float, and where each value stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from review_flow.errors import Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.paths import key_of
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing wrong in a file: where, in which field (dotted path), and a Chinese sentence.
+
+    `level` is "error", or "warning" for what may stay while a scheme is a draft.
+    """
+
+    file: str
+    line: int
+    field: str
+    text: str
+    level: str = "error"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}:{self.line} {self.field}：{self.text}"
+            if self.field
+            else f"{self.file}:{self.line} {self.text}"
+        )
+
+
+class SchemeInvalid(Refusal):
+    """A scheme document cannot be used; `mistakes` lists every reason."""
+
+    status, text = 422, _("考核方案有{count}处错误：{first}")
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        super().__init__(count=len(mistakes), first=str(mistakes[0]))
+        self.mistakes = mistakes
+
+
+class _Exact(RoundTripConstructor):
+    """Reads 0.40 as the text "0.40" and 2022-03-01 as text: what was written is what is kept."""
+
+
+def _literal(_constructor: RoundTripConstructor, node: Any) -> str:
+    return str(node.value)
+
+
+for _tag in ("float", "timestamp"):
+    _Exact.add_constructor(f"tag:yaml.org,2002:{_tag}", _literal)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A parsed file: its plain data, and the tree that knows the lines."""
+
+    file: str
+    data: dict[str, Any]
+    tree: CommentedMap
+
+    def line(self, path: str) -> int:
+        """Return the 1-based line of a dotted path, or of the nearest part above it that the file has."""
+        node: Any = self.tree
+        line = 0
+        for part in path.split(".") if path else ():
+            if isinstance(node, CommentedMap) and part in node:
+                line, node = node.lc.key(part)[0], node[part]
+            elif isinstance(node, CommentedSeq):
+                index = next((at for at, item in enumerate(node) if key_of(item, at) == part), None)
+                if index is None:
+                    break
+                line, node = node.lc.item(index)[0], node[index]
+            else:
+                break
+        return line + 1
+
+    def mistake(self, field: str, text: str, level: str = "error") -> Mistake:
+        """Return a mistake at a dotted path of this page."""
+        return Mistake(self.file, self.line(field), field, text, level)
+
+
+def read_page(text: str, *, source: str) -> Page:
+    """Return the page of a YAML text; SchemeInvalid when it is not YAML or no mapping."""
+    yaml = YAML(typ="rt")
+    yaml.Constructor = _Exact
+    try:
+        tree = yaml.load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        what = say(_("不是正确的 YAML：{problem}"), problem=error.problem or error.context or "")
+        raise SchemeInvalid([Mistake(source, line, "", what)]) from None
+    except YAMLError:
+        raise SchemeInvalid([Mistake(source, 1, "", say(_("不是正确的 YAML。")))]) from None
+    if not isinstance(tree, CommentedMap):
+        raise SchemeInvalid([Mistake(source, 1, "", say(_("方案应是一组“字段: 值”。")))])
+    return Page(source, plain(tree), tree)
+
+
+def plain(node: Any) -> Any:
+    """Return YAML nodes as dicts, lists, strings, ints, truths and None."""
+    if isinstance(node, Mapping):
+        return {str(key): plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [plain(item) for item in node]
+    if isinstance(node, bool) or node is None:
+        return node
+    return int(node) if isinstance(node, int) else str(node)

@@ -1,0 +1,83 @@
+"""From what an author wrote to the complete document: inherited sections, defaults, the catalogue's abilities.
+
+The result needs no other file to be understood, so its digest covers everything that judges a teacher.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from review_flow.rules.paths import META, leaves, source_of
+
+EVERYTHING = "*"
+Fetch = Callable[[str], Mapping[str, Any]]
+
+
+def complete(
+    written: Mapping[str, Any], *, scheme: Fetch, catalogue: Fetch, defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the complete document. `inherits` maps a dotted section (or `*`) to the id of another scheme."""
+    document = dict(written)
+    for section, parent_id in written.get("inherits", {}).items():
+        parent = scheme(str(parent_id))
+        document = under(document, parent if section == EVERYTHING else _only(parent, section))
+    document = under(document, defaults)
+    if isinstance(document["catalogue"], str):
+        document["catalogue"] = dict(catalogue(document["catalogue"]))
+    return document
+
+
+def under(child: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the child with what it leaves out taken from the parent, each value with the parent's source.
+
+    A list or value in the child replaces the parent's. A value taken over keeps the source it had there, leaf by
+    leaf, so that a broad source in the child can never claim it.
+    """
+    merged = _merge(child, {key: value for key, value in parent.items() if key not in {"sources", "inherits"}})
+    own = {path for path, _value in leaves(child)}
+    taken = {
+        path: _written(source_of(parent.get("sources", {}), path)) for path, _value in leaves(merged) if path not in own
+    }
+    merged["sources"] = {**{path: text for path, text in taken.items() if text}, **child.get("sources", {})}
+    return merged
+
+
+def expand(catalogue: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a catalogue in which every ability carries its own slots instead of the name of a family."""
+    families = catalogue.get("families", {})
+    abilities = [
+        {
+            **{key: value for key, value in ability.items() if key != "family"},
+            "slots": ability.get("slots", families.get(ability.get("family"), [])),
+        }
+        for ability in catalogue["abilities"]
+    ]
+    kept = {key: value for key, value in catalogue.items() if key not in {"schema", "families"}}
+    return {**kept, "abilities": abilities}
+
+
+def _merge(child: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(child)
+    for key, value in parent.items():
+        if key not in merged:
+            merged[key] = value
+        elif isinstance(merged[key], Mapping) and isinstance(value, Mapping) and key not in WHOLE:
+            merged[key] = _merge(merged[key], value)
+    return merged
+
+
+WHOLE = {"sources", "checklist_levels", "level_marks", "catalogue"}  # maps that are one value: never mixed
+
+
+def _only(document: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Return just one dotted section of a document, with the sources."""
+    head, _dot, rest = section.partition(".")
+    if head not in document or head in META - {"catalogue"}:
+        return {}
+    value = document[head]
+    if rest:
+        value = {key: inner for key, inner in _only(value, rest).items() if key != "sources"}
+    return {head: value, "sources": document.get("sources", {})}
+
+
+def _written(source: Any) -> str:
+    return f"{source.rule} ({source.note})" if source.note else str(source.rule)
