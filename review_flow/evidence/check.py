@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,7 @@ def check(
     owner's file name. Decodes untrusted bytes: call it through `sandbox.Sandbox.check` outside of tests.
     """
     began = time.monotonic()
+    search = search or Search()
     wanted = slot if isinstance(slot, Slot) else Slot.of(slot)
     looked = probe(path, name=name)
     findings = [*looked.findings, *_slot_limits(looked, wanted), *_duplicate(looked, known_hashes or {})]
@@ -108,7 +109,7 @@ def check(
     rejected = any(finding.level is Level.REJECT for finding in findings)
     if needed and not rejected:
         if references:
-            found = _look(path, looked, references, search or Search())
+            found = _look(path, looked, references, search)
             findings += found.findings if found else []
         else:
             text = _("没有可比对的参照照片（未同意人脸比对或尚未登记），请人工确认教师本人是否出镜。")
@@ -120,7 +121,7 @@ def check(
         verdict=outcome,
         present=present,
         seen=tuple(
-            {"at_s": round(m.at_s, 3), "distance": round(m.distance or 0.0, 4), "box": list(m.box)} for m in seen
+            {"at_s": round(m.at_s, 3), "distance": round(m.distance, 4), "box": list(m.box)} for m in seen
         ),
         media=looked.media.as_json(),
         findings=tuple(findings),
@@ -130,12 +131,10 @@ def check(
             "faces_encoded": found.encoded if found else 0,
         },
     )
-    drawn = draw(report, found, picture=None if rejected else path)
-    return Report(**{**_shallow(report), "alt_text": drawn.alt_text, "sheet": drawn.png() if sheet else None})
-
-
-def _shallow(report: Report) -> dict[str, Any]:
-    return {name: getattr(report, name) for name in Report.__slots__}
+    thresholds = search.thresholds
+    sure = thresholds.photo if looked.media.kind is Kind.PHOTO else thresholds.video
+    drawn = draw(report, found, sure=sure, maybe=thresholds.maybe)
+    return replace(report, alt_text=drawn.alt_text, sheet=drawn.png() if sheet else None)
 
 
 def _slot_limits(looked: Probe, slot: Slot) -> list[Finding]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WORK_WIDTH = 1920  # px across of the picture a face is cut from: an 8K frame in RGB would take 200 MB
 SHEET_WIDTH = 480
+MAX_SNAPSHOTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Moment:
     """One look at one face: when, where (px of the upright original) and how near to the references."""
 
     at_s: float
-    distance: float | None
+    distance: float
     box: Box
 
 
@@ -77,7 +78,7 @@ class Presence:
     encoded: int = 0
     faces_found: int = 0
     nearest: float = float("inf")
-    looked_at: set[float] = field(default_factory=set)
+    known: dict[float, list[tuple[Box, float | None]]] = field(default_factory=dict)
 
 
 def in_photo(path: Path, references: Sequence[Encoding], search: Search) -> Presence:
@@ -86,12 +87,13 @@ def in_photo(path: Path, references: Sequence[Encoding], search: Search) -> Pres
     outcome = Presence(tally=video.Tally(decoded=1))
     grey = _grey(picture.pixels)
     boxes = faces.detect(grey) or faces.detect(grey, upsample=1)
-    compared = _compare(picture.pixels, boxes, references, search, outcome)
+    original = [box.scaled(1 / picture.scale) for box in boxes]
+    compared = _compare(picture.pixels, original, picture.scale, references, search, outcome)
     for box, near in compared:
         if near is not None and near <= search.thresholds.photo:
-            outcome.seen.append(Moment(0.0, near, box.scaled(1 / picture.scale)))
+            outcome.seen.append(Moment(0.0, near, box))
     outcome.present = bool(outcome.seen)
-    _keep(outcome, 0.0, picture.pixels, compared)
+    _keep(outcome, 0.0, picture.pixels, picture.facts.width, compared)
     outcome.findings = [] if outcome.present else [_not_seen(outcome, search)]
     return outcome
 
@@ -112,7 +114,7 @@ def in_video(path: Path, found: Survey, references: Sequence[Encoding], search: 
                 return outcome
         if time.monotonic() > until:
             text = _("视频较长，自动检查在限定时间内只看了 {count} 个画面。")
-            note = say(text, count=len(outcome.looked_at))
+            note = say(text, count=len(outcome.known))
             outcome.findings.append(Finding("looked_at_part", Level.INFO, note))
             break
     outcome.seen.sort(key=lambda moment: moment.at_s)
@@ -126,9 +128,10 @@ def _passes(
     """Yield (detection width, most frames, frames), from the cheap and likely to the dear."""
     length = float(found.readable)
     yield search.width, search.frames, video.keyframes(path, found, outcome.tally)
-    yield search.fine_width, search.fine_frames, video.keyframes(path, found, outcome.tally)
-    every = max(min(search.every_s, length / 12), length / search.frames, 0.1)
-    if len(found.stamps) * every * 2 < length:
+    if max(found.width, found.height) > search.width:
+        yield search.fine_width, search.fine_frames, video.keyframes(path, found, outcome.tally)
+    every = max(min(search.every_s, length / 20), length / search.frames, 0.1)
+    if len(found.stamps) * every * 1.5 < length:
         yield search.width, search.frames, video.throughout(path, outcome.tally, every_s=every)
 
 
@@ -137,24 +140,31 @@ def _look(
 ) -> None:
     small = frame.grey(width)
     boxes = faces.detect(small)
-    outcome.looked_at.add(frame.at_s)
-    if not boxes:
-        if len(outcome.snapshots) < MAX_SNAPSHOTS:
-            _keep(outcome, frame.at_s, frame.rgb(SHEET_WIDTH), [])
+    known = outcome.known.setdefault(round(frame.at_s, 3), [])
+    to_original = frame.width / small.shape[1]
+    new = [face for face in (box.scaled(to_original) for box in boxes) if not _among(face, known)]
+    if not new:
+        if not known and len(outcome.snapshots) < MAX_SNAPSHOTS:
+            _keep(outcome, frame.at_s, frame.rgb(SHEET_WIDTH), frame.width, [])
         return
     pixels = frame.rgb(WORK_WIDTH)
-    grown = pixels.shape[1] / small.shape[1]
-    compared = _compare(pixels, [box.scaled(grown) for box in boxes], references, search, outcome)
-    to_original = frame.width / pixels.shape[1]
+    compared = _compare(pixels, new, pixels.shape[1] / frame.width, references, search, outcome)
     near = [pair for pair in compared if pair[1] is not None and pair[1] <= search.thresholds.video]
-    if near and all(abs(moment.at_s - frame.at_s) > SAME_MOMENT_S for moment in outcome.seen):
+    if near and not any(round(moment.at_s, 3) == round(frame.at_s, 3) for moment in outcome.seen):
         box, best = min(near, key=lambda pair: pair[1] or 0.0)
-        outcome.seen.append(Moment(frame.at_s, best, box.scaled(to_original)))
-    _keep(outcome, frame.at_s, pixels, compared)
+        outcome.seen.append(Moment(frame.at_s, best, box))
+    known += compared
+    _keep(outcome, frame.at_s, pixels, frame.width, known)
 
 
-SAME_MOMENT_S = 0.01
-MAX_SNAPSHOTS = 12
+def _among(face: Box, known: Sequence[tuple[Box, float | None]]) -> bool:
+    """Say whether this face was compared before: its middle lies in a box of the same frame."""
+    across, down = (face.left + face.right) / 2, (face.top + face.bottom) / 2
+    return any(
+        box.left <= across <= box.right and box.top <= down <= box.bottom
+        for box, near in known
+        if near is not None
+    )
 
 
 def _grey(pixels: Image) -> Image:
@@ -164,9 +174,14 @@ def _grey(pixels: Image) -> Image:
 
 
 def _compare(
-    pixels: Image, boxes: Sequence[Box], references: Sequence[Encoding], search: Search, outcome: Presence
+    pixels: Image,
+    boxes: Sequence[Box],
+    scale: float,
+    references: Sequence[Encoding],
+    search: Search,
+    outcome: Presence,
 ) -> list[tuple[Box, float | None]]:
-    """Pair each face with its distance; faces past the limits stay uncompared (None)."""
+    """Pair each face (px of the original, `pixels` being `scale` of it) with its distance; None past the limits."""
     outcome.faces_found += len(boxes)
     compared: list[tuple[Box, float | None]] = []
     for number, box in enumerate(boxes):
@@ -174,22 +189,28 @@ def _compare(
             compared.append((box, None))
             continue
         outcome.encoded += 1
-        near = faces.distance(faces.encode(pixels, box), references, search.thresholds.against)
+        face = faces.encode(pixels, box.scaled(scale))
+        near = faces.distance(face, references, search.thresholds.against)
         outcome.nearest = min(outcome.nearest, near)
         compared.append((box, near))
     return compared
 
 
 def _keep(
-    outcome: Presence, at_s: float, pixels: Image, compared: Sequence[tuple[Box, float | None]]
+    outcome: Presence, at_s: float, pixels: Image, width: int, compared: Sequence[tuple[Box, float | None]]
 ) -> None:
-    """Keep a reduced copy; when there are too many, those nearest to the references stay."""
+    """Keep a reduced copy; when there are too many, those nearest to the references stay.
+
+    `compared` is in pixels of the original, `width` of them across.
+    """
     import cv2
 
     factor = min(1.0, SHEET_WIDTH / pixels.shape[1])
     size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype("uint8")
-    outcome.snapshots.append(Snapshot(at_s, small, [(box.scaled(factor), near) for box, near in compared]))
+    faces_there = [(box.scaled(size[0] / width), near) for box, near in compared]
+    outcome.snapshots = [shot for shot in outcome.snapshots if shot.at_s != at_s]
+    outcome.snapshots.append(Snapshot(at_s, small, faces_there))
     if len(outcome.snapshots) > MAX_SNAPSHOTS:
         outcome.snapshots.remove(max(outcome.snapshots, key=lambda shot: shot.nearest))
 
