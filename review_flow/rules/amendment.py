@@ -3,7 +3,7 @@
 from datetime import date
 
 from review_flow.i18n import _, say
-from review_flow.rules.paths import leaves
+from review_flow.rules.paths import is_under, leaves
 from review_flow.rules.scheme import Scheme
 
 
@@ -11,7 +11,7 @@ def amendment_refusal(old: Scheme, new: Scheme, *, effective_from: date, on: dat
     """Return why `new` cannot supersede `old` on that day, as a Chinese sentence, or None (X-46, N30)."""
     changed = changed_paths(old, new)
     until = _months_later(effective_from, old.lock.consistency_months)
-    held = [path for path in changed if on < until and _under(path, old.lock.locked)]
+    held = [path for path in changed if on < until and any(is_under(path, root) for root in old.lock.locked)]
     if held:
         return say(_("{paths}在{until}之前不能修改（考核方法至少保持{months}个月一致）。"),
                    paths="、".join(held), until=until.isoformat(), months=old.lock.consistency_months)  # fmt: skip
@@ -24,10 +24,6 @@ def changed_paths(old: Scheme, new: Scheme) -> list[str]:
     """Return the dotted paths whose values differ, sorted."""
     before, after = dict(leaves(old.document)), dict(leaves(new.document))
     return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
-
-
-def _under(path: str, roots: tuple[str, ...]) -> bool:
-    return any(path == root or path.startswith(root + ".") for root in roots)
 
 
 def _months_later(day: date, months: int) -> date:

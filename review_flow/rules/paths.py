@@ -68,6 +68,11 @@ def value_at(document: object, path: str) -> object:
     return node
 
 
+def is_under(path: str, root: str) -> bool:
+    """Return whether a dotted path is `root` or below it."""
+    return path == root or path.startswith(root + ".")
+
+
 def leaves(document: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     """Yield (path, value) for every value of the rule sections: what must have a source and what can be amended."""
     for section, value in document.items():

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from review_flow.rules.build import build
 from review_flow.rules.catalogue import Catalogue, Slot
-from review_flow.rules.paths import Source, canonical_json, source_of, value_at
+from review_flow.rules.paths import Source, canonical_json, is_under, leaves, source_of, value_at
 from review_flow.rules.sections import (
     AbilityRule,
     Adjust,
@@ -87,8 +87,22 @@ class Scheme:
         return value_at(self.document, path)
 
     def unconfirmed(self) -> tuple[Unknown, ...]:
-        """Return what the school still has to confirm (本校待确认)."""
-        return tuple(unknown for unknown in self.unknowns if unknown.id not in self.confirmed)
+        """Return what the school still has to confirm (本校待确认): a value with a source of its own is settled."""
+        return tuple(
+            unknown for unknown in self.unknowns if unknown.id not in self.confirmed and self.in_force(unknown)
+        )
+
+    def in_force(self, unknown: Unknown) -> dict[str, object]:
+        """Return path → value of the defaults a question is about; a nearer question takes its own away."""
+        nearer = [one.path for one in self.unknowns if one != unknown and is_under(one.path, unknown.path)]
+        return {
+            path: value
+            for path, value in leaves(self.document)
+            if is_under(path, unknown.path)
+            and value not in (None, [], {})
+            and self.source(path).is_default
+            and not any(is_under(path, one) for one in nearer)
+        }
 
     def teacher_selection(self, tier: str | None = None) -> TeacherSelection:
         """Return how many abilities a teacher of this tier chooses; an unknown tier is everybody's."""

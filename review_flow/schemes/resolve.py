@@ -6,7 +6,7 @@ The result needs no other file to be understood, so its digest covers everything
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from review_flow.rules.paths import META, leaves, source_of
+from review_flow.rules.paths import META, is_under, leaves, source_of
 
 EVERYTHING = "*"
 Fetch = Callable[[str], Mapping[str, Any]]
@@ -21,6 +21,10 @@ def complete(
         parent = scheme(str(parent_id))
         document = under(document, parent if section == EVERYTHING else _only(parent, section))
     document = under(document, defaults)
+    document["unknowns"] = [
+        *(unknown for unknown in document["unknowns"] if unknown not in defaults["unknowns"]),
+        *still_open(document, defaults["unknowns"]),
+    ]
     if isinstance(document["catalogue"], str):
         document["catalogue"] = dict(catalogue(document["catalogue"]))
     return document
@@ -39,6 +43,19 @@ def under(child: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]
     }
     merged["sources"] = {**{path: text for path, text in taken.items() if text}, **child.get("sources", {})}
     return merged
+
+
+def still_open(document: Mapping[str, Any], asked: list[Any]) -> list[Any]:
+    """Return the questions about defaults that are in force and that no question of the scheme itself covers."""
+    listed = [unknown["path"] for unknown in document["unknowns"] if unknown not in asked]
+    defaults = [
+        path
+        for path, value in leaves(document)
+        if value not in (None, [], {})
+        and source_of(document["sources"], path).is_default
+        and not any(is_under(path, one) for one in listed)
+    ]
+    return [unknown for unknown in asked if any(is_under(path, unknown["path"]) for path in defaults)]
 
 
 def expand(catalogue: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""Every mistake of a scheme file, with its line and field, in Chinese: first its form, then its contradictions."""
+
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from review_flow import schemes
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.paths import key_of
+from review_flow.rules.scheme import Scheme
+from review_flow.schemes.contradictions import contradictions
+from review_flow.schemes.document import Mistake, Page, SchemeInvalid, read_page
+
+SCHEMA = Path(__file__).parent / "scheme.schema.json"
+TYPES = {
+    "object": _("一组字段"), "array": _("列表"), "string": _("文字"), "integer": _("整数"),
+    "number": _("数字"), "boolean": _("true 或 false"), "null": _("空"),
+}  # fmt: skip
+UNIQUE_LISTS = ("id", "grade", "code")
+
+
+def check(text: str, *, source: str, ready: bool = False) -> list[Mistake]:
+    """Return the mistakes of a scheme text in the order of its lines; warnings are those a draft may keep.
+
+    With `ready`, values the school still has to confirm are errors: such a scheme cannot open a round.
+    """
+    try:
+        page = read_page(text, source=source)
+    except SchemeInvalid as refused:
+        return refused.mistakes
+    mistakes = [*_form(page), *_twice(page, "", page.data), *_strangers(page)]
+    if not mistakes:
+        scheme = Scheme.from_document(schemes.resolved(page.data))
+        mistakes = [page.mistake(*found) for found in contradictions(scheme, page.data, ready=ready)]
+    return sorted(mistakes, key=lambda mistake: (mistake.line, mistake.field))
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def _form(page: Page) -> Iterator[Mistake]:
+    for error in _validator().iter_errors(page.data):
+        deepest = _deepest(error)
+        path = _dotted(page.data, deepest.absolute_path)
+        if deepest.validator == "additionalProperties":
+            known = list(deepest.schema["properties"])
+            for key in sorted(set(deepest.instance) - set(known)):
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = say(_("，是不是“{near}”？"), near=near[0]) if near else "。"
+                yield page.mistake(_below(path, key), say(_("不认识的字段“{key}”{hint}"), key=key, hint=hint))
+        else:
+            yield page.mistake(path, _sentence(deepest))
+
+
+def _deepest(error: Any) -> Any:
+    """Of the branches of an anyOf, take the one that got farthest: it is the one the author meant."""
+    while error.validator == "anyOf" and error.context:
+        deeper = max(error.context, key=lambda inner: len(inner.absolute_path))
+        if len(deeper.absolute_path) == len(error.absolute_path):
+            break
+        error = deeper
+    return error
+
+
+def _sentence(error: Any) -> str:
+    value = error.validator_value
+    match error.validator:
+        case "type":
+            return say(_("应为{kind}。"), kind=say(TYPES[value]))
+        case "enum":
+            return say(_("应为以下之一：{allowed}。"), allowed="、".join(map(str, value)))
+        case "const":
+            return say(_("应为{value}。"), value=json.dumps(value, ensure_ascii=False))
+        case "required":
+            missing = "、".join(key for key in value if key not in error.instance)
+            return say(_("缺少{missing}。"), missing=missing)
+        case "minimum":
+            return say(_("不能小于{value}。"), value=value)
+        case "maximum":
+            return say(_("不能大于{value}。"), value=value)
+        case "minItems" | "minProperties" | "minLength":
+            return say(_("至少要有{value}个。"), value=value)
+        case "maxItems":
+            return say(_("最多只能有{value}个。"), value=value)
+        case "uniqueItems":
+            return say(_("有重复的值。"))
+        case _:
+            shown = json.dumps(error.instance, ensure_ascii=False)
+            about = error.schema.get("description", "")
+            return say(_("写法不对：{shown}{about}。"), shown=shown[:60], about=f"（{about}）" if about else "")
+
+
+def _twice(page: Page, path: str, node: Any) -> Iterator[Mistake]:
+    """Find two items of one list with the same name: a path could not tell them apart."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _twice(page, _below(path, key), value)
+    elif isinstance(node, list):
+        names = [key_of(item, index) for index, item in enumerate(node)]
+        for index, item in enumerate(node):
+            field = _below(path, names[index])
+            if names[index] in names[:index]:
+                yield page.mistake(field, say(_("“{name}”写了两次。"), name=names[index]))
+            yield from _twice(page, field, item)
+
+
+def _strangers(page: Page) -> Iterator[Mistake]:
+    """Find ids of schemes and catalogues that do not exist."""
+    inherits = page.data.get("inherits")
+    asked = [(f"inherits.{key}", schemes.document, name) for key, name in (inherits or {}).items()]
+    if isinstance(page.data.get("catalogue"), str):
+        asked.append(("catalogue", schemes.catalogue_document, page.data["catalogue"]))
+    for field, fetch, name in asked:
+        try:
+            fetch(name)
+        except NotFound as refused:
+            yield page.mistake(field, str(refused))
+
+
+def _dotted(data: Any, steps: Sequence[Any]) -> str:
+    path, node = "", data
+    for step in steps:
+        name = key_of(node[step], step) if isinstance(node, list) else str(step)
+        path, node = _below(path, name), node[step]
+    return path
+
+
+def _below(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
