@@ -20,7 +20,6 @@ TYPES = {
     "object": _("一组字段"), "array": _("列表"), "string": _("文字"), "integer": _("整数"),
     "number": _("数字"), "boolean": _("true 或 false"), "null": _("空"),
 }  # fmt: skip
-UNIQUE_LISTS = ("id", "grade", "code")
 
 
 def check(text: str, *, source: str, ready: bool = False) -> list[Mistake]:
@@ -70,32 +69,31 @@ def _deepest(error: Any) -> Any:
     return error
 
 
+SENTENCES = {
+    "enum": _("应为以下之一：{value}。"),
+    "minimum": _("不能小于{value}。"),
+    "minItems": _("至少要有{value}个。"),
+    "minProperties": _("至少要有{value}个。"),
+    "maxItems": _("最多只能有{value}个。"),
+    "const": _("应为{value}。"),
+    "type": _("应为{value}。"),
+    "required": _("缺少{value}。"),
+    "uniqueItems": _("有重复的值。"),
+}
+
+
 def _sentence(error: Any) -> str:
     value = error.validator_value
-    match error.validator:
-        case "type":
-            return say(_("应为{kind}。"), kind=say(TYPES[value]))
-        case "enum":
-            return say(_("应为以下之一：{allowed}。"), allowed="、".join(map(str, value)))
-        case "const":
-            return say(_("应为{value}。"), value=json.dumps(value, ensure_ascii=False))
-        case "required":
-            missing = "、".join(key for key in value if key not in error.instance)
-            return say(_("缺少{missing}。"), missing=missing)
-        case "minimum":
-            return say(_("不能小于{value}。"), value=value)
-        case "maximum":
-            return say(_("不能大于{value}。"), value=value)
-        case "minItems" | "minProperties" | "minLength":
-            return say(_("至少要有{value}个。"), value=value)
-        case "maxItems":
-            return say(_("最多只能有{value}个。"), value=value)
-        case "uniqueItems":
-            return say(_("有重复的值。"))
-        case _:
-            shown = json.dumps(error.instance, ensure_ascii=False)
-            about = error.schema.get("description", "")
-            return say(_("写法不对：{shown}{about}。"), shown=shown[:60], about=f"（{about}）" if about else "")
+    if error.validator not in SENTENCES:
+        about = error.schema.get("description", "")
+        shown = json.dumps(error.instance, ensure_ascii=False)
+        return say(_("写法不对：{shown}{about}。"), shown=shown[:60], about=f"（{about}）" if about else "")
+    if error.validator == "type":
+        value = say(TYPES[value])
+    elif error.validator == "required":
+        value = [key for key in value if key not in error.instance]
+    words = "、".join(map(str, value)) if isinstance(value, list) else json.dumps(value, ensure_ascii=False).strip('"')
+    return say(SENTENCES[error.validator], value=words)
 
 
 def _twice(page: Page, path: str, node: Any) -> Iterator[Mistake]:

@@ -27,9 +27,9 @@ def contradictions(scheme: Scheme, written: Mapping[str, Any], *, ready: bool) -
             yield path, text, WARNING
     yield from ((path, text, ERROR) for path, text in _sources(scheme, written))
     for unknown in scheme.unconfirmed():
-        text = say(
-            _("本校待确认：{text}，现用{value}。"), text=unknown.text_zh, value=_brief(scheme.value(unknown.path))
-        )
+        values = list(scheme.in_force(unknown).values())
+        value = _brief(values[0]) if len(values) == 1 else say(_("{count}处默认值"), count=len(values))
+        text = say(_("本校待确认：{text}，现用{value}。"), text=unknown.text_zh, value=value)
         yield f"unknowns.{unknown.id}", text, ERROR if ready else WARNING
 
 
@@ -48,39 +48,31 @@ def _weights(scheme: Scheme) -> Iterator[tuple[str, str]]:
 
 def _bands(scheme: Scheme) -> Iterator[tuple[str, str]]:
     bands = scheme.bands.list
-    numeric = [band for band in bands if band.min is not None and band.max is not None]
-    if not numeric:
-        if any(band.when is None for band in bands):
-            yield "bands.list", say(_("每个等次要么写 min 和 max，要么写 when。"))
-        elif bands[-1].when != "true":
-            yield "bands.list", say(_('最后一个等次应为 when: "true"，否则有人没有等次。'))
-        return
-    if len(numeric) < len(bands) or any(band.when is not None for band in bands):
-        yield "bands.list", say(_("每个等次要么写 min 和 max，要么写 when。"))
-        return
+    stretches = [(band.min, band.max, band.grade) for band in bands if band.min is not None and band.max is not None]
+    if any(band.when is not None for band in bands) != (not stretches) or len(stretches) not in (0, len(bands)):
+        yield "bands.list", say(_("所有等次要么都写 min 和 max，要么都写 when。"))
+    elif stretches:
+        yield from _stretches(scheme, stretches)
+    elif bands[-1].when != "true":
+        yield "bands.list", say(_('最后一个等次应为 when: "true"，否则有人没有等次。'))
+
+
+def _stretches(scheme: Scheme, bands: list[tuple[Decimal, Decimal, str]]) -> Iterator[tuple[str, str]]:
+    """Bands on a scale: best first, touching each other, from the clamp's top to its bottom."""
     if not scheme.compose.sources:
         yield "bands.list", say(_("等次按分数划分，但 compose.sources 没有分数来源。"))
-    ends = [(exact_of(band.min), exact_of(band.max), band.grade) for band in bands]
-    for low, high, grade in ends:
+    for low, high, grade in bands:
         if low > high:
             yield f"bands.list.{grade}", say(_("{grade}的下限{low}大于上限{high}。"), grade=grade, low=low, high=high)
-    for (low, _high, upper), (_low, high, lower) in pairwise(ends):
-        names_ = {"upper": upper, "lower": lower, "low": low, "high": high}
+    for (low, _high, upper), (_low, high, lower) in pairwise(bands):
+        who = {"upper": upper, "lower": lower, "low": low, "high": high}
         if high < low:
-            yield (
-                f"bands.list.{lower}.max",
-                say(_("{high}到{low}之间没有等次（{lower}与{upper}之间有空档）。"), **names_),
-            )
+            yield f"bands.list.{lower}.max", say(_("{high}到{low}之间没有等次（{lower}与{upper}之间有空档）。"), **who)
         if high > low:
-            yield f"bands.list.{lower}.max", say(_("{low}到{high}之间有两个等次（{lower}与{upper}重叠）。"), **names_)
+            yield f"bands.list.{lower}.max", say(_("{low}到{high}之间有两个等次（{lower}与{upper}重叠）。"), **who)
     bottom, top = scheme.adjust.clamp
-    if ends[0][1] != top or ends[-1][0] != bottom:
+    if bands[0][1] != top or bands[-1][0] != bottom:
         yield "bands.list", say(_("等次应从{bottom}分到{top}分。"), bottom=bottom, top=top)
-
-
-def exact_of(number: Decimal | None) -> Decimal:
-    """Return a limit that is known to be there."""
-    return Decimal(0) if number is None else number
 
 
 def _levels(scheme: Scheme) -> Iterator[tuple[str, str]]:
@@ -282,13 +274,11 @@ def _exists(document: Mapping[str, Any], path: str) -> bool:
 
 
 def _brief(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "、".join(f"{key} {_brief(inner)}" for key, inner in value.items() if key != "text_zh")
     if isinstance(value, list):
-        return "、".join(_brief(inner) for inner in value) or say(_("无"))
+        return "、".join(map(str, value))
     if isinstance(value, bool):
         return say(_("是")) if value else say(_("否"))
-    return say(_("无")) if value is None else str(value)
+    return str(value)
 
 
 Look = Callable[[Scheme], Iterator[tuple[str, str]]]
