@@ -1,0 +1,157 @@
+"""Sheets in: a file is kept, read by a flow, and either every row of it is taken or none."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from models import Organization, Person, Round, SheetImport
+from review_flow.clock import now
+from review_flow.errors import BadInput, NotAllowed, Refusal
+from review_flow.i18n import _, say
+from review_flow.outside import spreadsheets, workbooks
+from review_flow.outside.storage import keep
+from review_flow.outside.storage import read as read_file
+from review_flow.rules.lifecycle import RoundPhase
+from review_flow.rules.words import JobState, SheetKind, WorkKind
+from review_flow.steps import audit, imports_facts, imports_roster
+from review_flow.steps.imports_tables import TABLES, Bringing
+from review_flow.steps.people import require_admin
+from review_flow.steps.rounds import require_phase
+from review_flow.steps.work import enqueue
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from review_flow.outside.storage import Storage
+
+BRING = {
+    SheetKind.ROSTER: imports_roster.bring,
+    SheetKind.HOURS: imports_facts.bring_hours,
+    SheetKind.ATTENDANCE: imports_facts.bring_attendance,
+    SheetKind.AWARDS: imports_facts.bring_awards,
+}
+EARLY = (RoundPhase.SETUP, RoundPhase.OPEN)
+PHASES = {kind: EARLY if kind is SheetKind.ROSTER else (*EARLY, RoundPhase.SCORING) for kind in SheetKind}
+
+
+def template(kind: SheetKind) -> bytes:
+    """Return an empty xlsx to fill, with its 填写说明."""
+    return workbooks.template(TABLES[kind])
+
+
+def start(
+    session: Session,
+    *,
+    actor: Person,
+    organization: Organization,
+    round_: Round | None,
+    kind: SheetKind,
+    file_name: str,
+    data: bytes,
+    storage: Storage,
+) -> SheetImport:
+    """Keep a sheet that the school's administrator brings, and ask for its import.
+
+    Raises NotAllowed, BadInput (a round is missing, the file is too large), WrongPhase.
+    """
+    require_admin(session, actor=actor, organization_id=organization.id)
+    if round_ is not None and round_.organization_id != organization.id:
+        raise NotAllowed(why=say(_("这个考核轮次属于另一所学校")))
+    if round_ is None and kind is not SheetKind.ROSTER:
+        raise BadInput(field=say(_("考核轮次")), problem=say(_("这张表要导入到某个考核轮次。")))
+    if round_ is not None:
+        require_phase(round_, *PHASES[kind])
+    if len(data) > spreadsheets.MOST_BYTES:
+        raise BadInput(field=say(_("文件")), problem=say(_("超过{limit}兆字节。"), limit=spreadsheets.MOST_BYTES >> 20))
+    sheet_import = SheetImport(
+        organization_id=organization.id,
+        round_id=round_.id if round_ else None,
+        kind=kind,
+        file_name=PurePath(file_name.replace("\\", "/")).name[:200],
+        storage_key=keep(storage, data).key,
+        state=JobState.WAITING,
+        brought_by_id=actor.id,
+        brought_at=now(),
+    )
+    session.add(sheet_import)
+    session.flush()
+    audit.record(
+        session, organization_id=organization.id, actor=actor, deed="sheet.bring", about=sheet_import, kind=kind.value
+    )
+    enqueue(session, kind=WorkKind.IMPORT_SHEET, subject_id=sheet_import.id)
+    return sheet_import
+
+
+def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> None:
+    """Read the sheet and take all of its rows; or none, with every problem of every row and a sheet that shows them.
+
+    Run again after it is done, it changes nothing. One school's sheets follow each other.
+    """
+    school = sheet_import.organization_id
+    session.execute(select(Organization.id).where(Organization.id == school).with_for_update()).one()
+    session.refresh(sheet_import)
+    if sheet_import.state is not JobState.WAITING:
+        return
+    actor = session.get_one(Person, sheet_import.brought_by_id)
+    bringing = Bringing(
+        session=session,
+        actor=actor,
+        organization_id=school,
+        round=session.get_one(Round, sheet_import.round_id) if sheet_import.round_id else None,
+        table=TABLES[sheet_import.kind],
+        problems=spreadsheets.Problems(),
+    )
+    counts: dict[str, int] = {}
+    sheet = None
+    try:
+        sheet = spreadsheets.read(
+            bringing.table, read_file(storage, sheet_import.storage_key), problems=bringing.problems
+        )
+        counts = _bring(bringing, sheet_import.kind, sheet)
+    except Refusal as refusal:
+        bringing.problems.add(0, str(refusal))
+    _finish(session, sheet_import, bringing, sheet, storage, counts)
+
+
+def _bring(bringing: Bringing, kind: SheetKind, sheet: spreadsheets.Sheet) -> dict[str, int]:
+    """Take the rows inside a savepoint, which is taken back where anything is wrong."""
+    if bringing.round is not None:
+        require_phase(bringing.round, *PHASES[kind])
+    with bringing.session.begin_nested() as all_or_nothing:
+        counts = BRING[kind](bringing, sheet.rows)
+        if bringing.problems:
+            all_or_nothing.rollback()
+    return counts
+
+
+def _finish(
+    session: Session,
+    sheet_import: SheetImport,
+    bringing: Bringing,
+    sheet: spreadsheets.Sheet | None,
+    storage: Storage,
+    counts: dict[str, int],
+) -> None:
+    problems = bringing.problems
+    sheet_import.rows = len(sheet.rows) if sheet else None
+    sheet_import.finished_at = now()
+    if problems:
+        sheet_import.state = JobState.REFUSED
+        sheet_import.problems = {str(number): sentences for number, sentences in sorted(problems.rows.items())}
+        counts = {"problems": len(problems.rows)}
+        if sheet:
+            shown = workbooks.problem_sheet(sheet, problems, title=say(bringing.table.title_zh))
+            sheet_import.problems_key = keep(storage, shown).key
+    else:
+        sheet_import.state = JobState.DONE
+    audit.record(
+        session,
+        organization_id=bringing.organization_id,
+        actor=bringing.actor,
+        deed="sheet.refuse" if problems else "sheet.take",
+        about=sheet_import,
+        **counts,
+    )

@@ -1,0 +1,120 @@
+"""The four sheets a school brings, as declared tables, and what bringing one in has at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from review_flow.i18n import _
+from review_flow.outside.spreadsheets import Column, Kind, Problems, Row, Table
+from review_flow.rules.words import RoleKind, SheetKind
+from review_flow.steps.people import ROLE_NAMES
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from models import Person, Round
+
+ROLES = (RoleKind.TEACHER, RoleKind.WORKSHOP_LEADER, RoleKind.SCHOOL_ADMIN, RoleKind.SUBJECT_EXPERT)
+LATE, ABSENT, LATE_MATERIAL, LEAVE = _("迟到"), _("旷到"), _("迟交"), _("请假")
+
+NUMBER = Column("number", _("工号"), Kind.CODE, required=True, note=_("本校唯一，前面的0要保留"), example="007")
+KEY = Column(
+    "key",
+    _("编号"),
+    Kind.CODE,
+    required=True,
+    note=_("这件事的编号；同一编号再次导入不会重复登记"),
+    example="2022-03-01-01",
+)
+DAY = Column("on", _("日期"), Kind.DATE, required=True, example="2022-03-01")
+PROOF = Column("proof", _("证明"), required=True, note=_("凭什么认定，例如签到表、获奖证书"), example=_("3月1日签到表"))
+
+ROSTER = Table(
+    _("教师名单"),
+    (
+        NUMBER,
+        Column("name", _("姓名"), required=True, example=_("王芳")),
+        Column("subject", _("学科"), example=_("语文")),
+        Column("stage", _("学段"), example=_("初中")),
+        Column("workshop", _("工作坊"), note=_("没有的工作坊会新建"), example=_("语文坊")),
+        Column(
+            "roles",
+            _("角色"),
+            Kind.CHOICES,
+            choices=tuple(ROLE_NAMES[kind] for kind in ROLES),
+            note=_("空白即教师；导入只增加角色，不取消角色"),
+            example=_("教师、坊主"),
+        ),
+        Column("contact", _("联系方式"), Kind.CODE, note=_("邮箱或手机号"), example="13800000000"),
+        Column("retires_on", _("退休日期"), Kind.DATE, example="2026-08-31"),
+        Column("exempt", _("免训原因"), note=_("只在导入某个考核轮次时填写；空白即参评")),
+    ),
+    (_("再次导入时，空白的格子保留原来的内容。"), _("有一行不合要求，整张表都不导入；请改好后重新导入。")),
+)
+HOURS = Table(
+    _("学时"),
+    (
+        NUMBER,
+        Column("ledger", _("账本"), required=True, note=_("方案中的学时类别"), example=_("实践学时")),
+        Column("hours", _("学时"), Kind.DECIMAL, required=True, example="12.5"),
+        Column("source", _("来源"), required=True, note=_("谁记的学时"), example=_("县教师进修学校")),
+        KEY,
+    ),
+    (_("同一教师、同一账本、同一编号再次导入：学时相同则不变，不同则以新的为准，旧的保留备查。"),),
+)
+ATTENDANCE = Table(
+    _("考勤"),
+    (
+        NUMBER,
+        DAY,
+        Column(
+            "what", _("情况"), Kind.CHOICE, required=True, choices=(LATE, ABSENT, LATE_MATERIAL, LEAVE), example=LATE
+        ),
+        PROOF,
+        KEY,
+    ),
+    (_("请假指已批准的请假，如实登记，是否扣分由方案决定。"), _("登记后系统会通知教师本人，教师可以申辩。")),
+)
+AWARDS = Table(
+    _("加分"),
+    (
+        NUMBER,
+        DAY,
+        Column("points", _("加分"), Kind.DECIMAL, required=True, note=_("按学校绩效考核方案"), example="3"),
+        PROOF,
+        KEY,
+    ),
+)
+TABLES = {
+    SheetKind.ROSTER: ROSTER,
+    SheetKind.HOURS: HOURS,
+    SheetKind.ATTENDANCE: ATTENDANCE,
+    SheetKind.AWARDS: AWARDS,
+}
+
+
+@dataclass(frozen=True)
+class Bringing:
+    """One sheet on its way in: by whom, where to, and what has been found wrong so far."""
+
+    session: Session
+    actor: Person
+    organization_id: int
+    round: Round | None
+    table: Table
+    problems: Problems
+
+    def refuse(self, row: Row, key: str, problem: str) -> None:
+        """Note what is wrong with a row's cell."""
+        column = next(column for column in self.table.columns if column.key == key)
+        self.problems.at(row, column, problem)
+
+    def sound(self, row: Row) -> bool:
+        """Whether nothing is wrong with the row yet."""
+        return row.number not in self.problems.rows
+
+    def the_round(self) -> Round:
+        """Return the round the sheet is for: `imports.start` lets no sheet of facts in without one."""
+        assert self.round is not None
+        return self.round
