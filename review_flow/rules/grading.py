@@ -32,7 +32,7 @@ from review_flow.rules.scheme import Scheme
 from review_flow.rules.sections import Bonus, Deduction, Gate
 
 __all__ = [
-    "Outcome", "RecordInvalid", "aggregate_panel", "aggregate_peer", "band_of", "grade", "panel_needs_arbiter",
+    "Outcome", "RecordInvalid", "aggregate_panel", "aggregate_peer", "band_of", "gates_at", "grade", "panel_needs_arbiter",
 ]  # fmt: skip
 
 
@@ -59,6 +59,15 @@ def grade(scheme: Scheme, record: Mapping[str, object]) -> Outcome:
         levels=_levels(scheme, teacher),
         surplus=rounded(book.surplus),
     )
+
+
+def gates_at(scheme: Scheme, record: Mapping[str, object], *, when: str) -> list[GateResult]:
+    """Return the gates that guard a step (`when`: select, submit, review, final), judged on a record."""
+    teacher = read_record(scheme, record)
+    abilities = [judge(scheme, facts) for facts in teacher.abilities or ()]
+    return [
+        _gate(scheme, one, teacher, abilities) for one in (*scheme.prerequisites, *scheme.gates) if one.when == when
+    ]
 
 
 @dataclass

@@ -130,6 +130,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("T6", (_S.DRAFT,), _S.SEALED, "教师", "学时达标", "不能提交；列出所缺学时"),
     Transition("T7", (_S.DRAFT, _S.CORRECTING), _S.SEALED, "教师", "证据项齐备", "迟交每次扣1分；截止后为未提交"),
     Transition("T8", (_S.DRAFT, _S.CORRECTING), _S.SEALED, "系统", "格式、时长、字数、数量合格", "退回并说明原因"),
+    Transition("T8", (_S.SEALED, _S.SUBMITTED), _S.CORRECTING, "系统", "封存后才查出文件不合格", "逾期未更换即无效"),
     Transition("T9", (_S.SEALED,), _S.SUBMITTED, "教师", "应完成的互评已完成", "宽限后扣1分并通知管理员"),
     Transition(
         "T10",
@@ -200,6 +201,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         "未参与首评的二人",
         "变更：新版结果取代，两版并存",
     ),
+    Transition("T21", (_R.BANDED,), _R.FINAL, "未参与首评的二人", "变更后的新版结果"),
     Transition("T22", (_R.SIGNED, _R.UNSIGNED_EFFECTIVE), _R.FINAL, "系统", "申诉期满"),
     Transition("T23", (_P.SIGNING,), _P.CLOSED, "校级管理员", "全部结果已生效，已导出归档", "县级抽查可退回"),
 )

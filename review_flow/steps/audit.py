@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from models import AuditEvent, Organization
-from models.base import Base
 from review_flow.clock import now
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from models import Person
+    from models.base import Base
 
 GENESIS = "0" * 64
 

@@ -1,0 +1,230 @@
+"""申诉: filed in its days, heard by people who didn't score, upheld with new marks or dismissed (T20, T21, X-44)."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from models import Appeal, AppealVote, Enrolment, PanelMark, Person, Result, Round, Submission
+from review_flow.clock import days_after, now
+from review_flow.errors import BadInput, NotAllowed, Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.words import AppealState, SeatKind
+from review_flow.steps import audit
+from review_flow.steps.messages import tell
+from review_flow.steps.people import conflicting_with, require_admin, require_seat
+from review_flow.steps.results import compose
+from review_flow.steps.rounds import require_phase, round_scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.orm import Session
+
+MOST = Decimal(100)
+
+
+class NoAppeal(Refusal):
+    """The result can't be appealed now; says why."""
+
+    status, text = 409, _("现在不能申诉：{why}")
+
+
+class NotAHearer(Refusal):
+    """Who scored, who is concerned, or who said it already, does not hear the appeal."""
+
+    status, text = 403, _("您不能复核这份申诉：{why}")
+
+
+def file(
+    session: Session,
+    *,
+    actor: Person,
+    result: Result,
+    reason: str,
+    accepted_late_by: Person | None = None,
+    late_reason: str | None = None,
+) -> Appeal:
+    """File an appeal against the standing result, once a version, in the scheme's days from publication (T20).
+
+    After its days the administrator may still take it, with a reason.
+    """
+    enrolment = session.get_one(Enrolment, result.enrolment_id)
+    round_ = session.get_one(Round, enrolment.round_id)
+    if enrolment.person_id != actor.id or not result.current:
+        raise NotAllowed(why=say(_("只能对本人当前的考核结果申诉")))
+    require_phase(round_, RoundPhase.PUBLICITY, RoundPhase.SIGNING)
+    scheme = round_scheme(session, round_=round_)
+    if not scheme.result.appeal.allowed:
+        raise NoAppeal(why=say(_("方案没有申诉环节")))
+    if not reason.strip():
+        raise BadInput(field=say(_("申诉理由")), problem=say(_("请写明申诉的理由。")))
+    if result.state is ResultState.APPEALED or result.state is ResultState.FINAL:
+        raise NoAppeal(why=say(_("结果为“{state}”"), state=say(result.state.label)))
+    if round_.appeal_due_at is not None and now() > round_.appeal_due_at:
+        if accepted_late_by is None or not (late_reason or "").strip():
+            raise NoAppeal(why=say(_("申诉期已过，须由管理员写明理由受理")))
+        require_admin(session, actor=accepted_late_by, organization_id=round_.organization_id)
+    span = scheme.calendar.appeal_decision
+    appeal = Appeal(
+        result_id=result.id,
+        appellant_id=actor.id,
+        reason=reason,
+        late_reason=late_reason,
+        filed_at=now(),
+        due_at=days_after(now(), span.days, working=span.working_days),
+        state=AppealState.FILED,
+    )
+    session.add(appeal)
+    result.state = move(result.state, ResultState.APPEALED)
+    session.flush()
+    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="appeal.file", about=appeal)
+    return appeal
+
+
+def vote(
+    session: Session,
+    *,
+    actor: Person,
+    appeal: Appeal,
+    uphold: bool,
+    reason: str,
+    marks: Mapping[str, str] | None = None,
+) -> None:
+    """Say what one hearer finds: dismissed, or upheld with the panel marks they give instead (ability → mark).
+
+    When enough hearers agree the appeal is decided; on upholding the result is composed anew and both versions stay.
+    Raises NotAHearer for those who scored this teacher, BadInput for marks.
+    """
+    result = session.get_one(Result, appeal.result_id)
+    enrolment = session.get_one(Enrolment, result.enrolment_id)
+    round_ = session.get_one(Round, enrolment.round_id)
+    require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.APPEAL])
+    _require_hearer(session, actor=actor, appeal=appeal, enrolment=enrolment)
+    if not reason.strip():
+        raise BadInput(field=say(_("理由")), problem=say(_("请写明复核的理由。")))
+    given = _marks(session, enrolment=enrolment, marks=marks or {}) if uphold else {}
+    session.add(
+        AppealVote(
+            appeal_id=appeal.id,
+            voter_id=actor.id,
+            uphold=uphold,
+            marks={k: str(v) for k, v in given.items()},
+            reason=reason,
+            at=now(),
+        )
+    )
+    session.flush()
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="appeal.vote", about=appeal, uphold=uphold
+    )
+    _decide(session, appeal=appeal, result=result, enrolment=enrolment, round_=round_)
+
+
+def _require_hearer(session: Session, *, actor: Person, appeal: Appeal, enrolment: Enrolment) -> None:
+    if appeal.state is not AppealState.FILED:
+        raise NotAHearer(why=say(_("申诉已有决定")))
+    if actor.id in conflicting_with(session, person_id=enrolment.person_id):
+        raise NotAHearer(why=say(_("应回避本人或有关联的教师")))
+    scored = session.scalars(
+        select(PanelMark.id)
+        .join(Submission, Submission.id == PanelMark.submission_id)
+        .where(Submission.enrolment_id == enrolment.id, PanelMark.marker_id == actor.id, PanelMark.mark.is_not(None))
+    ).first()
+    round_ = session.get_one(Round, enrolment.round_id)
+    if scored is not None and round_scheme(session, round_=round_).result.appeal.outside_first_panel:
+        raise NotAHearer(why=say(_("您参加过首次评分")))
+    said = session.scalars(
+        select(AppealVote.id).where(AppealVote.appeal_id == appeal.id, AppealVote.voter_id == actor.id)
+    ).first()
+    if said is not None:
+        raise NotAHearer(why=say(_("您已提交复核意见")))
+
+
+def _marks(session: Session, *, enrolment: Enrolment, marks: Mapping[str, str]) -> dict[str, Decimal]:
+    graded = set(
+        session.scalars(
+            select(Submission.ability).where(
+                Submission.enrolment_id == enrolment.id, Submission.state == SubmissionState.GRADED
+            )
+        )
+    )
+    if not marks:
+        raise BadInput(field=say(_("复核分")), problem=say(_("变更结果须给出至少一项微能力的复核分。")))
+    given = {}
+    for ability, text in marks.items():
+        if ability not in graded:
+            raise BadInput(field=ability, problem=say(_("这位教师没有已评的这项微能力。")))
+        try:
+            mark = Decimal(text)
+        except InvalidOperation:
+            raise BadInput(field=ability, problem=say(_("“{text}”不是分数。"), text=text)) from None
+        if not (0 <= mark <= MOST and mark == mark.quantize(Decimal("0.01"))):
+            raise BadInput(field=ability, problem=say(_("分数应在0–100之间，最多两位小数。")))
+        given[ability] = mark
+    return given
+
+
+def _decide(session: Session, *, appeal: Appeal, result: Result, enrolment: Enrolment, round_: Round) -> None:
+    votes = list(session.scalars(select(AppealVote).where(AppealVote.appeal_id == appeal.id).order_by(AppealVote.id)))
+    enough = round_scheme(session, round_=round_).result.appeal.reviewers_min
+    for_it = [one for one in votes if one.uphold]
+    if len(for_it) >= enough:
+        _uphold(session, appeal=appeal, enrolment=enrolment, votes=for_it)
+    elif len(votes) - len(for_it) >= enough:
+        appeal.state = AppealState.DISMISSED
+        result.state = move(result.state, ResultState.FINAL)
+    else:
+        return
+    appeal.decided_at = now()
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=None,
+        deed="appeal.decide",
+        about=appeal,
+        state=appeal.state.value,
+    )
+    upheld = appeal.state is AppealState.UPHELD
+    tell(
+        session,
+        person_id=enrolment.person_id,
+        round_id=round_.id,
+        kind="appeal.decided",
+        sentence=_("您的申诉成立，考核结果已变更，请查看新的计分明细。")
+        if upheld
+        else _("您的申诉经复核维持原结果：{reason}"),
+        reason="；".join(one.reason for one in votes if not one.uphold),
+    )
+
+
+def _uphold(session: Session, *, appeal: Appeal, enrolment: Enrolment, votes: list[AppealVote]) -> None:
+    """Put the hearers' marks in the first panel's place and compose a new version, final at once (N29)."""
+    works = {
+        one.ability: one for one in session.scalars(select(Submission).where(Submission.enrolment_id == enrolment.id))
+    }
+    for one in votes:
+        for ability, mark in one.marks.items():
+            session.add(
+                PanelMark(
+                    submission_id=works[ability].id,
+                    author_id=works[ability].author_id,
+                    marker_id=one.voter_id,
+                    seat=SeatKind.APPEAL,
+                    mark=Decimal(mark),
+                    asked_at=appeal.filed_at,
+                    due_at=appeal.due_at,
+                    marked_at=one.at,
+                )
+            )
+    appeal.state = AppealState.UPHELD
+    session.flush()
+    fresh = compose(
+        session, enrolment=enrolment, reason=say(_("申诉成立：{reason}"), reason="；".join(v.reason for v in votes))
+    )
+    fresh.grade, fresh.confirmed_by_id = fresh.proposed_grade, votes[-1].voter_id
+    fresh.state = move(move(fresh.state, ResultState.BANDED), ResultState.FINAL)
+    session.flush()

@@ -1,0 +1,257 @@
+"""参评: read the plan, self-test, choose abilities; exempt or opt in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from models import Enrolment, Hours, Person, Round, Submission
+from review_flow.clock import now
+from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState, move
+from review_flow.rules.selection import selection_problems
+from review_flow.steps import audit
+from review_flow.steps.people import require_admin
+from review_flow.steps.rounds import require_phase, round_scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from sqlalchemy.orm import Session
+
+
+class NotYet(Refusal):
+    """An earlier step of the teacher's way is missing (T3-T5)."""
+
+    status, text = 409, _("请先完成前一步：您现在的状态是“{state}”。")
+
+
+class Selection(Refusal):
+    """The chosen abilities don't fit the scheme; says what is missing (001-A-19, N20-N22)."""
+
+    status, text = 422, _("微能力选择不符合要求：{problems}")
+
+
+class NotExemptible(Refusal):
+    """Nobody is exempt without a reason, or once their work is in."""
+
+    status, text = 409, _("不能设为免训：{why}")
+
+
+class CannotReplace(Refusal):
+    """Only an invalid or unsealed ability can be replaced, while the window is open (T11)."""
+
+    status, text = 409, _("“{ability}”现在不能改选：{why}")
+
+
+def enrolment_of(session: Session, *, round_: Round, person: Person) -> Enrolment:
+    """Return a person's enrolment in the round, or raise NotFound."""
+    enrolment = session.scalars(
+        select(Enrolment).where(Enrolment.round_id == round_.id, Enrolment.person_id == person.id)
+    ).first()
+    if enrolment is None:
+        raise NotFound(what=say(_("参评教师")), key=person.number)
+    return enrolment
+
+
+def _own(session: Session, *, actor: Person, enrolment: Enrolment) -> Round:
+    if enrolment.person_id != actor.id:
+        raise NotAllowed(why=say(_("这是另一位教师的参评")))
+    round_ = session.get_one(Round, enrolment.round_id)
+    require_phase(round_, RoundPhase.OPEN)
+    return round_
+
+
+def acknowledge(session: Session, *, actor: Person, enrolment: Enrolment) -> None:
+    """The teacher has read how the plan works (001-A-09, T3)."""
+    round_ = _own(session, actor=actor, enrolment=enrolment)
+    if enrolment.state is not EnrolmentState.REGISTERED:
+        return
+    enrolment.state = move(enrolment.state, EnrolmentState.INFORMED)
+    enrolment.acknowledged_at = now()
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="enrolment.acknowledge", about=enrolment
+    )
+
+
+def deliver_in_person(session: Session, *, actor: Person, enrolment: Enrolment) -> None:
+    """The administrator handed the plan over where the teacher didn't open it (T3); it goes on all the same."""
+    round_ = session.get_one(Round, enrolment.round_id)
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    require_phase(round_, RoundPhase.OPEN)
+    if enrolment.state is not EnrolmentState.REGISTERED:
+        return
+    enrolment.state = move(enrolment.state, EnrolmentState.INFORMED)
+    enrolment.acknowledged_at, enrolment.delivered_in_person_by_id = now(), actor.id
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="enrolment.deliver", about=enrolment
+    )
+
+
+def self_test(session: Session, *, actor: Person, enrolment: Enrolment) -> None:
+    """The teacher has done the self-test (001-A-21, T4). Its answers stay with the platform that asked them."""
+    round_ = _own(session, actor=actor, enrolment=enrolment)
+    if enrolment.state is EnrolmentState.REGISTERED:
+        raise NotYet(state=say(enrolment.state.label))
+    if enrolment.state is not EnrolmentState.INFORMED:
+        return
+    enrolment.state = move(enrolment.state, EnrolmentState.SELF_TESTED)
+    enrolment.self_tested_at = now()
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="enrolment.self_test", about=enrolment
+    )
+
+
+def choose(session: Session, *, actor: Person, enrolment: Enrolment, abilities: Sequence[str]) -> list[Submission]:
+    """Choose the abilities; unsealed ones may be chosen anew as long as the window is open (T5).
+
+    Raises Selection naming the missing dimensions or count, and what is outside the school's list.
+    """
+    round_ = _own(session, actor=actor, enrolment=enrolment)
+    if enrolment.state not in {EnrolmentState.SELF_TESTED, EnrolmentState.SELECTED}:
+        raise NotYet(state=say(enrolment.state.label))
+    scheme = round_scheme(session, round_=round_)
+    standing = {s.ability: s for s in submissions_of(session, enrolment=enrolment)}
+    problems = selection_problems(scheme, scheme.catalogue, round_.abilities, abilities)
+    if problems:
+        raise Selection(problems="；".join(problem.text for problem in problems))
+    for ability, submission in standing.items():
+        if ability in abilities:
+            continue
+        if submission.state is not SubmissionState.DRAFT:
+            raise CannotReplace(ability=ability, why=say(submission.state.label))
+        submission.state = move(submission.state, SubmissionState.REPLACED)
+    made = [standing[a] if a in standing else _draft(session, enrolment=enrolment, ability=a) for a in abilities]
+    enrolment.state = move(enrolment.state, EnrolmentState.SELECTED)
+    session.flush()
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="enrolment.choose",
+        about=enrolment,
+        abilities=list(abilities),
+    )
+    return made
+
+
+def replace(session: Session, *, actor: Person, enrolment: Enrolment, old: str, new: str) -> Submission:
+    """Take another ability in the place of an invalid one, while the hand-in window is open (T11, N19)."""
+    round_ = _own(session, actor=actor, enrolment=enrolment)
+    standing = {s.ability: s for s in submissions_of(session, enrolment=enrolment)}
+    if old not in standing:
+        raise NotFound(what=say(_("微能力")), key=old)
+    if standing[old].state is not SubmissionState.INVALID:
+        raise CannotReplace(ability=old, why=say(standing[old].state.label))
+    if now() > round_.hard_close_at:
+        raise CannotReplace(ability=old, why=say(_("提交期已结束")))
+    scheme = round_scheme(session, round_=round_)
+    wanted = [a for a in standing if a != old] + [new]
+    problems = selection_problems(scheme, scheme.catalogue, round_.abilities, wanted)
+    if problems:
+        raise Selection(problems="；".join(problem.text for problem in problems))
+    standing[old].state = move(standing[old].state, SubmissionState.REPLACED)
+    made = _draft(session, enrolment=enrolment, ability=new)
+    session.flush()
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="enrolment.replace",
+        about=enrolment,
+        old=old,
+        new=new,
+    )
+    return made
+
+
+def _draft(session: Session, *, enrolment: Enrolment, ability: str) -> Submission:
+    """A draft for the ability; one that was dropped before is taken up again."""
+    dropped = session.scalars(
+        select(Submission).where(Submission.enrolment_id == enrolment.id, Submission.ability == ability)
+    ).first()
+    if dropped is not None:
+        if dropped.sealed_at is not None:
+            raise CannotReplace(ability=ability, why=say(dropped.state.label))
+        dropped.state = SubmissionState.DRAFT
+        return dropped
+    made = Submission(
+        enrolment_id=enrolment.id,
+        round_id=enrolment.round_id,
+        author_id=enrolment.person_id,
+        ability=ability,
+        state=SubmissionState.DRAFT,
+    )
+    session.add(made)
+    return made
+
+
+def submissions_of(session: Session, *, enrolment: Enrolment) -> list[Submission]:
+    """Return the enrolment's submissions that were not replaced, in the order they were chosen."""
+    return list(
+        session.scalars(
+            select(Submission)
+            .where(Submission.enrolment_id == enrolment.id, Submission.state != SubmissionState.REPLACED)
+            .order_by(Submission.id)
+        )
+    )
+
+
+def exempt(session: Session, *, actor: Person, enrolment: Enrolment, reason: str) -> None:
+    """Leave a teacher out, with a reason, as long as nothing of theirs is sealed (T2)."""
+    round_ = session.get_one(Round, enrolment.round_id)
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    require_phase(round_, RoundPhase.SETUP, RoundPhase.OPEN)
+    if not reason.strip():
+        raise BadInput(field=say(_("免训原因")), problem=say(_("请写明原因。")))
+    sealed = session.scalar(
+        select(func.count())
+        .select_from(Submission)
+        .where(Submission.enrolment_id == enrolment.id, Submission.sealed_at.is_not(None))
+    )
+    if sealed:
+        raise NotExemptible(why=say(_("已有封存的成果")))
+    if enrolment.state is EnrolmentState.EXEMPT:
+        return
+    for draft in submissions_of(session, enrolment=enrolment):
+        draft.state = move(draft.state, SubmissionState.REPLACED)
+    enrolment.exempt_reason = reason
+    enrolment.state = move(enrolment.state, EnrolmentState.EXEMPT)
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="enrolment.exempt",
+        about=enrolment,
+        reason=reason,
+    )
+
+
+def opt_in(session: Session, *, actor: Person, enrolment: Enrolment) -> None:
+    """An exempt teacher takes part after all and is assessed like everybody (X-54)."""
+    round_ = _own(session, actor=actor, enrolment=enrolment)
+    if enrolment.state is not EnrolmentState.EXEMPT:
+        return
+    enrolment.state = move(enrolment.state, EnrolmentState.REGISTERED)
+    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="enrolment.opt_in", about=enrolment)
+
+
+def leave_reviewing(session: Session, *, actor: Person, enrolment: Enrolment) -> None:
+    """A teacher who has left gets no new reviews; what they hold goes back when its lease ends."""
+    round_ = session.get_one(Round, enrolment.round_id)
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    enrolment.reviewing = False
+    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="enrolment.leave", about=enrolment)
+
+
+def hours_of(session: Session, *, enrolment: Enrolment) -> dict[str, Decimal]:
+    """Return hours per ledger, as recorded and not superseded."""
+    rows = session.execute(
+        select(Hours.ledger, func.sum(Hours.hours))
+        .where(Hours.enrolment_id == enrolment.id, Hours.struck_at.is_(None))
+        .group_by(Hours.ledger)
+    )
+    return {ledger: hours for ledger, hours in rows}  # noqa: C416 - rows are Rows, not pairs

@@ -1,0 +1,155 @@
+"""证据: files hung on the slots of a submission, and what is still missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from models import Evidence, Person, Round, Submission
+from review_flow.clock import SCHOOL_ZONE, now
+from review_flow.errors import NotAllowed, Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import RoundPhase, SubmissionState
+from review_flow.rules.words import EvidenceState, VerdictKind, WorkKind
+from review_flow.steps import audit
+from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.work import enqueue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from review_flow.outside.storage import Kept
+    from review_flow.rules.catalogue import Slot
+    from review_flow.rules.scheme import Scheme
+
+
+class NotEditable(Refusal):
+    """Evidence can be changed only before sealing, or while a correction is asked for."""
+
+    status, text = 409, _("这项成果现在是“{state}”，不能再改动证据。")
+
+
+class UnknownSlot(Refusal):
+    """The ability has no such slot."""
+
+    status, text = 422, _("“{ability}”没有“{slot}”这个证据项；应为：{slots}。")
+
+
+class WindowClosed(Refusal):
+    """After the hard close nothing is handed in."""
+
+    status, text = 409, _("本轮提交已于{moment}最终截止。")
+
+
+def require_author(session: Session, *, actor: Person, submission: Submission) -> Round:
+    """Return the round of the actor's own submission; raise NotAllowed for somebody else's."""
+    if submission.author_id != actor.id:
+        raise NotAllowed(why=say(_("这是另一位教师的成果")))
+    return session.get_one(Round, submission.round_id)
+
+
+def standing_evidence(session: Session, *, submission: Submission) -> list[Evidence]:
+    """Return the files that stand (not superseded), in the order they came."""
+    return list(
+        session.scalars(
+            select(Evidence)
+            .where(Evidence.submission_id == submission.id, Evidence.state != EvidenceState.SUPERSEDED)
+            .order_by(Evidence.id)
+        )
+    )
+
+
+def add_evidence(
+    session: Session,
+    *,
+    actor: Person,
+    submission: Submission,
+    slot: str,
+    file_name: str,
+    stored: Kept,
+    replaces: Evidence | None = None,
+) -> Evidence:
+    """Hang a stored file on a slot and leave it to be checked; an older file may be superseded by it.
+
+    Raises NotEditable, UnknownSlot, WindowClosed.
+    """
+    round_ = require_author(session, actor=actor, submission=submission)
+    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
+    require_editable(round_, submission)
+    slots = round_scheme(session, round_=round_).slots(submission.ability)
+    if slot not in {one.id for one in slots}:
+        raise UnknownSlot(ability=submission.ability, slot=slot, slots="、".join(one.id for one in slots))
+    if replaces is not None:
+        if replaces.submission_id != submission.id:
+            raise NotAllowed(why=say(_("这是另一项成果的证据")))
+        replaces.state = EvidenceState.SUPERSEDED
+    evidence = Evidence(
+        submission_id=submission.id,
+        slot=slot,
+        file_name=file_name,
+        storage_key=stored.key,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        uploaded_at=now(),
+        state=EvidenceState.WAITING,
+    )
+    session.add(evidence)
+    session.flush()
+    enqueue(session, kind=WorkKind.CHECK_EVIDENCE, subject_id=evidence.id)
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="evidence.add",
+        about=evidence,
+        sha256=stored.sha256,
+        slot=slot,
+    )
+    return evidence
+
+
+def require_editable(round_: Round, submission: Submission) -> None:
+    """Raise NotEditable or WindowClosed where evidence can no longer be changed."""
+    if submission.state not in {SubmissionState.DRAFT, SubmissionState.CORRECTING}:
+        raise NotEditable(state=say(submission.state.label))
+    if submission.state is SubmissionState.DRAFT and now() > round_.hard_close_at:
+        raise WindowClosed(moment=_local(round_))
+
+
+def _local(round_: Round) -> str:
+    return f"{round_.hard_close_at.astimezone(SCHOOL_ZONE):%Y-%m-%d %H:%M:%S}"
+
+
+def known_hashes(session: Session, *, evidence: Evidence) -> dict[str, str]:
+    """Return sha256 → where it stands, for files of other submissions that are the same to the byte."""
+    twins = session.execute(
+        select(Evidence.sha256, Evidence.submission_id).where(
+            Evidence.sha256 == evidence.sha256, Evidence.submission_id != evidence.submission_id
+        )
+    )
+    return {sha256: f"submission:{submission_id}" for sha256, submission_id in twins}
+
+
+def missing(scheme: Scheme, *, submission: Submission, evidence: Sequence[Evidence]) -> list[str]:
+    """Return, in Chinese, what a submission still lacks before it can be sealed."""
+    problems = []
+    for slot in scheme.slots(submission.ability):
+        files = [one for one in evidence if one.slot == slot.id]
+        good = [one for one in files if one.verdict is not VerdictKind.REJECTED]
+        problems += [
+            say(_("“{slot}”的文件“{file}”不合格，请更换"), slot=slot.name_zh, file=one.file_name)
+            for one in files
+            if one.verdict is VerdictKind.REJECTED
+        ]
+        if slot.required and len(good) < slot.count:
+            problems.append(say(_("“{slot}”还差{left}个文件"), slot=slot.name_zh, left=slot.count - len(good)))
+    return problems
+
+
+def slots_filled(session: Session, *, scheme: Scheme, submission: Submission) -> list[Slot]:
+    """Return the slots that a standing file fills: those a review form asks a level for."""
+    filled = {one.slot for one in standing_evidence(session, submission=submission)}
+    return [slot for slot in scheme.slots(submission.ability) if slot.id in filled]

@@ -1,0 +1,142 @@
+"""One teacher's facts, gathered from the database into the record that `grade` takes (docs/record.md).
+
+This is the only bridge from rows to grading: the record is stored with the result, so a grade can be replayed
+without the database, to the byte.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from models import Adjustment, Assignment, Enrolment, Hours, PanelMark, Person, Review, Round, Submission
+from review_flow.rules.lifecycle import SubmissionState
+from review_flow.rules.rubric import agreed_levels
+from review_flow.rules.words import AdjustmentKind, AdjustmentState, SeatKind
+from review_flow.steps.duty import duty, given
+from review_flow.steps.rounds import round_scheme
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from review_flow.rules.scheme import Scheme
+
+Record = dict[str, Any]
+UNHEARD = (SubmissionState.DRAFT, SubmissionState.CLOSED)
+
+
+def record_of(session: Session, *, enrolment: Enrolment) -> Record:
+    """Return the enrolment's record: decimal strings, lists in a fixed order, ids of rows as event ids."""
+    round_ = session.get_one(Round, enrolment.round_id)
+    scheme = round_scheme(session, round_=round_)
+    person = session.get_one(Person, enrolment.person_id)
+    submissions = list(
+        session.scalars(
+            select(Submission)
+            .where(Submission.enrolment_id == enrolment.id, Submission.state != SubmissionState.REPLACED)
+            .order_by(Submission.id)
+        )
+    )
+    return {
+        "teacher": {"number": person.number, "name": person.name},
+        "ack": enrolment.acknowledged_at is not None,
+        "self_test": enrolment.self_tested_at is not None,
+        "hours": _hours(session, enrolment=enrolment, scheme=scheme),
+        "peer": _duty(session, enrolment=enrolment, submissions=submissions),
+        "abilities": _abilities(session, scheme=scheme, submissions=submissions),
+        **_adjustments(session, enrolment=enrolment),
+    }
+
+
+def _hours(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[str, str]:
+    sums = session.execute(
+        select(Hours.ledger, func.sum(Hours.hours))
+        .where(Hours.enrolment_id == enrolment.id, Hours.struck_at.is_(None))
+        .group_by(Hours.ledger)
+    ).tuples()
+    recorded = dict(sums.all())
+    return {ledger.id: str(recorded.get(ledger.id, 0)) for ledger in scheme.hours.ledgers}
+
+
+def _duty(session: Session, *, enrolment: Enrolment, submissions: list[Submission]) -> dict[str, int]:
+    sealed = [one for one in submissions if one.sealed_at is not None]
+    done = given(session, round_id=enrolment.round_id, person_id=enrolment.person_id)
+    if not sealed:
+        return {"given": done, "required": 0}
+    # What went forward had its duty done at that moment: the pool has changed since, and may not undo it.
+    waiting = [one for one in sealed if one.submitted_at is None]
+    owed = max((duty(session, submission=one)[0].total for one in waiting), default=0)
+    return {"given": done, "required": owed}
+
+
+def _abilities(session: Session, *, scheme: Scheme, submissions: list[Submission]) -> list[Record]:
+    ids = [one.id for one in submissions]
+    peers: dict[int, list[str]] = defaultdict(list)
+    for submission_id, mark in session.execute(
+        select(Assignment.submission_id, Review.mark)
+        .join(Review, Review.assignment_id == Assignment.id)
+        .where(Assignment.submission_id.in_(ids))
+        .order_by(Review.id)
+    ).tuples():
+        assert submission_id is not None
+        peers[submission_id].append(str(mark))
+    marks: dict[int, list[PanelMark]] = defaultdict(list)
+    for one in session.scalars(
+        select(PanelMark)
+        .where(PanelMark.submission_id.in_(ids), PanelMark.mark.is_not(None), PanelMark.released_at.is_(None))
+        .order_by(PanelMark.id)
+    ):
+        marks[one.submission_id].append(one)
+    return [_ability(scheme, one, peers[one.id], marks[one.id]) for one in submissions]
+
+
+def _ability(scheme: Scheme, submission: Submission, peer: list[str], marks: list[PanelMark]) -> Record:
+    """One ability; marks of the appeal's hearers, where there are any, stand in the first panel's place (N29)."""
+    heard = [one for one in marks if one.seat is SeatKind.APPEAL]
+    arbiters = [one for one in marks if one.seat is SeatKind.ARBITER]
+    panel = heard or [one for one in marks if one.seat is SeatKind.MEMBER]
+    judged = [one.form["evidence_levels"] for one in (*panel, *arbiters) if one.form]
+    facts: Record = {
+        "code": submission.ability,
+        "valid": submission.valid is True,
+        "peer": peer,
+        "panel": [str(one.mark) for one in panel],
+        "peer_missing": submission.peer_missing,
+    }
+    if arbiters and not heard:
+        facts["arbiter"] = str(arbiters[0].mark)
+    if judged and any(judged):
+        facts["evidence_levels"] = agreed_levels(scheme, judged)
+    elif submission.state in UNHEARD:
+        facts["evidence_levels"] = {}
+    return facts
+
+
+def _adjustments(session: Session, *, enrolment: Enrolment) -> Record:
+    rows = list(
+        session.scalars(
+            select(Adjustment)
+            .where(Adjustment.enrolment_id == enrolment.id, Adjustment.state != AdjustmentState.STRUCK)
+            .order_by(Adjustment.happened_on, Adjustment.id)
+        )
+    )
+    return {
+        "events": [
+            {
+                "id": str(row.id),
+                "kind": row.kind.value,
+                "on": row.happened_on.isoformat(),
+                "approved_leave": row.approved_leave,
+                "contested": row.state is AdjustmentState.CONTESTED,
+            }
+            for row in rows
+            if row.kind is not AdjustmentKind.AWARD
+        ],
+        "awards": [
+            str(row.points)
+            for row in rows
+            if row.kind is AdjustmentKind.AWARD and row.state is not AdjustmentState.CONTESTED
+        ],
+    }

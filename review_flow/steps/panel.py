@@ -1,0 +1,237 @@
+"""考核组评分: asks the members, takes their marks, finds substitutes, calls the arbiter (001-A-25, T13, T14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from models import PanelMark, PanelSeat, Person, Round, Submission
+from review_flow.clock import days_after, now
+from review_flow.errors import Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import RoundPhase, SubmissionState, move
+from review_flow.rules.marks import panel_needs_arbiter
+from review_flow.rules.rubric import FormInvalid, Marks, evaluate
+from review_flow.rules.words import SeatKind
+from review_flow.steps import audit
+from review_flow.steps.evidence import slots_filled
+from review_flow.steps.messages import tell
+from review_flow.steps.people import conflicting_with, require_admin
+from review_flow.steps.rounds import require_phase, round_scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.orm import Session
+
+    from review_flow.rules.sections import Duration
+
+
+class NotAsked(Refusal):
+    """Only those who were asked mark a work; own work is never asked."""
+
+    status, text = 403, _("这项成果没有请您评分。")
+
+
+class MarkRefused(Refusal):
+    """The form has mistakes; names each field."""
+
+    status, text = 422, _("评分表还不完整：{problems}")
+
+
+class AlreadyMarked(Refusal):
+    """A mark is given once; a wrong one is taken up by arbitration or appeal."""
+
+    status, text = 409, _("您已对这项成果评分。")
+
+
+class NobodyLeft(Refusal):
+    """There is no substitute without a conflict."""
+
+    status, text = 409, _("没有可以接替的{seat}：请先增补席位。")
+
+
+def ask_panel(session: Session, *, submission: Submission) -> None:
+    """Ask the members, as many as the scheme wants; who must step aside is replaced from the reserve (X-47)."""
+    round_ = session.get_one(Round, submission.round_id)
+    scheme = round_scheme(session, round_=round_)
+    submission.state = move(submission.state, SubmissionState.IN_PANEL)
+    people = free_seats(session, submission=submission, kinds=(SeatKind.MEMBER, SeatKind.RESERVE))
+    for person_id in people[: scheme.review.panel.size]:
+        _ask(session, submission=submission, person_id=person_id, seat=SeatKind.MEMBER, span=scheme.calendar.panel)
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=None,
+        deed="panel.ask",
+        about=submission,
+        asked=len(people),
+    )
+
+
+def free_seats(session: Session, *, submission: Submission, kinds: tuple[SeatKind, ...]) -> list[int]:
+    """Return who may judge this work and was not asked yet: by seat in the given order, then the least asked."""
+    asked = (
+        select(func.count())
+        .select_from(PanelMark)
+        .join(Submission, Submission.id == PanelMark.submission_id)
+        .where(PanelMark.marker_id == PanelSeat.person_id, Submission.round_id == PanelSeat.round_id)
+        .correlate(PanelSeat)
+        .scalar_subquery()
+    )
+    seats = session.execute(
+        select(PanelSeat.person_id, PanelSeat.kind, asked)
+        .where(
+            PanelSeat.round_id == submission.round_id,
+            PanelSeat.kind.in_(kinds),
+            PanelSeat.person_id.not_in(conflicting_with(session, person_id=submission.author_id)),
+            PanelSeat.person_id.not_in(select(PanelMark.marker_id).where(PanelMark.submission_id == submission.id)),
+        )
+        .order_by(PanelSeat.id)
+    ).tuples()
+    ordered = sorted(seats, key=lambda seat: (kinds.index(seat[1]), seat[2]))
+    return list(dict.fromkeys(person_id for person_id, _kind, _asked in ordered))
+
+
+def _ask(session: Session, *, submission: Submission, person_id: int, seat: SeatKind, span: Duration) -> None:
+    session.add(
+        PanelMark(
+            submission_id=submission.id,
+            author_id=submission.author_id,
+            marker_id=person_id,
+            seat=seat,
+            asked_at=now(),
+            due_at=days_after(now(), span.days, working=span.working_days),
+        )
+    )
+    session.flush()
+    tell(
+        session,
+        person_id=person_id,
+        round_id=submission.round_id,
+        kind="panel.asked",
+        sentence=_("有一份“{ability}”成果请您评分。"),
+        ability=submission.ability,
+    )
+
+
+def standing_marks(session: Session, *, submission: Submission) -> list[PanelMark]:
+    """Return who was asked and not released, marked or not."""
+    return list(
+        session.scalars(
+            select(PanelMark)
+            .where(PanelMark.submission_id == submission.id, PanelMark.released_at.is_(None))
+            .order_by(PanelMark.id)
+        )
+    )
+
+
+def asked_of(session: Session, *, person: Person, round_: Round) -> list[Submission]:
+    """Return the works that wait for this person's mark, the earliest due first."""
+    return list(
+        session.scalars(
+            select(Submission)
+            .join(PanelMark, PanelMark.submission_id == Submission.id)
+            .where(
+                Submission.round_id == round_.id,
+                PanelMark.marker_id == person.id,
+                PanelMark.mark.is_(None),
+                PanelMark.released_at.is_(None),
+            )
+            .order_by(PanelMark.due_at, Submission.id)
+        )
+    )
+
+
+def mark(session: Session, *, actor: Person, submission: Submission, form: Mapping[str, Any]) -> PanelMark:
+    """Record one member's, or the arbiter's, marks. The last one settles the work or calls the arbiter.
+
+    Raises NotAsked, AlreadyMarked, MarkRefused naming each field.
+    """
+    round_ = session.get_one(Round, submission.round_id)
+    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
+    own = next((one for one in standing_marks(session, submission=submission) if one.marker_id == actor.id), None)
+    if own is None:
+        raise NotAsked
+    if own.mark is not None:
+        raise AlreadyMarked
+    given = _evaluated(session, round_=round_, submission=submission, form=form)
+    scheme = round_scheme(session, round_=round_)
+    own.form, own.mark, own.ability_level = dict(form), given.mark, given.ability_level
+    own.scheme_digest, own.marked_at = scheme.digest, now()
+    session.flush()
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="panel.mark", about=own, mark=given.mark
+    )
+    _settle(session, submission=submission)
+    return own
+
+
+def _evaluated(session: Session, *, round_: Round, submission: Submission, form: Mapping[str, Any]) -> Marks:
+    scheme = round_scheme(session, round_=round_)
+    try:
+        given = evaluate(scheme, form, slots_filled(session, scheme=scheme, submission=submission))
+    except FormInvalid as wrong:
+        raise MarkRefused(problems=" ".join(problem.text for problem in wrong.problems)) from wrong
+    if given.mark is None:
+        raise MarkRefused(problems=say(_("请至少给一个考核项打分。")))
+    return given
+
+
+def _settle(session: Session, *, submission: Submission) -> None:
+    standing = standing_marks(session, submission=submission)
+    if any(one.mark is None for one in standing):
+        return
+    round_ = session.get_one(Round, submission.round_id)
+    scheme = round_scheme(session, round_=round_)
+    if submission.state is SubmissionState.IN_PANEL:
+        marks = [one.mark for one in standing if one.mark is not None]
+        levels = [one.ability_level for one in standing if one.ability_level is not None]
+        judges = free_seats(session, submission=submission, kinds=(SeatKind.ARBITER,))
+        wanted = scheme.review.panel.on_spread == "arbiter" and panel_needs_arbiter(scheme, marks, levels)
+        if wanted and judges:
+            submission.state = move(submission.state, SubmissionState.IN_ARBITRATION)
+            _ask(
+                session,
+                submission=submission,
+                person_id=judges[0],
+                seat=SeatKind.ARBITER,
+                span=scheme.calendar.arbitration,
+            )
+            audit.record(
+                session, organization_id=round_.organization_id, actor=None, deed="panel.arbitrate", about=submission
+            )
+            return
+    submission.state = move(submission.state, SubmissionState.GRADED)
+    audit.record(session, organization_id=round_.organization_id, actor=None, deed="submission.grade", about=submission)
+
+
+def substitute(session: Session, *, actor: Person | None, submission: Submission, missing: Person) -> None:
+    """Let somebody from the reserve take the place of one who can't mark (T13): by the administrator, or the clock.
+
+    Raises NotAsked where that person was not asked or has marked, NobodyLeft where nobody is free.
+    """
+    round_ = session.get_one(Round, submission.round_id)
+    if actor is not None:
+        require_admin(session, actor=actor, organization_id=round_.organization_id)
+    own = next((one for one in standing_marks(session, submission=submission) if one.marker_id == missing.id), None)
+    if own is None or own.mark is not None:
+        raise NotAsked
+    arbiter = own.seat is SeatKind.ARBITER
+    kinds = (SeatKind.ARBITER, SeatKind.RESERVE) if arbiter else (SeatKind.RESERVE, SeatKind.MEMBER)
+    others = free_seats(session, submission=submission, kinds=kinds)
+    if not others:
+        raise NobodyLeft(seat=say(_("仲裁人") if arbiter else _("考核组成员")))
+    own.released_at = now()
+    span = round_scheme(session, round_=round_).calendar
+    _ask(
+        session,
+        submission=submission,
+        person_id=others[0],
+        seat=own.seat,
+        span=span.arbitration if arbiter else span.panel,
+    )
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="panel.substitute", about=own, by=others[0]
+    )

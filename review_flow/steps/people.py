@@ -1,0 +1,128 @@
+"""单位、人员、角色: who somebody is, and the predicates that say who may do what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import or_, select
+
+from models import Conflict, Organization, PanelSeat, Person, Role
+from review_flow.clock import now
+from review_flow.errors import NotAllowed, NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind
+from review_flow.steps import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy.orm import Session
+
+    from models import Round
+
+ROLE_NAMES = {
+    RoleKind.TEACHER: _("教师"),
+    RoleKind.WORKSHOP_LEADER: _("坊主"),
+    RoleKind.SCHOOL_ADMIN: _("校级管理员"),
+    RoleKind.SUBJECT_EXPERT: _("学科专家"),
+    RoleKind.COUNTY_ADMIN: _("县级管理员"),
+}
+SEAT_NAMES = {
+    SeatKind.MEMBER: _("考核组成员"),
+    SeatKind.RESERVE: _("候补"),
+    SeatKind.ARBITER: _("仲裁人"),
+    SeatKind.APPEAL: _("申诉复核人"),
+}
+
+
+def found_school(session: Session, *, name: str, admin_number: str, admin_name: str) -> tuple[Organization, Person]:
+    """Make a school and its first administrator; raises NotAllowed where the school has one already.
+
+    This is how an installation begins, so nobody has to be allowed yet.
+    """
+    organization = session.scalars(
+        select(Organization).where(Organization.name == name, Organization.parent_id.is_(None))
+    ).first()
+    if organization is not None:
+        raise NotAllowed(why=say(_("学校“{name}”已经建立"), name=name))
+    organization = Organization(kind=OrganizationKind.SCHOOL, name=name)
+    session.add(organization)
+    session.flush()
+    admin = Person(organization_id=organization.id, number=admin_number, name=admin_name)
+    session.add(admin)
+    session.flush()
+    session.add(Role(person_id=admin.id, organization_id=organization.id, kind=RoleKind.SCHOOL_ADMIN))
+    audit.record(session, organization_id=organization.id, actor=admin, deed="organization.found", about=organization)
+    return organization, admin
+
+
+def person_by_number(session: Session, *, organization_id: int, number: str) -> Person:
+    """Return the active person with this number (工号), or raise NotFound."""
+    person = session.scalars(
+        select(Person).where(Person.organization_id == organization_id, Person.number == number, Person.active)
+    ).first()
+    if person is None:
+        raise NotFound(what=say(_("人员")), key=number)
+    return person
+
+
+def has_role(session: Session, *, person_id: int, organization_id: int, kinds: Collection[RoleKind]) -> bool:
+    """Whether the person holds one of these roles there."""
+    return (
+        session.scalars(
+            select(Role.id)
+            .where(Role.person_id == person_id, Role.organization_id == organization_id, Role.kind.in_(kinds))
+            .limit(1)
+        ).first()
+        is not None
+    )
+
+
+def require_role(session: Session, *, actor: Person, organization_id: int, kinds: Collection[RoleKind]) -> None:
+    """Raise NotAllowed unless the actor holds one of these roles in the organization."""
+    if not has_role(session, person_id=actor.id, organization_id=organization_id, kinds=kinds):
+        raise NotAllowed(why=say(_("这需要{roles}的角色"), roles="、".join(say(ROLE_NAMES[kind]) for kind in kinds)))
+
+
+def require_admin(session: Session, *, actor: Person, organization_id: int) -> None:
+    """Raise NotAllowed unless the actor is an administrator of this school."""
+    require_role(session, actor=actor, organization_id=organization_id, kinds=[RoleKind.SCHOOL_ADMIN])
+
+
+def has_seat(session: Session, *, person_id: int, round_id: int, kinds: Collection[SeatKind]) -> bool:
+    """Whether the person sits on the round's panel in one of these seats."""
+    return (
+        session.scalars(
+            select(PanelSeat.id)
+            .where(PanelSeat.person_id == person_id, PanelSeat.round_id == round_id, PanelSeat.kind.in_(kinds))
+            .limit(1)
+        ).first()
+        is not None
+    )
+
+
+def require_seat(session: Session, *, actor: Person, round_: Round, kinds: Collection[SeatKind]) -> None:
+    """Raise NotAllowed unless the actor sits on the round's panel in one of these seats."""
+    if not has_seat(session, person_id=actor.id, round_id=round_.id, kinds=kinds):
+        raise NotAllowed(why=say(_("这需要{roles}的席位"), roles="、".join(say(SEAT_NAMES[kind]) for kind in kinds)))
+
+
+def declare_conflict(session: Session, *, actor: Person, one: Person, other: Person, reason: str) -> Conflict:
+    """Record that two people may not judge each other (X-47): by one of them, or by the administrator."""
+    if actor.id not in {one.id, other.id}:
+        require_admin(session, actor=actor, organization_id=one.organization_id)
+    first, second = sorted((one.id, other.id))
+    standing = session.scalars(select(Conflict).where(Conflict.one_id == first, Conflict.other_id == second)).first()
+    if standing is not None:
+        return standing
+    conflict = Conflict(one_id=first, other_id=second, reason=reason, declared_by_id=actor.id, declared_at=now())
+    session.add(conflict)
+    session.flush()
+    audit.record(session, organization_id=one.organization_id, actor=actor, deed="conflict.declare", about=conflict)
+    return conflict
+
+
+def conflicting_with(session: Session, *, person_id: int) -> set[int]:
+    """Return the ids of everybody who may not judge this person's work, themselves among them."""
+    rows = session.scalars(select(Conflict).where(or_(Conflict.one_id == person_id, Conflict.other_id == person_id)))
+    return {person_id}.union(*({row.one_id, row.other_id} for row in rows))

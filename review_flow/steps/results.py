@@ -1,0 +1,275 @@
+"""考核结果: composed from stored facts, confirmed, published, signed; superseded, never edited (T15-T22)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from models import Adjustment, Enrolment, Person, Result, Round, Signature, Submission
+from review_flow.clock import days_after, now
+from review_flow.errors import BadInput, NotAllowed, Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.grading import grade
+from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.paths import canonical_json
+from review_flow.rules.words import AdjustmentState, SeatKind
+from review_flow.steps import audit
+from review_flow.steps.facts import record_of
+from review_flow.steps.messages import tell
+from review_flow.steps.people import require_admin, require_seat
+from review_flow.steps.reviews import participants
+from review_flow.steps.rounds import require_phase, round_scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+ENDED = (SubmissionState.GRADED, SubmissionState.INVALID, SubmissionState.REPLACED, SubmissionState.CLOSED)
+
+
+class NotComposed(Refusal):
+    """Something of the round is still open; says what."""
+
+    status, text = 409, _("还不能合成成绩：{why}")
+
+
+class CannotConfirm(Refusal):
+    """A grade may be confirmed or lowered one band with a reason, never raised (X-03)."""
+
+    status, text = 409, _("不能这样定等：{why}")
+
+
+class NotYourResult(Refusal):
+    """Only the teacher signs, and only what stands."""
+
+    status, text = 403, _("只能签收本人当前有效的考核结果。")
+
+
+class NotToSign(Refusal):
+    """The result is not at the signing step."""
+
+    status, text = 409, _("考核结果现在是“{state}”，不能签名。")
+
+
+def current(session: Session, *, enrolment: Enrolment) -> Result | None:
+    """Return the version that stands, or None before the first."""
+    return session.scalars(select(Result).where(Result.enrolment_id == enrolment.id, Result.current)).first()
+
+
+def results_of(session: Session, *, round_: Round) -> list[Result]:
+    """Return the standing results of a round, in order of enrolment."""
+    return list(
+        session.scalars(
+            select(Result)
+            .join(Enrolment, Enrolment.id == Result.enrolment_id)
+            .where(Enrolment.round_id == round_.id, Result.current)
+            .order_by(Enrolment.id)
+        )
+    )
+
+
+def open_ends(session: Session, *, enrolment: Enrolment) -> list[str]:
+    """Return, in Chinese, what must still happen before this teacher's result can be composed."""
+    waiting = session.execute(
+        select(Submission.ability, Submission.state).where(
+            Submission.enrolment_id == enrolment.id, Submission.state.not_in(ENDED)
+        )
+    ).tuples()
+    found = [say(_("{ability}为“{state}”"), ability=ability, state=say(state.label)) for ability, state in waiting]
+    ripe = notice_over_at(session, enrolment=enrolment)
+    if ripe is not None and ripe > now():
+        found.append(say(_("扣分告知期至{moment}"), moment=ripe.isoformat()))
+    return found
+
+
+def notice_over_at(session: Session, *, enrolment: Enrolment) -> datetime | None:
+    """Return when every adjustment has been known to the teacher for the scheme's notice days; None: there is none."""
+    latest = session.scalar(
+        select(func.max(Adjustment.notified_at)).where(
+            Adjustment.enrolment_id == enrolment.id, Adjustment.state == AdjustmentState.NOTIFIED
+        )
+    )
+    if latest is None:
+        return None
+    notice = round_scheme(session, round_=session.get_one(Round, enrolment.round_id)).calendar.notice
+    return days_after(latest, notice.days, working=notice.working_days)
+
+
+def compose(session: Session, *, enrolment: Enrolment, reason: str | None = None) -> Result:
+    """Gather the facts, grade them, and keep record, outcome and ledger as a new version (T15).
+
+    The same facts under the same scheme give the version that stands. Raises NotComposed naming what is open.
+    """
+    round_ = session.get_one(Round, enrolment.round_id)
+    found = open_ends(session, enrolment=enrolment)
+    if found:
+        raise NotComposed(why="；".join(found))
+    scheme = round_scheme(session, round_=round_)
+    record = record_of(session, enrolment=enrolment)
+    outcome = grade(scheme, record)
+    text = canonical_json(record).decode()
+    older = current(session, enrolment=enrolment)
+    if older is not None and older.record == text and older.scheme_digest == scheme.digest:
+        return older
+    if older is not None:
+        older.state, older.current = move(older.state, ResultState.SUPERSEDED), False
+        session.flush()
+    result = Result(
+        enrolment_id=enrolment.id,
+        version=older.version + 1 if older else 1,
+        state=ResultState.COMPOSED,
+        scheme_digest=scheme.digest,
+        record=text,
+        outcome=outcome.canonical().decode(),
+        score=outcome.score,
+        proposed_grade=outcome.grade,
+        composed_at=now(),
+        supersedes_reason=reason,
+    )
+    session.add(result)
+    enrolment.state = move(enrolment.state, EnrolmentState.ASSESSED)
+    session.flush()
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=None,
+        deed="result.compose",
+        about=result,
+        version=result.version,
+        score=result.score,
+        grade=result.proposed_grade,
+        outcome=outcome_digest(result),
+    )
+    return result
+
+
+def outcome_digest(result: Result) -> str:
+    """Return the SHA-256 of the outcome's bytes."""
+    return hashlib.sha256(result.outcome.encode()).hexdigest()
+
+
+def replay(session: Session, *, result: Result) -> bool:
+    """Whether the stored record still grades to the stored outcome, byte for byte."""
+    import json
+
+    round_ = session.get_one(Round, session.get_one(Enrolment, result.enrolment_id).round_id)
+    return grade(round_scheme(session, round_=round_), json.loads(result.record)).canonical().decode() == result.outcome
+
+
+def confirm(
+    session: Session, *, actor: Person, result: Result, lower_to: str | None = None, reason: str | None = None
+) -> None:
+    """Confirm the proposed grade, or lower a grade that *may* be given by one band with a written reason (X-03, T17).
+
+    Raises CannotConfirm: never raised, never one's own, never a grade that *shall* be.
+    """
+    enrolment = session.get_one(Enrolment, result.enrolment_id)
+    round_ = session.get_one(Round, enrolment.round_id)
+    require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.MEMBER])
+    if enrolment.person_id == actor.id:
+        raise NotAllowed(why=say(_("不能给自己定等")))
+    if result.state is not ResultState.COMPOSED:
+        raise CannotConfirm(why=say(_("现在是“{state}”"), state=say(result.state.label)))
+    if lower_to is not None and lower_to != result.proposed_grade:
+        _require_lowerable(session, round_=round_, result=result, lower_to=lower_to, reason=reason)
+        result.lowered_reason = reason
+    _band(session, actor=actor, round_=round_, result=result, grade_=lower_to or result.proposed_grade)
+
+
+def _require_lowerable(session: Session, *, round_: Round, result: Result, lower_to: str, reason: str | None) -> None:
+    bands = round_scheme(session, round_=round_).bands.list
+    grades = [band.grade for band in bands]
+    if lower_to not in grades:
+        raise CannotConfirm(why=say(_("方案没有“{grade}”这个等级"), grade=lower_to))
+    place = grades.index(result.proposed_grade)
+    if bands[place].modal != "may":
+        raise CannotConfirm(why=say(_("“{grade}”是“应为”，不能改动"), grade=result.proposed_grade))
+    if grades.index(lower_to) != place + 1:
+        raise CannotConfirm(why=say(_("只能降一等，不能升")))
+    if not (reason or "").strip():
+        raise BadInput(field=say(_("理由")), problem=say(_("降等须写明理由。")))
+
+
+def _band(session: Session, *, actor: Person, round_: Round, result: Result, grade_: str) -> None:
+    result.grade, result.confirmed_by_id = grade_, actor.id
+    result.state = move(result.state, ResultState.BANDED)
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="result.confirm", about=result, grade=grade_
+    )
+
+
+def confirm_all(session: Session, *, actor: Person, round_: Round) -> int:
+    """Confirm every proposed grade that stands, but one's own; return how many."""
+    confirmed = 0
+    for result in results_of(session, round_=round_):
+        own = session.get_one(Enrolment, result.enrolment_id).person_id == actor.id
+        if result.state is ResultState.COMPOSED and not own:
+            confirm(session, actor=actor, result=result)
+            confirmed += 1
+    return confirmed
+
+
+def publish(session: Session, *, actor: Person, round_: Round) -> None:
+    """Publish names and grades for the scheme's days (T18, X-45). Raises NotComposed while one is not confirmed."""
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    require_phase(round_, RoundPhase.SCORING)
+    standing = results_of(session, round_=round_)
+    everybody = participants(session, round_=round_)
+    if len(standing) < len(everybody) or any(one.state is not ResultState.BANDED for one in standing):
+        done = sum(one.state is ResultState.BANDED for one in standing)
+        raise NotComposed(
+            why=say(_("{total}位教师中有{left}位尚未定等"), total=len(everybody), left=len(everybody) - done)
+        )
+    span = round_scheme(session, round_=round_).calendar.publicity
+    round_.phase = move(round_.phase, RoundPhase.PUBLICITY)
+    round_.publicity_ends_at = days_after(now(), span.days, working=span.working_days)
+    for result in standing:
+        result.state = move(result.state, ResultState.PUBLISHED)
+    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.publish", about=round_)
+    _tell_all(session, round_=round_, people=everybody)
+
+
+def _tell_all(session: Session, *, round_: Round, people: Sequence[Enrolment]) -> None:
+    for enrolment in people:
+        tell(
+            session,
+            person_id=enrolment.person_id,
+            round_id=round_.id,
+            kind="result.published",
+            sentence=_("您的考核结果已公示，请查看计分明细；公示期满后请签名，有异议可在申诉期内申诉。"),
+        )
+
+
+def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:
+    """Return what is published of a round: the scheme's fields and no more (X-45)."""
+    fields = round_scheme(session, round_=round_).result.publicity.fields
+    rows = session.execute(
+        select(Person.name, Result.grade)
+        .join(Enrolment, Enrolment.person_id == Person.id)
+        .join(Result, Result.enrolment_id == Enrolment.id)
+        .where(Enrolment.round_id == round_.id, Result.current, Result.grade.is_not(None))
+        .order_by(Enrolment.id)
+    ).tuples()
+    return [{k: v for k, v in (("name", name), ("grade", str(grade_))) if k in fields} for name, grade_ in rows]
+
+
+def sign(session: Session, *, actor: Person, result: Result, comment: str | None = None) -> Signature:
+    """Sign a result, with a comment if there is one (001-A-10). Signing doesn't give up the right to appeal."""
+    enrolment = session.get_one(Enrolment, result.enrolment_id)
+    if enrolment.person_id != actor.id or not result.current:
+        raise NotYourResult
+    if result.state is not ResultState.TO_SIGN:
+        raise NotToSign(state=say(result.state.label))
+    round_ = session.get_one(Round, enrolment.round_id)
+    signature = Signature(
+        result_id=result.id, person_id=actor.id, outcome_digest=outcome_digest(result), comment=comment, at=now()
+    )
+    session.add(signature)
+    result.state = move(result.state, ResultState.SIGNED)
+    session.flush()
+    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="result.sign", about=result)
+    return signature

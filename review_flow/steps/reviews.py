@@ -1,0 +1,336 @@
+"""互评: leased tasks, drafts, the filled form; declined, lapsed or pulled when somebody wants more to do."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from models import Assignment, CalibrationSample, Enrolment, Person, Review, Round, Submission
+from review_flow.clock import now
+from review_flow.errors import BadInput, NotAllowed, Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
+from review_flow.rules.rubric import FormInvalid, evaluate
+from review_flow.rules.words import AssignmentState, WorkKind
+from review_flow.steps import audit
+from review_flow.steps.duty import OPEN_TO_REVIEW
+from review_flow.steps.enrolments import enrolment_of
+from review_flow.steps.evidence import slots_filled
+from review_flow.steps.panel import ask_panel
+from review_flow.steps.people import conflicting_with, require_admin
+from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.work import enqueue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from sqlalchemy.orm import Session
+
+    from review_flow.rules.scheme import Scheme
+
+UNDONE = (AssignmentState.ASSIGNED, AssignmentState.BEGUN)
+LIVE = (*UNDONE, AssignmentState.DONE)
+
+
+class NotYours(Refusal):
+    """A task belongs to its reviewer alone."""
+
+    status, text = 403, _("这不是分配给您的互评任务。")
+
+
+class ReviewOver(Refusal):
+    """The task has ended: done, declined, or the work is no longer under review."""
+
+    status, text = 409, _("这项互评任务已经结束（{state}）。")
+
+
+class FormRefused(Refusal):
+    """The form has mistakes; names each field."""
+
+    status, text = 422, _("评审表还不完整：{problems}")
+
+
+class NothingToReview(Refusal):
+    """There is no work left that this person could review."""
+
+    status, text = 404, _("目前没有可供您互评的成果；请稍后再来，或先评标准样例。")
+
+
+def lease_end(scheme: Scheme) -> datetime:
+    """Return when a task that is handed out now comes back."""
+    span = scheme.calendar.lease
+    return now() + timedelta(days=span.days, hours=span.hours)
+
+
+def tasks_of(session: Session, *, person: Person, round_: Round) -> list[Assignment]:
+    """Return what the person has still to review, the earliest lease first."""
+    return list(
+        session.scalars(
+            select(Assignment)
+            .where(Assignment.reviewer_id == person.id, Assignment.round_id == round_.id, Assignment.state.in_(UNDONE))
+            .order_by(Assignment.lease_until, Assignment.id)
+        )
+    )
+
+
+def _own(session: Session, *, actor: Person, assignment: Assignment) -> Round:
+    if assignment.reviewer_id != actor.id:
+        raise NotYours
+    round_ = session.get_one(Round, assignment.round_id)
+    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
+    return round_
+
+
+def save_draft(session: Session, *, actor: Person, assignment: Assignment, draft: dict[str, Any]) -> None:
+    """Keep a half-filled form; the lease starts anew, since somebody is at it."""
+    round_ = _own(session, actor=actor, assignment=assignment)
+    if assignment.state not in UNDONE:
+        raise ReviewOver(state=say(STATES[assignment.state]))
+    assignment.draft, assignment.state = draft, AssignmentState.BEGUN
+    assignment.lease_until = lease_end(round_scheme(session, round_=round_))
+
+
+STATES = {
+    AssignmentState.ASSIGNED: _("待评"),
+    AssignmentState.BEGUN: _("在评"),
+    AssignmentState.DONE: _("已评"),
+    AssignmentState.LAPSED: _("已过期"),
+    AssignmentState.DECLINED: _("已谢绝"),
+    AssignmentState.WITHDRAWN: _("已撤回"),
+}
+
+
+def submit(session: Session, *, actor: Person, assignment: Assignment, form: Mapping[str, Any]) -> Review:
+    """Record the actor's review of the assigned work or sample (001-A-24).
+
+    A lapsed task may still be handed in as long as the work is under review and nobody has the pair anew. Raises NotYours, ReviewOver, FormRefused naming each field.
+    """
+    round_ = _own(session, actor=actor, assignment=assignment)
+    if assignment.state not in UNDONE and not _still_welcome(session, assignment=assignment):
+        raise ReviewOver(state=say(STATES[assignment.state]))
+    scheme = round_scheme(session, round_=round_)
+    mark = _evaluated(session, scheme=scheme, assignment=assignment, form=form)
+    review = Review(
+        assignment_id=assignment.id, form=dict(form), mark=mark, scheme_digest=scheme.digest, submitted_at=now()
+    )
+    session.add(review)
+    assignment.state, assignment.ended_at, assignment.draft = AssignmentState.DONE, now(), None
+    session.flush()
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="review.submit", about=assignment, mark=mark
+    )
+    if assignment.submission_id is not None:
+        forward(session, submission=session.get_one(Submission, assignment.submission_id))
+    return review
+
+
+def _still_welcome(session: Session, *, assignment: Assignment) -> bool:
+    if assignment.state is not AssignmentState.LAPSED or assignment.submission_id is None:
+        return False
+    submission = session.get_one(Submission, assignment.submission_id)
+    again = select(Assignment.id).where(
+        Assignment.submission_id == submission.id,
+        Assignment.reviewer_id == assignment.reviewer_id,
+        Assignment.state.in_(LIVE),
+    )
+    return submission.state in OPEN_TO_REVIEW and session.scalars(again).first() is None
+
+
+def _evaluated(session: Session, *, scheme: Scheme, assignment: Assignment, form: Mapping[str, Any]) -> Decimal:
+    slots = []
+    if assignment.submission_id is not None:
+        submission = session.get_one(Submission, assignment.submission_id)
+        if submission.state not in OPEN_TO_REVIEW:
+            raise ReviewOver(state=say(submission.state.label))
+        slots = slots_filled(session, scheme=scheme, submission=submission)
+    return form_mark(scheme=scheme, form=form, slots=slots)
+
+
+def form_mark(*, scheme: Scheme, form: Mapping[str, Any], slots: list[Any]) -> Decimal:
+    """Return the mark of a form, or raise FormRefused naming every field that is wrong."""
+    try:
+        marks = evaluate(scheme, form, slots)
+    except FormInvalid as wrong:
+        raise FormRefused(problems=" ".join(problem.text for problem in wrong.problems)) from wrong
+    if marks.mark is None:
+        raise FormRefused(problems=say(_("请至少给一个考核项打分。")))
+    return marks.mark
+
+
+def decline(session: Session, *, actor: Person, assignment: Assignment, reason: str) -> None:
+    """Give a task back with a reason; somebody else gets it."""
+    round_ = _own(session, actor=actor, assignment=assignment)
+    if assignment.state not in UNDONE:
+        raise ReviewOver(state=say(STATES[assignment.state]))
+    if not reason.strip():
+        raise BadInput(field=say(_("理由")), problem=say(_("请写明谢绝的理由。")))
+    assignment.state, assignment.ended_at, assignment.declined_reason = AssignmentState.DECLINED, now(), reason
+    enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_.id)
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="review.decline",
+        about=assignment,
+        reason=reason,
+    )
+
+
+def claim(session: Session, *, actor: Person, round_: Round) -> Assignment:
+    """Take one more work to review: the one with the fewest reviewers, and among those the oldest.
+
+    A unique key forbids the same pair twice, and the chosen work is locked, so no two claims fill one place.
+    Raises NotAllowed for somebody outside the round, NothingToReview.
+    """
+    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
+    if enrolment_of(session, round_=round_, person=actor).state is EnrolmentState.EXEMPT:
+        raise NotAllowed(why=say(_("免训教师不参加互评")))
+    mine = select(Assignment.submission_id).where(
+        Assignment.reviewer_id == actor.id,
+        Assignment.submission_id.is_not(None),
+        Assignment.state.in_((*LIVE, AssignmentState.DECLINED)),
+    )
+    reviewers = (
+        select(func.count())
+        .select_from(Assignment)
+        .where(Assignment.submission_id == Submission.id, Assignment.state.in_(LIVE))
+        .correlate(Submission)
+        .scalar_subquery()
+    )
+    work = session.scalars(
+        select(Submission)
+        .where(
+            Submission.round_id == round_.id,
+            Submission.state.in_(OPEN_TO_REVIEW),
+            Submission.author_id.not_in(conflicting_with(session, person_id=actor.id)),
+            Submission.id.not_in(mine),
+        )
+        .order_by(reviewers, Submission.sealed_at, Submission.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).first()
+    if work is None:
+        raise NothingToReview
+    return _hand_out(session, actor=actor, round_=round_, submission=work, sample=None)
+
+
+def take_sample(session: Session, *, actor: Person, round_: Round) -> Assignment:
+    """Take a calibration sample that the person has not reviewed yet (X-41)."""
+    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
+    enrolment_of(session, round_=round_, person=actor)
+    seen = select(Assignment.sample_id).where(
+        Assignment.reviewer_id == actor.id, Assignment.sample_id.is_not(None), Assignment.state.in_(LIVE)
+    )
+    sample = session.scalars(
+        select(CalibrationSample)
+        .where(CalibrationSample.round_id == round_.id, CalibrationSample.id.not_in(seen))
+        .order_by(CalibrationSample.id)
+        .limit(1)
+    ).first()
+    if sample is None:
+        raise NothingToReview
+    return _hand_out(session, actor=actor, round_=round_, submission=None, sample=sample)
+
+
+def _hand_out(
+    session: Session, *, actor: Person, round_: Round, submission: Submission | None, sample: CalibrationSample | None
+) -> Assignment:
+    assignment = Assignment(
+        round_id=round_.id,
+        reviewer_id=actor.id,
+        submission_id=submission.id if submission else None,
+        author_id=submission.author_id if submission else None,
+        sample_id=sample.id if sample else None,
+        state=AssignmentState.ASSIGNED,
+        assigned_at=now(),
+        lease_until=lease_end(round_scheme(session, round_=round_)),
+    )
+    session.add(assignment)
+    session.flush()
+    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="review.claim", about=assignment)
+    return assignment
+
+
+def add_sample(
+    session: Session, *, actor: Person, round_: Round, ability: str, title: str, form: Mapping[str, Any]
+) -> CalibrationSample:
+    """Add a calibration sample (标准样例) with the marks the panel gave it."""
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    mark = form_mark(scheme=round_scheme(session, round_=round_), form=form, slots=[])
+    sample = CalibrationSample(
+        round_id=round_.id, ability=ability, title=title, mark=mark, form=dict(form), added_by_id=actor.id
+    )
+    session.add(sample)
+    session.flush()
+    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="sample.add", about=sample)
+    return sample
+
+
+def lapse(session: Session, *, round_: Round) -> int:
+    """End the tasks whose lease ran out; the works are allocated anew. Drafts stay with their writers."""
+    overdue = list(
+        session.scalars(
+            select(Assignment).where(
+                Assignment.round_id == round_.id, Assignment.state.in_(UNDONE), Assignment.lease_until < now()
+            )
+        )
+    )
+    for assignment in overdue:
+        assignment.state, assignment.ended_at = AssignmentState.LAPSED, now()
+        audit.record(session, organization_id=round_.organization_id, actor=None, deed="review.lapse", about=assignment)
+    if overdue:
+        enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_.id)
+    return len(overdue)
+
+
+def withdraw(session: Session, *, submission: Submission) -> None:
+    """Take back the undone tasks of a work that is no longer under review; nobody is blamed for them."""
+    for assignment in session.scalars(
+        select(Assignment).where(Assignment.submission_id == submission.id, Assignment.state.in_(UNDONE))
+    ):
+        assignment.state, assignment.ended_at = AssignmentState.WITHDRAWN, now()
+
+
+def received(session: Session, *, submission: Submission) -> int:
+    """Return how many complete reviews a work has."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Review)
+            .join(Assignment, Review.assignment_id == Assignment.id)
+            .where(Assignment.submission_id == submission.id)
+        )
+        or 0
+    )
+
+
+def forward(session: Session, *, submission: Submission, at_deadline: bool = False) -> None:
+    """Send a valid work to the panel once it has the reviews it should have, or the least it must at the deadline."""
+    if submission.state is not SubmissionState.IN_PEER_REVIEW:
+        return
+    peer = round_scheme(session, round_=session.get_one(Round, submission.round_id)).review.peer
+    if received(session, submission=submission) < (peer.receive_min if at_deadline else peer.receive_target):
+        return
+    withdraw(session, submission=submission)
+    ask_panel(session, submission=submission)
+
+
+def close_short(session: Session, *, submission: Submission) -> None:
+    """The extension is over and reviews are missing: the panel's marks count alone, and everybody can see it (T12)."""
+    submission.peer_missing = True
+    withdraw(session, submission=submission)
+    ask_panel(session, submission=submission)
+
+
+def participants(session: Session, *, round_: Round) -> list[Enrolment]:
+    """Return the round's enrolments that are not exempt, in order of enrolment."""
+    return list(
+        session.scalars(
+            select(Enrolment)
+            .where(Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT)
+            .order_by(Enrolment.id)
+        )
+    )

@@ -1,0 +1,152 @@
+"""考核方案 in a school: adopted as a draft, its open values confirmed, published, amended with a reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from models import SchemeVersion
+from review_flow.clock import SCHOOL_ZONE, now
+from review_flow.errors import NotFound, Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.amendment import amendment_refusal
+from review_flow.rules.lifecycle import SchemeState, move
+from review_flow.rules.scheme import Scheme
+from review_flow.steps import audit
+from review_flow.steps.people import require_admin
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from sqlalchemy.orm import Session
+
+    from models import Person
+
+
+class AmendmentRefused(Refusal):
+    """The lock of the method, or a missing reason (001-A-05, 001-A-06)."""
+
+    status, text = 409, _("不能这样修订方案：{why}")
+
+
+class StillUnconfirmed(Refusal):
+    """A scheme whose open values the school has not confirmed can't be published (T1)."""
+
+    status, text = 409, _("方案还有{count}项“本校待确认”：{names}。请逐项确认后再发布。")
+
+
+class SchemeInUse(Refusal):
+    """A published version is never edited."""
+
+    status, text = 409, _("方案第{version}版已发布，不能改动；请另存修订版。")
+
+
+def scheme_of(version: SchemeVersion) -> Scheme:
+    """Return the scheme of a stored version."""
+    return Scheme.from_document(version.document)
+
+
+def adopt(
+    session: Session,
+    *,
+    actor: Person,
+    organization_id: int,
+    scheme: Scheme,
+    effective_from: date,
+    reason: str | None = None,
+) -> SchemeVersion:
+    """Take a scheme into the school as a draft; a second one of the same id amends the first, with a reason.
+
+    Raises AmendmentRefused where the predecessor's lock or the missing reason forbids it (001-A-05/06, X-46).
+    """
+    require_admin(session, actor=actor, organization_id=organization_id)
+    predecessor = session.scalars(
+        select(SchemeVersion)
+        .where(SchemeVersion.organization_id == organization_id, SchemeVersion.scheme_id == scheme.id)
+        .order_by(SchemeVersion.version.desc())
+        .limit(1)
+    ).first()
+    if predecessor is not None and predecessor.effective_from is not None:
+        why = amendment_refusal(
+            scheme_of(predecessor),
+            scheme,
+            effective_from=predecessor.effective_from,
+            on=now().astimezone(SCHOOL_ZONE).date(),
+            reason=reason or "",
+        )
+        if why:
+            raise AmendmentRefused(why=why)
+    version = SchemeVersion(
+        organization_id=organization_id,
+        scheme_id=scheme.id,
+        version=predecessor.version + 1 if predecessor else 1,
+        digest=scheme.digest,
+        document=dict(scheme.document),
+        state=SchemeState.DRAFT,
+        confirmed={},
+        effective_from=effective_from,
+        reason=reason,
+    )
+    session.add(version)
+    session.flush()
+    audit.record(
+        session, organization_id=organization_id, actor=actor, deed="scheme.adopt", about=version, digest=version.digest
+    )
+    return version
+
+
+def confirm(session: Session, *, actor: Person, version: SchemeVersion, unknown_id: str) -> None:
+    """Tick one value of 本校待确认: the default in force is the school's own will from now on."""
+    require_admin(session, actor=actor, organization_id=version.organization_id)
+    if version.state is not SchemeState.DRAFT:
+        raise SchemeInUse(version=version.version)
+    if unknown_id not in {unknown.id for unknown in scheme_of(version).unknowns}:
+        raise NotFound(what=say(_("待确认事项")), key=unknown_id)
+    version.confirmed = {**version.confirmed, unknown_id: {"by": actor.id, "at": now().isoformat()}}
+    audit.record(
+        session,
+        organization_id=version.organization_id,
+        actor=actor,
+        deed="scheme.confirm",
+        about=version,
+        unknown=unknown_id,
+    )
+
+
+def publish(session: Session, *, actor: Person, version: SchemeVersion) -> None:
+    """Publish a draft whose open values are all confirmed; the version before it retires for new rounds (T1)."""
+    require_admin(session, actor=actor, organization_id=version.organization_id)
+    open_ = [u for u in scheme_of(version).unconfirmed() if u.id not in version.confirmed]
+    if open_:
+        raise StillUnconfirmed(count=len(open_), names="、".join(u.text_zh for u in open_))
+    if version.state is not SchemeState.DRAFT:
+        raise SchemeInUse(version=version.version)
+    for older in session.scalars(
+        select(SchemeVersion).where(
+            SchemeVersion.organization_id == version.organization_id,
+            SchemeVersion.scheme_id == version.scheme_id,
+            SchemeVersion.state == SchemeState.PUBLISHED,
+        )
+    ):
+        older.state = move(older.state, SchemeState.RETIRED)
+    version.state = move(version.state, SchemeState.PUBLISHED)
+    version.published_by_id = actor.id
+    audit.record(session, organization_id=version.organization_id, actor=actor, deed="scheme.publish", about=version)
+
+
+def newest(session: Session, *, organization_id: int, scheme_id: str) -> SchemeVersion:
+    """Return the highest version of a scheme in this school, or raise NotFound."""
+    number = select(func.max(SchemeVersion.version)).where(
+        SchemeVersion.organization_id == organization_id, SchemeVersion.scheme_id == scheme_id
+    )
+    version = session.scalars(
+        select(SchemeVersion).where(
+            SchemeVersion.organization_id == organization_id,
+            SchemeVersion.scheme_id == scheme_id,
+            SchemeVersion.version == number.scalar_subquery(),
+        )
+    ).first()
+    if version is None:
+        raise NotFound(what=say(_("考核方案")), key=scheme_id)
+    return version

@@ -1,0 +1,195 @@
+"""成果提交: evidence in, checked, sealed, and submitted once the duty to review others is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from models import (
+    Adjustment,
+    Enrolment,
+    Evidence,
+    Finding,
+    Person,
+    Round,
+    Submission,
+)
+from review_flow.clock import SCHOOL_ZONE, days_after, now
+from review_flow.errors import Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.duty import remaining
+from review_flow.rules.grading import gates_at
+from review_flow.rules.lifecycle import RoundPhase, SubmissionState, move
+from review_flow.rules.words import (
+    AdjustmentKind,
+    AdjustmentState,
+    EvidenceState,
+    VerdictKind,
+    WorkKind,
+)
+from review_flow.steps import audit
+from review_flow.steps.duty import duty
+from review_flow.steps.evidence import NotEditable, missing, require_author, require_editable, standing_evidence
+from review_flow.steps.facts import record_of
+from review_flow.steps.messages import tell
+from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.validity import ask_correction, settle
+from review_flow.steps.work import enqueue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+
+class Incomplete(Refusal):
+    """Sealing needs every required slot filled by a file the check has not rejected (T7, T8)."""
+
+    status, text = 409, _("还不能封存：{problems}")
+
+
+class GateClosed(Refusal):
+    """A gate of the scheme that guards submitting is not passed, such as 001-A-17's hours (N25, N26)."""
+
+    status, text = 409, _("还不能提交：{problems}")
+
+
+class DutyOpen(Refusal):
+    """001-A-24: others' works come first; says how many reviews are left."""
+
+    status, text = 409, _("请先完成对他人成果的互评：还差{left}次（应完成{owed}次，已完成{given}次）。")
+
+
+def record_check(session: Session, *, evidence: Evidence, report: dict[str, Any], sheet_key: str | None) -> None:
+    """Keep what a check saw. A rejected file is said to its author at once; nothing else is decided here."""
+    findings: Sequence[dict[str, Any]] = report["findings"]
+    for old in session.scalars(select(Finding).where(Finding.evidence_id == evidence.id)):
+        session.delete(old)
+    session.flush()
+    for position, finding in enumerate(findings):
+        session.add(
+            Finding(evidence_id=evidence.id, position=position, **{k: finding[k] for k in ("code", "level", "text")})
+        )
+    evidence.verdict = VerdictKind(report["verdict"])
+    evidence.teacher_present = report["present"]
+    evidence.report = {key: value for key, value in report.items() if key not in {"findings", "verdict", "present"}}
+    evidence.sheet_key, evidence.checked_at = sheet_key, now()
+    if evidence.state is EvidenceState.WAITING:
+        evidence.state = EvidenceState.CHECKED
+    submission = session.get_one(Submission, evidence.submission_id)
+    round_ = session.get_one(Round, submission.round_id)
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=None,
+        deed="evidence.check",
+        about=evidence,
+        verdict=report["verdict"],
+    )
+    if evidence.state is EvidenceState.CHECKED and evidence.verdict is VerdictKind.REJECTED:
+        why = " ".join(f["text"] for f in findings if f["level"] == "reject")
+        tell(
+            session,
+            person_id=submission.author_id,
+            round_id=round_.id,
+            kind="evidence.rejected",
+            sentence=_("您的文件“{file}”不能使用：{why}"),
+            file=evidence.file_name,
+            why=why,
+        )
+        if submission.state in {SubmissionState.SEALED, SubmissionState.SUBMITTED}:
+            scheme = round_scheme(session, round_=round_)
+            ask_correction(session, scheme=scheme, submission=submission, reasons=f"{evidence.file_name}：{why}")
+    settle(session, submission=submission)
+
+
+def seal(session: Session, *, actor: Person, submission: Submission, own_work: bool) -> None:
+    """Seal the evidence: from here it counts as handed in and colleagues may review it (T7-T9).
+
+    `own_work`: the author's statement that all of it is theirs (001-A-29, X-34). Files still waiting for their check
+    don't hold the teacher up: a file that turns out broken comes back for correction. After the due time the clock
+    itself notes a late hand-in (001-A-35); after the hard close nothing is taken.
+    Raises NotEditable, Incomplete, WindowClosed.
+    """
+    round_ = require_author(session, actor=actor, submission=submission)
+    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
+    require_editable(round_, submission)
+    scheme = round_scheme(session, round_=round_)
+    if not own_work:
+        raise Incomplete(problems=say(_("请确认全部证据由您本人制作")))
+    problems = missing(scheme, submission=submission, evidence=standing_evidence(session, submission=submission))
+    if problems:
+        raise Incomplete(problems="；".join(problems))
+    submission.statement_at = now()
+    corrected = submission.state is SubmissionState.CORRECTING
+    submission.state = move(submission.state, SubmissionState.SEALED)
+    if not corrected:
+        submission.sealed_at = now()
+        if submission.sealed_at > round_.submit_due_at:
+            _note_late(session, round_=round_, submission=submission)
+    enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_.id)
+    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="submission.seal", about=submission)
+    if corrected and submission.submitted_at is not None:  # its duty was done: it goes straight back to the panel
+        submission.state = move(submission.state, SubmissionState.SUBMITTED)
+        settle(session, submission=submission)
+
+
+def _note_late(session: Session, *, round_: Round, submission: Submission) -> None:
+    moment = now()
+    session.add(
+        Adjustment(
+            enrolment_id=submission.enrolment_id,
+            kind=AdjustmentKind.LATE_MATERIAL,
+            happened_on=moment.astimezone(SCHOOL_ZONE).date(),
+            proof=say(
+                _("系统记录：{ability}于{moment}封存，晚于截止时间"),
+                ability=submission.ability,
+                moment=moment.isoformat(),
+            ),
+            key=f"submission:{submission.id}",
+            state=AdjustmentState.NOTIFIED,
+            recorded_at=moment,
+            notified_at=moment,
+        )
+    )
+    tell(
+        session,
+        person_id=submission.author_id,
+        round_id=round_.id,
+        kind="adjustment.noted",
+        sentence=_("您的“{ability}”晚于截止时间提交，按方案记迟交一次；如有异议请在公示前提出。"),
+        ability=submission.ability,
+    )
+
+
+def submit(session: Session, *, actor: Person, submission: Submission) -> None:
+    """Send a sealed submission forward to the panel's validity check, once the duty is done (001-A-24, T9).
+
+    Raises DutyOpen saying how many reviews are left, GateClosed naming the gate; the sealed work keeps its hand-in time meanwhile.
+    """
+    round_ = require_author(session, actor=actor, submission=submission)
+    require_phase(round_, RoundPhase.OPEN)
+    if submission.state is not SubmissionState.SEALED:
+        raise NotEditable(state=say(submission.state.label))
+    owed, done = duty(session, submission=submission)
+    left = remaining(owed, given=done)
+    if left:
+        raise DutyOpen(left=left, owed=owed.total, given=done)
+    scheme = round_scheme(session, round_=round_)
+    enrolment = session.get_one(Enrolment, submission.enrolment_id)
+    closed = [
+        gate.text
+        for gate in gates_at(scheme, record_of(session, enrolment=enrolment), when="submit")
+        if gate.passed is False
+    ]
+    if closed:
+        raise GateClosed(problems="；".join(closed))
+    peer_days = scheme.calendar.peer
+    submission.state = move(submission.state, SubmissionState.SUBMITTED)
+    submission.submitted_at = now()
+    submission.peer_due_at = days_after(now(), peer_days.days, working=peer_days.working_days)
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="submission.submit", about=submission
+    )
+    settle(session, submission=submission)

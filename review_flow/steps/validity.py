@@ -1,0 +1,186 @@
+"""有效性认定: the check may pass a submission's evidence; 无效 is said by two people, a third when they differ (T10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from models import Person, Round, Submission, ValidityVote
+from review_flow.clock import days_after, now
+from review_flow.errors import BadInput, NotAllowed, Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import SubmissionState, move
+from review_flow.rules.validity import ItemFacts, validity
+from review_flow.rules.words import EvidenceState, SeatKind, VerdictKind
+from review_flow.steps import audit
+from review_flow.steps.evidence import standing_evidence
+from review_flow.steps.messages import tell
+from review_flow.steps.people import conflicting_with, require_seat
+from review_flow.steps.reviews import forward, withdraw
+from review_flow.steps.rounds import round_scheme
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from review_flow.rules.scheme import Scheme
+
+ENOUGH = 2
+VOTERS = (SeatKind.MEMBER, SeatKind.RESERVE, SeatKind.ARBITER)
+
+
+class NotWaiting(Refusal):
+    """Only a submitted work whose files are all checked can be judged."""
+
+    status, text = 409, _("这项成果现在是“{state}”，不在等待有效性认定。")
+
+
+class AlreadySaid(Refusal):
+    """Each person says it once."""
+
+    status, text = 409, _("您已对这项成果作过有效性认定。")
+
+
+def vote(
+    session: Session, *, actor: Person, submission: Submission, teacher_visible: bool, own_work: bool, reason: str
+) -> None:
+    """Say whether the evidence shows the teacher and is their own work; a doubt needs its reason (001-A-29).
+
+    Raises NotAllowed for own or conflicting work, NotWaiting, AlreadySaid.
+    """
+    round_ = session.get_one(Round, submission.round_id)
+    require_seat(session, actor=actor, round_=round_, kinds=VOTERS)
+    if actor.id in conflicting_with(session, person_id=submission.author_id):
+        raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
+    if submission.state is not SubmissionState.SUBMITTED:
+        raise NotWaiting(state=say(submission.state.label))
+    if not (teacher_visible and own_work) and not reason.strip():
+        raise BadInput(field=say(_("理由")), problem=say(_("认为无效时请写明理由。")))
+    votes = _votes(session, submission=submission)
+    if actor.id in {one.voter_id for one in votes}:
+        raise AlreadySaid
+    session.add(
+        ValidityVote(
+            submission_id=submission.id,
+            author_id=submission.author_id,
+            voter_id=actor.id,
+            attempt=submission.corrections,
+            teacher_visible=teacher_visible,
+            own_work=own_work,
+            reason=reason,
+            at=now(),
+        )
+    )
+    session.flush()
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="validity.vote",
+        about=submission,
+        visible=teacher_visible,
+        own=own_work,
+    )
+    settle(session, submission=submission)
+
+
+def settle(session: Session, *, submission: Submission) -> None:
+    """Decide what can be decided now: by the check where it passes everything, by two agreeing people otherwise."""
+    if submission.state is not SubmissionState.SUBMITTED:
+        return
+    scheme = round_scheme(session, round_=session.get_one(Round, submission.round_id))
+    files = standing_evidence(session, submission=submission)
+    if any(one.state is EvidenceState.WAITING for one in files):
+        return
+    votes = _votes(session, submission=submission)
+    agree = [one for one in votes if _says_valid(scheme, one)]
+    passed = all(one.verdict is VerdictKind.VALID for one in files) and any(one.teacher_present for one in files)
+    if len(agree) >= ENOUGH or (passed and not votes):
+        _accept(session, submission=submission, by="check" if len(agree) < ENOUGH else "people")
+    elif len(votes) - len(agree) >= ENOUGH:
+        reasons = "；".join(dict.fromkeys(one.reason for one in votes if one not in agree))
+        _refuse(session, scheme=scheme, submission=submission, reasons=reasons)
+
+
+def _votes(session: Session, *, submission: Submission) -> list[ValidityVote]:
+    return list(
+        session.scalars(
+            select(ValidityVote)
+            .where(ValidityVote.submission_id == submission.id, ValidityVote.attempt == submission.corrections)
+            .order_by(ValidityVote.id)
+        )
+    )
+
+
+def _says_valid(scheme: Scheme, one: ValidityVote) -> bool:
+    return validity(scheme, [ItemFacts("", shows_teacher=one.teacher_visible, attributable=one.own_work)]).valid
+
+
+def _accept(session: Session, *, submission: Submission, by: str) -> None:
+    round_ = session.get_one(Round, submission.round_id)
+    submission.valid = True
+    submission.state = move(submission.state, SubmissionState.IN_PEER_REVIEW)
+    audit.record(
+        session, organization_id=round_.organization_id, actor=None, deed="validity.accept", about=submission, by=by
+    )
+    forward(session, submission=submission)
+
+
+def _refuse(session: Session, *, scheme: Scheme, submission: Submission, reasons: str) -> None:
+    """Ask for a correction, as often as the scheme grants one; then it is invalid (T11)."""
+    if submission.corrections < scheme.calendar.correction.times:
+        submission.corrections += 1
+        ask_correction(session, scheme=scheme, submission=submission, reasons=reasons)
+    else:
+        invalidate(session, submission=submission, reasons=reasons)
+
+
+def ask_correction(session: Session, *, scheme: Scheme, submission: Submission, reasons: str) -> None:
+    """Hand the work back to its author for the scheme's days of correction (补正)."""
+    span = scheme.calendar.correction
+    round_ = session.get_one(Round, submission.round_id)
+    submission.state = move(submission.state, SubmissionState.CORRECTING)
+    submission.correction_due_at = days_after(now(), span.days, working=span.working_days)
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=None,
+        deed="submission.return",
+        about=submission,
+        reasons=reasons,
+    )
+    tell(
+        session,
+        person_id=submission.author_id,
+        round_id=round_.id,
+        kind="submission.returned",
+        sentence=_("您的“{ability}”需要补正：{reasons}。请在{due}前补正并重新封存。"),
+        ability=submission.ability,
+        reasons=reasons,
+        due=submission.correction_due_at.isoformat(),
+    )
+
+
+def invalidate(session: Session, *, submission: Submission, reasons: str) -> None:
+    """The work counts no more; while the window is open another ability may take its place (T11)."""
+    round_ = session.get_one(Round, submission.round_id)
+    submission.state = move(submission.state, SubmissionState.INVALID)
+    submission.valid = False
+    withdraw(session, submission=submission)
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=None,
+        deed="submission.invalidate",
+        about=submission,
+        reasons=reasons,
+    )
+    tell(
+        session,
+        person_id=submission.author_id,
+        round_id=round_.id,
+        kind="submission.invalid",
+        sentence=_("您的“{ability}”被认定无效：{reasons}。提交期内可改选其他微能力。"),
+        ability=submission.ability,
+        reasons=reasons,
+    )
