@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from review_flow.i18n import _, say
-
 
 @dataclass(frozen=True)
 class Slot:
@@ -57,36 +55,3 @@ class Catalogue:
         wanted = set(codes)
         covered = {ability.dimension for ability in self.abilities if ability.code in wanted}
         return tuple(dimension for dimension in self.dimensions if dimension in covered)
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What was measured of one evidence file; None: does not apply or could not be measured."""
-
-    kind: str  # video | photo | document
-    format: str  # file name ending without the dot
-    seconds: Decimal | None = None
-    chars: int | None = None
-
-
-def slot_problems(slot: Slot, file: FileFacts) -> list[str]:
-    """Return why a file cannot fill a slot, as Chinese sentences. J5, J6; X-35: no tolerance unless written."""
-    problems = []
-    if slot.kind not in ("any", file.kind):
-        problems.append(say(_("“{slot}”需要{kind}。"), slot=slot.name_zh, kind=say(KINDS[slot.kind])))
-    if slot.formats and file.format.lower() not in slot.formats:
-        formats = "、".join(slot.formats)
-        problems.append(say(_("“{slot}”只收{formats}格式。"), slot=slot.name_zh, formats=formats))
-    for low, high, value, unit in (
-        (slot.min_seconds, slot.max_seconds, file.seconds, _("秒")),
-        (slot.min_chars, slot.max_chars, file.chars, _("字")),
-    ):
-        names = {"slot": slot.name_zh, "value": value, "unit": say(unit)}
-        if value is not None and low is not None and value < low:
-            problems.append(say(_("“{slot}”有{value}{unit}，不足{limit}{unit}。"), limit=low, **names))
-        if value is not None and high is not None and value > high:
-            problems.append(say(_("“{slot}”有{value}{unit}，超过{limit}{unit}。"), limit=high, **names))
-    return problems
-
-
-KINDS = {"video": _("视频"), "photo": _("照片"), "document": _("文档"), "any": _("任意文件")}

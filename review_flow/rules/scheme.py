@@ -22,6 +22,7 @@ from review_flow.rules.sections import (
     Calendar,
     Component,
     Compose,
+    Duration,
     EvidenceRules,
     Gate,
     Hours,
@@ -32,6 +33,8 @@ from review_flow.rules.sections import (
     TeacherSelection,
     Unknown,
 )
+
+__all__ = ["Catalogue", "Duration", "Scheme", "Slot", "Source", "canonical_json"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,10 @@ class Scheme:
         """Return the plain value at a dotted path (items of lists by id, grade or code), or None."""
         return value_at(self.document, path)
 
+    def values(self) -> list[tuple[str, object]]:
+        """Return path and value of every rule that is set, in document order."""
+        return [(path, value) for path, value in leaves(self.document) if value not in (None, [], {})]
+
     def unconfirmed(self) -> tuple[Unknown, ...]:
         """Return what the school still has to confirm (本校待确认): a value with a source of its own is settled."""
         return tuple(
@@ -97,9 +104,8 @@ class Scheme:
         nearer = [one.path for one in self.unknowns if one != unknown and is_under(one.path, unknown.path)]
         return {
             path: value
-            for path, value in leaves(self.document)
+            for path, value in self.values()
             if is_under(path, unknown.path)
-            and value not in (None, [], {})
             and self.source(path).is_default
             and not any(is_under(path, one) for one in nearer)
         }

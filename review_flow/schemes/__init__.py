@@ -39,7 +39,7 @@ def load(name: str | Path) -> Scheme:
     path = Path(name)
     if not path.is_file():
         raise NotFound(what="考核方案", key=str(name))
-    return parse(path.read_text(encoding="utf-8"), source=str(path))
+    return parse(path.read_text(encoding="utf-8-sig"), source=str(path))
 
 
 def parse(text: str, *, source: str) -> Scheme:

@@ -1,0 +1,154 @@
+"""`review-flow scheme …`: list, show, check, grade. No database, and nothing heavy is imported."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from review_flow import schemes
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.grading import Outcome, RecordInvalid, grade
+from review_flow.rules.outcome import FLAGS
+from review_flow.rules.scheme import Scheme
+
+MISTAKES, MISUSE = 1, 2
+SIGNS = {True: "✓", False: "✗", None: "?"}
+
+app = typer.Typer(help=_("考核方案：列出、查看、检查、试算（不需要数据库）"), no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help=_("输出 JSON"))]
+Name = Annotated[str, typer.Argument(help=_("方案编号，或 YAML 文件"))]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """列出自带的考核方案。"""  # noqa: D400 - shown as help; Chinese full stop
+    found = schemes.available()
+    if as_json:
+        _print_json([{"id": one.id, "title_zh": one.title_zh, "edition": one.edition} for one in found])
+        return
+    for one in found:
+        typer.echo(f"{one.id}  {one.title_zh}（{one.edition}）")
+
+
+@app.command()
+def show(name: Name, as_json: AsJson = False) -> None:
+    """显示一个方案的每个值及其出处，和本校待确认的事项。"""  # noqa: D400 - shown as help
+    scheme = _scheme(name)
+    if as_json:
+        _print_json({**scheme.document, "digest": scheme.digest})
+        return
+    typer.echo(f"{scheme.title_zh}（{scheme.id}，第{scheme.version}版）")
+    typer.echo(f"{scheme.digest}\n")
+    for path, value in scheme.values():
+        source = scheme.source(path)
+        note = f"（{source.note}）" if source.note else ""
+        typer.echo(f"{path}：{_plain(value)}  [{_rule(source.rule)}{note}]")
+    typer.echo("\n" + say(_("本校待确认：")))
+    for unknown in scheme.unconfirmed():
+        typer.echo(f"· {unknown.id}  {unknown.text_zh}")
+        for path, value in scheme.in_force(unknown).items():
+            typer.echo(f"    {path}：{_plain(value)}")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help=_("要检查的方案文件"))],
+    ready: Annotated[bool, typer.Option(help=_("待确认事项也算错误：检查能否启用"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """检查方案文件：指出每处错误的行号和字段。无错误返回 0，有错误返回 1，用法有误返回 2。"""  # noqa: D400 - shown as help
+    from review_flow.schemes.check import check as check_text
+
+    mistakes = check_text(_read(file), source=str(file), ready=ready)
+    wrong = [mistake for mistake in mistakes if mistake.level == "error"]
+    if as_json:
+        rows = [
+            {"file": one.file, "line": one.line, "field": one.field, "text": one.text, "level": one.level}
+            for one in mistakes
+        ]
+        _print_json({"ok": not wrong, "mistakes": rows})
+    else:
+        for one in mistakes:
+            typer.echo(f"{say(_('错误') if one.level == 'error' else _('提醒'))} {one}")
+        count, notes = len(wrong), len(mistakes) - len(wrong)
+        typer.echo(say(_("{count}处错误，{notes}处提醒。"), count=count, notes=notes))
+    raise typer.Exit(MISTAKES if wrong else 0)
+
+
+@app.command("grade")
+def grade_(
+    name: Name,
+    record: Annotated[Path, typer.Argument(help=_("一位教师的事实（JSON，见 docs/record.md）"))],
+    as_json: AsJson = False,
+) -> None:
+    """按方案为一位教师的事实计分，逐行说明依据。"""  # noqa: D400 - shown as help
+    scheme = _scheme(name)
+    try:
+        outcome = grade(scheme, _facts(record))
+    except RecordInvalid as refused:
+        _misuse(f"{record}：{refused}")
+    if as_json:
+        _print_json(outcome.as_json())
+    else:
+        _print_outcome(outcome)
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    score = say(_("无分数")) if outcome.score is None else say(_("{score}分"), score=outcome.score)
+    state = say(_("（待考核组确认）")) if outcome.proposed else ""
+    typer.echo(f"{outcome.grade}  {score}{state}")
+    for flag in outcome.flags:
+        typer.echo(f"! {say(FLAGS[flag])}")
+    typer.echo("")
+    for gate in outcome.gates:
+        typer.echo(f"{SIGNS[gate.passed]} {gate.id}  {gate.text}")
+    typer.echo("")
+    for line in outcome.ledger:
+        typer.echo(f"{line.points:>8} {line.running:>8}  {line.text}  [{_rule(line.rule)}]")
+
+
+def _scheme(name: str) -> Scheme:
+    try:
+        return schemes.load(name)
+    except NotFound as refused:
+        _misuse(str(refused))
+    except schemes.SchemeInvalid as refused:
+        _misuse("\n".join(map(str, refused.mistakes)))
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(_read(path), parse_float=str)  # 79.50 stays 79.50: never a binary float
+    except json.JSONDecodeError as error:
+        _misuse(say(_("{file}第{line}行不是正确的 JSON。"), file=path, line=error.lineno))
+    if not isinstance(facts, dict):
+        _misuse(say(_("{file}应是一个 JSON 对象。"), file=path))
+    return facts
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError:
+        _misuse(say(_("找不到文件：{path}"), path=path))
+    except UnicodeDecodeError:
+        _misuse(say(_("{path}不是 UTF-8 文字。"), path=path))
+
+
+def _rule(rule: str) -> str:
+    return say(_("默认")) if rule == "default" else rule
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _misuse(text: str) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(MISUSE)
