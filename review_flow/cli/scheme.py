@@ -42,9 +42,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     typer.echo(f"{scheme.title_zh}（{scheme.id}，第{scheme.version}版）")
     typer.echo(f"{scheme.digest}\n")
     for path, value in scheme.values():
-        source = scheme.source(path)
-        note = f"（{source.note}）" if source.note else ""
-        typer.echo(f"{path}：{_plain(value)}  [{_rule(source.rule)}{note}]")
+        typer.echo(f"{path}：{_plain(value)}  [{_rule(str(scheme.source(path)))}]")
     typer.echo("\n" + say(_("本校待确认：")))
     for unknown in scheme.unconfirmed():
         typer.echo(f"· {unknown.id}  {unknown.text_zh}")
@@ -138,7 +136,7 @@ def _read(path: Path) -> str:
 
 
 def _rule(rule: str) -> str:
-    return say(_("默认")) if rule == "default" else rule
+    return rule.replace("default", say(_("默认")), 1)
 
 
 def _plain(value: object) -> str:

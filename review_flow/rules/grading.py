@@ -87,7 +87,7 @@ class Book:
 
     def rule(self, path: str) -> str:
         """Return the rule a line cites."""
-        return self.scheme.source(path).rule
+        return str(self.scheme.source(path))
 
     def flag(self, name: str) -> None:
         """Note something a reader must see."""

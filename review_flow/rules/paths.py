@@ -23,6 +23,9 @@ class Source:
     rule: str
     note: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.rule} ({self.note})" if self.note else self.rule
+
     @property
     def is_default(self) -> bool:
         """Return whether the source document leaves the value open, so that it is our proposal."""

@@ -39,7 +39,7 @@ def under(child: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]
     merged = _merge(child, {key: value for key, value in parent.items() if key not in {"sources", "inherits"}})
     own = {path for path, _value in leaves(child)}
     taken = {
-        path: _written(source_of(parent.get("sources", {}), path)) for path, _value in leaves(merged) if path not in own
+        path: str(source_of(parent.get("sources", {}), path)) for path, _value in leaves(merged) if path not in own
     }
     merged["sources"] = {**{path: text for path, text in taken.items() if text}, **child.get("sources", {})}
     return merged
@@ -94,7 +94,3 @@ def _only(document: Mapping[str, Any], section: str) -> dict[str, Any]:
     if rest:
         value = {key: inner for key, inner in _only(value, rest).items() if key != "sources"}
     return {head: value, "sources": document.get("sources", {})}
-
-
-def _written(source: Any) -> str:
-    return f"{source.rule} ({source.note})" if source.note else str(source.rule)
