@@ -169,7 +169,7 @@ def _panel_deadlines(session: Session, *, round_: Round) -> None:
             PanelMark.due_at < now(),
         )
         .order_by(PanelMark.id)
-    ).tuples()
+    )
     for mark, submission in list(late):
         try:
             substitute(session, actor=None, submission=submission, missing=session.get_one(Person, mark.marker_id))
@@ -348,13 +348,13 @@ def _moments(session: Session, *, round_: Round) -> Iterator[datetime]:
         leases = select(Assignment.lease_until, Assignment.reminded_at).where(
             Assignment.round_id == round_.id, Assignment.state.in_(UNDONE)
         )
-        for lease_until, reminded_at in session.execute(leases).tuples():
+        for lease_until, reminded_at in session.execute(leases):
             yield lease_until + timedelta(seconds=1) if reminded_at else lease_until - REMIND_BEFORE
         dues = select(Submission.peer_due_at, Submission.correction_due_at).where(
             Submission.round_id == round_.id,
             Submission.state.in_([SubmissionState.IN_PEER_REVIEW, SubmissionState.CORRECTING]),
         )
-        for pair in session.execute(dues).tuples():
+        for pair in session.execute(dues):
             yield from (moment + timedelta(seconds=1) for moment in pair if moment is not None)
         marks = (
             select(PanelMark.due_at)

@@ -48,7 +48,7 @@ def allocate_reviews(session: Session, *, round_: Round) -> Allocation:
             .join(Person, Person.id == Submission.author_id)
             .where(Submission.round_id == round_.id, Submission.state.in_(OPEN_TO_REVIEW))
             .order_by(Submission.id)
-        ).tuples()
+        )
     ]
     load = Counter(one.reviewer_id for one in live if one.submission_id is not None)
     reviewers = [
@@ -63,7 +63,7 @@ def allocate_reviews(session: Session, *, round_: Round) -> Allocation:
                 Person.active,
             )
             .order_by(Person.id)
-        ).tuples()
+        )
     ]
     wanted = [work for work in works if work.demand]
     found = allocate(

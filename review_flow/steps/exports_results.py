@@ -75,7 +75,7 @@ def _lines(session: Session, round_: Round) -> list[_Line]:
         .outerjoin(Result, (Result.enrolment_id == Enrolment.id) & Result.current)
         .where(Enrolment.round_id == round_.id)
         .order_by(Person.number)
-    ).tuples()
+    )
     return [
         _Line(enrolment, person, workshop, result, *(_data(result.outcome, result.record) if result else ({}, {})))
         for enrolment, person, workshop, result in rows

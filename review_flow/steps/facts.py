@@ -55,7 +55,7 @@ def _hours(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[st
         select(Hours.ledger, func.sum(Hours.hours))
         .where(Hours.enrolment_id == enrolment.id, Hours.struck_at.is_(None))
         .group_by(Hours.ledger)
-    ).tuples()
+    )
     recorded = dict(sums.all())
     return {ledger.id: str(recorded.get(ledger.id, 0)) for ledger in scheme.hours.ledgers}
 
@@ -66,7 +66,7 @@ def _duty(session: Session, *, enrolment: Enrolment, submissions: list[Submissio
     if not sealed:
         return {"given": done, "required": 0}
     # What went forward had its duty done at that moment: the pool has changed since, and may not undo it.
-    waiting = [one for one in sealed if one.submitted_at is None]
+    waiting = [one for one in sealed if one.state is SubmissionState.SEALED]
     owed = max((duty(session, submission=one)[0].total for one in waiting), default=0)
     return {"given": done, "required": owed}
 
@@ -79,7 +79,7 @@ def _abilities(session: Session, *, scheme: Scheme, submissions: list[Submission
         .join(Review, Review.assignment_id == Assignment.id)
         .where(Assignment.submission_id.in_(ids))
         .order_by(Review.id)
-    ).tuples():
+    ):
         assert submission_id is not None
         peers[submission_id].append(str(mark))
     marks: dict[int, list[PanelMark]] = defaultdict(list)

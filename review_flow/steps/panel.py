@@ -89,7 +89,7 @@ def free_seats(session: Session, *, submission: Submission, kinds: tuple[SeatKin
             PanelSeat.person_id.not_in(select(PanelMark.marker_id).where(PanelMark.submission_id == submission.id)),
         )
         .order_by(PanelSeat.id)
-    ).tuples()
+    )
     ordered = sorted(seats, key=lambda seat: (kinds.index(seat[1]), seat[2]))
     return list(dict.fromkeys(person_id for person_id, _kind, _asked in ordered))
 

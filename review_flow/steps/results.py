@@ -78,7 +78,7 @@ def open_ends(session: Session, *, enrolment: Enrolment) -> list[str]:
         select(Submission.ability, Submission.state).where(
             Submission.enrolment_id == enrolment.id, Submission.state.not_in(ENDED)
         )
-    ).tuples()
+    )
     found = [say(_("{ability}为“{state}”"), ability=ability, state=say(state.label)) for ability, state in waiting]
     ripe = notice_over_at(session, enrolment=enrolment)
     if ripe is not None and ripe > now():
@@ -253,7 +253,7 @@ def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:
         .join(Result, Result.enrolment_id == Enrolment.id)
         .where(Enrolment.round_id == round_.id, Result.current, Result.grade.is_not(None))
         .order_by(Enrolment.id)
-    ).tuples()
+    )
     return [{k: v for k, v in (("name", name), ("grade", str(grade_))) if k in fields} for name, grade_ in rows]
 
 

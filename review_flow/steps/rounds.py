@@ -133,7 +133,7 @@ def obstacles(session: Session, *, round_: Round) -> list[str]:
     counts: dict[SeatKind, int] = dict(
         session.execute(
             select(PanelSeat.kind, func.count()).where(PanelSeat.round_id == round_.id).group_by(PanelSeat.kind)
-        ).tuples()
+        ).all()
     )
     wanted = {
         SeatKind.MEMBER: scheme.review.panel.size,

@@ -42,9 +42,18 @@ class SchemeInUse(Refusal):
     status, text = 409, _("方案第{version}版已发布，不能改动；请另存修订版。")
 
 
+_built: dict[str, Scheme] = {}
+MOST_BUILT = 32
+
+
 def scheme_of(version: SchemeVersion) -> Scheme:
-    """Return the scheme of a stored version."""
-    return Scheme.from_document(version.document)
+    """Return the scheme of a stored version; built once for each digest, since building takes some milliseconds."""
+    scheme = _built.get(version.digest)
+    if scheme is None:
+        while len(_built) >= MOST_BUILT:
+            _built.pop(next(iter(_built)))
+        scheme = _built[version.digest] = Scheme.from_document(version.document)
+    return scheme
 
 
 def adopt(

@@ -1,0 +1,182 @@
+"""What must hold of the data, each statement with a name (`review-flow check`).
+
+The database's own constraints hold most of it already; these are the statements that need more than one row,
+and those that the constraints make true, said once more so that a restored or hand-edited database is found out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import aliased
+
+from models import (
+    Appeal,
+    AppealVote,
+    Assignment,
+    Consent,
+    DueWork,
+    Enrolment,
+    Evidence,
+    PanelMark,
+    ReferenceFace,
+    Result,
+    Review,
+    Round,
+    SchemeVersion,
+    Signature,
+    Submission,
+    ValidityVote,
+)
+from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
+from review_flow.rules.scheme import Scheme
+from review_flow.rules.words import AssignmentState, EvidenceState, VerdictKind
+from review_flow.steps.audit import breaks
+from review_flow.steps.results import replay
+from review_flow.steps.reviews import LIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One statement that doesn't hold, and the row that shows it."""
+
+    statement: str
+    row: str
+
+
+_A, _B = aliased(Assignment), aliased(Assignment)
+_SETTLED = (
+    SubmissionState.IN_PEER_REVIEW,
+    SubmissionState.IN_PANEL,
+    SubmissionState.IN_ARBITRATION,
+    SubmissionState.GRADED,
+)
+
+# Each statement is a query for the rows that break it.
+STATEMENTS: dict[str, Select[Any]] = {
+    "nobody reviews their own work": select(Assignment.id)
+    .join(Submission, Submission.id == Assignment.submission_id)
+    .where(Submission.author_id == Assignment.reviewer_id),
+    "an assignment knows its work's author": select(Assignment.id)
+    .join(Submission, Submission.id == Assignment.submission_id)
+    .where(Submission.author_id != Assignment.author_id),
+    "nobody reviews a work twice": select(_A.id)
+    .join(_B, and_(_A.submission_id == _B.submission_id, _A.reviewer_id == _B.reviewer_id, _A.id < _B.id))
+    .where(_A.state.in_(LIVE), _B.state.in_(LIVE)),
+    "a done assignment has its review": select(Assignment.id)
+    .outerjoin(Review, Review.assignment_id == Assignment.id)
+    .where((Assignment.state == AssignmentState.DONE) != Review.id.is_not(None)),
+    "nobody marks their own work": select(PanelMark.id)
+    .join(Submission, Submission.id == PanelMark.submission_id)
+    .where(Submission.author_id == PanelMark.marker_id),
+    "nobody judges the validity of their own work": select(ValidityVote.id)
+    .join(Submission, Submission.id == ValidityVote.submission_id)
+    .where(Submission.author_id == ValidityVote.voter_id),
+    "nobody hears their own appeal": select(AppealVote.id)
+    .join(Appeal, Appeal.id == AppealVote.appeal_id)
+    .where(Appeal.appellant_id == AppealVote.voter_id),
+    "nobody confirms their own grade": select(Result.id)
+    .join(Enrolment, Enrolment.id == Result.enrolment_id)
+    .where(Result.confirmed_by_id == Enrolment.person_id),
+    "a result is signed by its teacher": select(Signature.id)
+    .join(Result, Result.id == Signature.result_id)
+    .join(Enrolment, Enrolment.id == Result.enrolment_id)
+    .where(Signature.person_id != Enrolment.person_id),
+    "an assessed teacher has one standing result": select(Enrolment.id)
+    .outerjoin(Result, and_(Result.enrolment_id == Enrolment.id, Result.current))
+    .where(or_(Enrolment.state == EnrolmentState.ASSESSED, Result.id.is_not(None)))
+    .group_by(Enrolment.id)
+    .having(func.count(Result.id) != 1),
+    "a result stands unless it was superseded": select(Result.id).where(
+        Result.current == (Result.state == ResultState.SUPERSEDED)
+    ),
+    "a published grade was confirmed": select(Result.id).where(
+        Result.state.not_in([ResultState.COMPOSED, ResultState.SUPERSEDED]), Result.grade.is_(None)
+    ),
+    "a signed result has its signature": select(Result.id)
+    .outerjoin(Signature, Signature.result_id == Result.id)
+    .where(Result.state == ResultState.SIGNED, Signature.id.is_(None)),
+    "a submission belongs to its enrolment's person and round": select(Submission.id)
+    .join(Enrolment, Enrolment.id == Submission.enrolment_id)
+    .where(or_(Submission.author_id != Enrolment.person_id, Submission.round_id != Enrolment.round_id)),
+    "an exempt teacher hands nothing in": select(Submission.id)
+    .join(Enrolment, Enrolment.id == Submission.enrolment_id)
+    .where(Enrolment.state == EnrolmentState.EXEMPT, Submission.state != SubmissionState.REPLACED),
+    "what is judged was found valid": select(Submission.id).where(
+        Submission.state.in_(_SETTLED), or_(Submission.valid.is_(None), Submission.valid.is_(False))
+    ),
+    "an invalid work is marked so": select(Submission.id).where(
+        Submission.state == SubmissionState.INVALID, or_(Submission.valid.is_(None), Submission.valid.is_(True))
+    ),
+    "what went forward has no rejected file": select(Evidence.id)
+    .join(Submission, Submission.id == Evidence.submission_id)
+    .where(
+        Submission.state.in_(_SETTLED),
+        Evidence.state == EvidenceState.CHECKED,
+        Evidence.verdict == VerdictKind.REJECTED,
+    ),
+    "a graded work has no missing mark": select(PanelMark.id)
+    .join(Submission, Submission.id == PanelMark.submission_id)
+    .where(Submission.state == SubmissionState.GRADED, PanelMark.mark.is_(None), PanelMark.released_at.is_(None)),
+    "after the hand-in nothing is left a draft": select(Submission.id)
+    .join(Round, Round.id == Submission.round_id)
+    .where(
+        Round.phase.in_([RoundPhase.PUBLICITY, RoundPhase.SIGNING, RoundPhase.CLOSED]),
+        Submission.state.in_([SubmissionState.DRAFT, SubmissionState.SEALED, SubmissionState.SUBMITTED]),
+    ),
+    "a face is kept only under a standing consent of its own person": select(ReferenceFace.id)
+    .join(Consent, Consent.id == ReferenceFace.consent_id)
+    .where(
+        ReferenceFace.encrypted.is_not(None),
+        or_(Consent.withdrawn_at.is_not(None), Consent.person_id != ReferenceFace.person_id),
+    ),
+    "a running round keeps the scheme it froze": select(Round.id)
+    .join(SchemeVersion, SchemeVersion.id == Round.scheme_version_id)
+    .where(Round.scheme_digest.is_not(None), Round.scheme_digest != SchemeVersion.digest),
+    "work that is done is leased to nobody": select(DueWork.id).where(
+        DueWork.done_at.is_not(None), DueWork.lease_token.is_not(None)
+    ),
+}
+
+
+def _chains(session: Session) -> Iterator[Broken]:
+    for organization_id, number, what in breaks(session):
+        yield Broken("the audit chain is whole", f"organization:{organization_id} event {number} ({what})")
+
+
+def _digests(session: Session) -> Iterator[Broken]:
+    for version in session.scalars(select(SchemeVersion)):
+        if Scheme.from_document(version.document).digest != version.digest:
+            yield Broken("a scheme version is what its digest says", f"scheme_version:{version.id}")
+
+
+def _replays(session: Session) -> Iterator[Broken]:
+    for result in session.scalars(select(Result).where(Result.current)):
+        if not replay(session, result=result):
+            yield Broken("every result replays to its ledger", f"result:{result.id}")
+
+
+COMPUTED: dict[str, Callable[[Session], Iterator[Broken]]] = {
+    "the audit chain is whole": _chains,
+    "a scheme version is what its digest says": _digests,
+    "every result replays to its ledger": _replays,
+}
+
+
+def broken(session: Session) -> list[Broken]:
+    """Return every row that breaks a statement; empty when all hold."""
+    found = [
+        Broken(statement, f"{query.column_descriptions[0]['entity'].__tablename__}:{key}")
+        for statement, query in STATEMENTS.items()
+        for key in session.scalars(query)
+    ]
+    for compute in COMPUTED.values():
+        found += compute(session)
+    return found
