@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 INBOX = "inbox"
 TITLE = _("校本应用考核")
 NEWS = _("有新的考核通知，请登录系统查看。")
+# Strict, because Apprise decodes what is quoted: a contact with a slash in it could reach another address.
+EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", re.ASCII)
 PHONE = re.compile(r"\+?[0-9]{5,15}")
 
 
@@ -99,7 +101,10 @@ def _is_personal(url: str) -> bool:
 
 def _reaches(url: str, to: str | None) -> bool:
     contact = to or ""
-    return ("{email}" not in url or "@" in contact) and ("{phone}" not in url or PHONE.fullmatch(contact) is not None)
+    return all(
+        placeholder not in url or pattern.fullmatch(contact)
+        for placeholder, pattern in (("{email}", EMAIL), ("{phone}", PHONE))
+    )
 
 
 def _filled(url: str, *, email: str, phone: str) -> str:

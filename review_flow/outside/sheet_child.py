@@ -16,7 +16,7 @@ from datetime import date, datetime
 
 import python_calamine
 
-MEMORY_BYTES = 1 << 30
+MEMORY_BYTES = 1 << 29
 CPU_SECONDS = 30
 MOST_SHEETS = 5
 MOST_ROWS = 20_100
@@ -38,10 +38,10 @@ def sheets(data: bytes) -> list[list[tuple[int, list[object]]]]:
     found = []
     for name in book.sheet_names[:MOST_SHEETS]:
         sheet = book.get_sheet_by_name(name)
-        top, left = sheet.start or (0, 0)
+        left = sheet.start[1] if sheet.start else 0  # rows come from the first one on, cells from the first used column
         rows = (
             (number, [*itertools.repeat("", min(left, MOST_COLUMNS)), *map(cell, row)][:MOST_COLUMNS])
-            for number, row in enumerate(sheet.iter_rows(), start=top + 1)
+            for number, row in enumerate(sheet.iter_rows(), start=1)
             if any(value != "" for value in row)
         )
         found.append(list(itertools.islice(rows, MOST_ROWS)))
