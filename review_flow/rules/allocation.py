@@ -3,7 +3,8 @@
 Every wanted review is a unit of flow from its work to a reviewer. What matters more costs so much more that no
 amount of the lesser can outweigh it: first few and even gaps, then even load, then the soft wishes by their
 weights, and last a tie-break drawn from the seed. Two new reviews that face each other (you mine, I yours) are
-no single arc, so a search that branches on such couples stands above the flow; the flow without them is its bound.
+no single arc, so a branch-and-bound search on such couples stands above the flow. Its floor is the flow that charges
+each arc of a couple a price of 0 to `reciprocal` and refunds it once: that is never more than the couple costs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import heapq
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from ortools.graph.python import min_cost_flow
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
 Pair = tuple[int, int]  # (reviewer id, work id)
+Couple = frozenset[int]  # two arcs that face each other
 Score = tuple[int, int, int]  # gaps, load, wishes: compared in this order, less is better
 
-_TIES = 256  # levels of the seed's tie-break on an arc
-_PATIENCE = 500_000  # arcs the search for fewer facing couples may look at: about a second
+_TIES = 256  # levels of the seed's tie-break on an arc: 7 bits of chance under the one that parts couples
+_PATIENCE = 100_000  # arcs the search for fewer facing couples may look at: about half a second
+_ROUNDS = 16  # of finding prices, before branching
 
 
 @dataclass(frozen=True)
@@ -151,23 +155,31 @@ def allocate(
 
 @dataclass(frozen=True)
 class _Node:
-    """A part of the search: with these arcs taken and those left out, `score` is reached and `bound` is a floor."""
+    """A part of the search, where `taken` are in and `left_out` not: nothing scores below `floor`, `arcs` do `score`.
 
-    bound: Score
+    `branch` is one arc of a couple that the floor doesn't charge in full; `priced` is what the prices led to.
+    """
+
+    floor: Score
     score: Score
+    arcs: frozenset[int]
     taken: frozenset[int]
     left_out: frozenset[int]
-    arcs: frozenset[int]
+    prices: Mapping[Couple, int]
+    priced: frozenset[int]
     branch: int | None
 
     def __lt__(self, other: _Node) -> bool:
         # Among equal floors the deeper node first: it finds a good answer soon, and so ends the search.
-        return (self.bound, -len(self.taken)) < (other.bound, -len(other.taken))
+        return (self.floor, -len(self.taken)) < (other.floor, -len(other.taken))
 
 
 def _key(seed: int, kind: str, number: int) -> int:
     """Return 32 bits that only the seed and the id decide."""
     return int.from_bytes(blake2b(f"{seed}:{kind}:{number}".encode(), digest_size=4).digest(), "big")
+
+
+_floor, _score = attrgetter("floor"), attrgetter("score")
 
 
 def _slope(count: int, start: int = 0) -> int:
@@ -244,7 +256,7 @@ class _Pool:
         return wishes
 
     def _ties(self, seed: int, people: list[int], things: list[int]) -> list[int]:
-        """Return each arc's draw below _TIES; of two arcs that face each other, one draws from the upper half.
+        """Return each arc's draw below _TIES; of two arcs that face each other, one has the high bit.
 
         That alone leaves hardly a facing couple in a large pool, and the search above it little to do.
         """
@@ -252,55 +264,84 @@ class _Pool:
         for work, thing in zip(self.works, things, strict=True):
             author = _key(seed, "person", min(work.authors, default=0))
             ties.extend(
-                [
-                    (person * thing >> 24) % (_TIES // 2)
-                    + _TIES // 2 * ((person > author) ^ (person * author >> 24 & 1))
-                    for person in people
-                ]
+                [person * thing >> 24 & 127 | (person * author >> 24 & 1 ^ (person > author)) << 7 for person in people]
             )
         return ties
 
     def search(self) -> tuple[frozenset[int], bool]:
         """Return the best arcs found, and whether they are proven best."""
-        nodes = [self._node(frozenset(), frozenset())]
-        best, patience = nodes[0], _PATIENCE
-        while nodes[0].bound < best.score and patience > 0:
+        nothing: frozenset[int] = frozenset()
+        root = best = self._node(nothing, nothing, {})
+        patience = _PATIENCE - len(self.open)
+        if root.floor < best.score and patience > 0:
+            everything = self._couples(frozenset(arc for arc, free in enumerate(self.open) if free))
+            prices = dict.fromkeys(everything, self.weights.reciprocal)
+            for nth in range(_ROUNDS):
+                latest = self._node(nothing, nothing, prices)
+                root, best = max(root, latest, key=_floor), min(best, latest, key=_score)
+                prices = self._repriced(latest, nth)
+            patience -= _ROUNDS * len(self.open)
+        nodes = [root]
+        while nodes[0].floor < best.score and patience > 0:
             node = heapq.heappop(nodes)
             assert node.branch is not None, "a floor below its score has a couple to branch on"
             branch = frozenset({node.branch})
-            for child in (
-                self._node(node.taken | branch, node.left_out),
-                self._node(node.taken, node.left_out | branch),
-            ):
+            for taken, left_out in ((node.taken | branch, node.left_out), (node.taken, node.left_out | branch)):
+                child = self._node(taken, left_out, node.prices)
                 heapq.heappush(nodes, child)
-                best = min(best, child, key=lambda each: each.score)
+                best = min(best, child, key=_score)
                 patience -= len(self.open)
-        return best.arcs, nodes[0].bound >= best.score
+        return best.arcs, nodes[0].floor >= best.score
 
-    def _node(self, taken: frozenset[int], left_out: frozenset[int]) -> _Node:
-        arcs = self._flow(taken, left_out)
-        couples = free = 0
-        branch = None
-        for arc in sorted(arcs):
-            others = arcs.intersection(self._faces(arc))
-            couples += len(others)
-            if arc not in taken and not others <= taken:
-                free += len(others - taken)
-                branch = arc if branch is None else branch
+    def _repriced(self, node: _Node, nth: int) -> dict[Couple, int]:
+        """Return prices a step nearer the highest floor: dearer where a couple came, cheaper where neither arc did."""
+        step, most = max(1, self.weights.reciprocal >> nth // 2), self.weights.reciprocal
+        prices = {couple: price - step * couple.isdisjoint(node.priced) for couple, price in node.prices.items()}
+        for couple in self._couples(node.priced):
+            prices[couple] = prices.get(couple, 0) + step
+        return {couple: min(price, most) for couple, price in prices.items() if price > 0}
+
+    def _node(self, taken: frozenset[int], left_out: frozenset[int], prices: Mapping[Couple, int]) -> _Node:
+        prices = {couple: price for couple, price in prices.items() if couple.isdisjoint(taken | left_out)}
+        plain = self._flow(taken, left_out, {})
+        priced = self._flow(taken, left_out, prices) if prices else plain
+        plain_score, priced_score = self._score(plain), self._score(priced)
+        return _Node(
+            floor=max(self._floor(plain, plain_score, taken, {}), self._floor(priced, priced_score, taken, prices)),
+            score=min(plain_score, priced_score),
+            arcs=plain if plain_score <= priced_score else priced,
+            taken=taken,
+            left_out=left_out,
+            prices=prices,
+            priced=priced,
+            branch=min((min(couple) for couple in self._couples(plain) if couple.isdisjoint(taken)), default=None),
+        )
+
+    def _couples(self, arcs: frozenset[int]) -> set[Couple]:
+        """Return the couples among these arcs."""
+        return {frozenset({arc, other}) for arc in arcs for other in self._faces(arc) if other in arcs}
+
+    def _score(self, arcs: frozenset[int]) -> Score:
+        """Return what an allocation truly costs."""
         given = Counter(arc % self.width for arc in arcs)
         gaps = sum(_slope(gap) for gap in self.gaps(arcs))
         load = sum(_slope(count, self.reviewers[column].load - self.lowest) for column, count in given.items())
-        wishes = sum(self.wish[arc] for arc in arcs) + self.weights.reciprocal * (couples // 2)
-        floor = wishes - self.weights.reciprocal * (free // 2)
-        return _Node((gaps, load, floor), (gaps, load, wishes), taken, left_out, arcs, branch)
+        return gaps, load, sum(self.wish[arc] for arc in arcs) + self.weights.reciprocal * len(self._couples(arcs))
+
+    def _floor(self, arcs: frozenset[int], score: Score, taken: frozenset[int], prices: Mapping[Couple, int]) -> Score:
+        """Return what the flow that led to these arcs was charged: the score but for the couples it saw dimly."""
+        gaps, load, wishes = score
+        unseen = [couple for couple in self._couples(arcs) if couple.isdisjoint(taken)]
+        wishes -= sum(self.weights.reciprocal - prices.get(couple, 0) for couple in unseen)
+        return gaps, load, wishes - sum(price for couple, price in prices.items() if couple.isdisjoint(arcs))
 
     def gaps(self, arcs: Iterable[int]) -> list[int]:
         """Return how many reviews each work still misses."""
         got = Counter(arc // self.width for arc in arcs)
         return [max(0, work.demand) - got[row] for row, work in enumerate(self.works)]
 
-    def _flow(self, taken: frozenset[int], left_out: frozenset[int]) -> frozenset[int]:
-        """Return the arcs of a cheapest flow that has `taken` and has not `left_out`.
+    def _flow(self, taken: frozenset[int], left_out: frozenset[int], prices: Mapping[Couple, int]) -> frozenset[int]:
+        """Return the arcs of a cheapest flow that has `taken` and has not `left_out`, at these prices.
 
         An improving cycle passes a reviewer or a work once at most, and the sink once: so a step of load needs to
         outweigh `span` wishes only, a gap only one step of load, and a thousand teachers stay within 64 bits.
@@ -310,6 +351,9 @@ class _Pool:
         for arc in taken:
             for other in self._faces(arc):
                 wish[other] += self.weights.reciprocal
+        for couple, price in prices.items():
+            for arc in couple:
+                wish[arc] += price
         for arc in taken | left_out:
             free[arc] = 0
         unit = span * _TIES + 1

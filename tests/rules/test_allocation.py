@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from itertools import combinations, permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from review_flow.rules.allocation import Allocation, Blocked, Pair, Reviewer, Weights, Work, allocate
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that an allocation is made from, but the seed."""
+
+    reviewers: tuple[Reviewer, ...]
+    works: tuple[Work, ...]
+    conflicts: tuple[Pair, ...] = ()
+    held: tuple[Pair, ...] = ()
+    weights: Weights = field(default_factory=Weights)
+
+    def allocate(self, seed: int = 1) -> Allocation:
+        return allocate(
+            reviewers=self.reviewers,
+            works=self.works,
+            conflicts=self.conflicts,
+            held=self.held,
+            weights=self.weights,
+            seed=seed,
+        )
+
+    def may(self, reviewer: Reviewer, work: Work) -> bool:
+        pair = (reviewer.id, work.id)
+        return reviewer.id not in work.authors and pair not in self.conflicts and pair not in self.held
+
+    def score(self, pairs: tuple[Pair, ...]) -> tuple[int, int, int]:
+        """Written anew from the words of the rule, so that the solver's own arithmetic is not its judge."""
+        people, works = {r.id: r for r in self.reviewers}, {w.id: w for w in self.works}
+        given = Counter(reviewer for reviewer, _work in pairs)
+        got = Counter(work for _reviewer, work in pairs)
+        gaps = sum(triangle(w.demand - got[w.id]) for w in self.works)
+        load = sum(triangle(r.load + given[r.id]) - triangle(r.load) for r in self.reviewers)
+        subject = sum(people[r].groups.get("subject") != works[w].groups.get("subject") for r, w in pairs)
+        workshop = sum(
+            "workshop" in works[w].groups and people[r].groups.get("workshop") == works[w].groups["workshop"]
+            for r, w in pairs
+        )
+        old = [(r, works[w].authors) for r, w in set(self.held) if w in works]
+        new = [(r, works[w].authors) for r, w in pairs]
+        couples = sum(
+            a[0] in b[1] and b[0] in a[1] for a, b in (*combinations(new, 2), *((a, b) for a in new for b in old))
+        )
+        weights = self.weights
+        return gaps, load, weights.subject * subject + weights.workshop * workshop + weights.reciprocal * couples
+
+
+# Examples differ in size by far, and the first one loads ortools: a deadline for each would measure the machine.
+unhurried = settings(deadline=None)
+
+
+def triangle(n: int) -> int:
+    return n * (n + 1) // 2
+
+
+def school(size: int, demand: int, cap: int = 9, **groups: str) -> Facts:
+    """Every teacher has one work and may review."""
+    return Facts(
+        tuple(Reviewer(n, cap, groups=groups) for n in range(1, size + 1)),
+        tuple(Work(100 + n, frozenset({n}), demand, groups) for n in range(1, size + 1)),
+    )
+
+
+def best_by_brute_force(facts: Facts) -> tuple[int, int, int]:
+    """The least score of all allocations there are, by trying every set of reviewers for every work."""
+    best = facts.score(())
+    room = {r.id: r.room for r in facts.reviewers}
+
+    def extend(rest: tuple[Work, ...], pairs: tuple[Pair, ...], gaps: int) -> None:
+        nonlocal best
+        if gaps > best[0]:
+            return
+        if not rest:
+            best = min(best, facts.score(pairs))
+            return
+        work, *others = rest
+        able = [r.id for r in facts.reviewers if room[r.id] and facts.may(r, work)]
+        for size in range(min(work.demand, len(able)), -1, -1):
+            for chosen in combinations(able, size):
+                for reviewer in chosen:
+                    room[reviewer] -= 1
+                extend(tuple(others), pairs + tuple((r, work.id) for r in chosen), gaps + triangle(work.demand - size))
+                for reviewer in chosen:
+                    room[reviewer] += 1
+
+    extend(facts.works, (), 0)
+    return best
+
+
+@st.composite
+def pools(draw: st.DrawFn, size: int, demand: int) -> Facts:
+    people, things = range(1, draw(st.integers(0, size)) + 1), range(101, 101 + draw(st.integers(0, size)))
+    groups = st.fixed_dictionaries(
+        {}, optional={"subject": st.sampled_from(["语文", "物理"]), "workshop": st.sampled_from(["甲", "乙"])}
+    )
+    # Pairs may name people and works that are not in the pool: they left, or have nothing to do with it.
+    pairs = st.lists(st.tuples(st.integers(1, size + 1), st.integers(101, 101 + size)), max_size=size)
+    reviewers = [Reviewer(n, draw(st.integers(0, demand + 2)), draw(st.integers(0, 2)), draw(groups)) for n in people]
+    works = [
+        Work(n, draw(st.frozensets(st.integers(1, size), max_size=2)), draw(st.integers(0, demand)), draw(groups))
+        for n in things
+    ]
+    weights = Weights(*(draw(st.integers(0, 5)) for _ in range(3)))
+    return Facts(tuple(reviewers), tuple(works), tuple(draw(pairs)), tuple(draw(pairs)), weights)
+
+
+seeds = st.integers(-5, 2**70)
+
+
+@unhurried
+@given(pools(9, 4), seeds)
+def test_the_hard_rules_hold_for_any_pool(facts: Facts, seed: int) -> None:
+    found = facts.allocate(seed)
+    people, works = {r.id: r for r in facts.reviewers}, {w.id: w for w in facts.works}
+    assert len(set(found.pairs)) == len(found.pairs)
+    assert [pair for pair in found.pairs if not facts.may(people[pair[0]], works[pair[1]])] == []
+    given_, got = Counter(r for r, _ in found.pairs), Counter(w for _, w in found.pairs)
+    assert [r for r in facts.reviewers if given_[r.id] > max(0, r.cap - r.load)] == []
+    assert [w for w in facts.works if got[w.id] > w.demand] == []
+    assert found.unmet == {w.id: w.demand - got[w.id] for w in facts.works if got[w.id] < w.demand}
+
+
+@unhurried
+@given(pools(9, 4), seeds)
+def test_the_cut_proves_that_no_more_could_be_given(facts: Facts, seed: int) -> None:
+    found = facts.allocate(seed)
+    cut = found.blocked_by
+    if cut is None:
+        assert found.unmet == {}
+        return
+    works = [w for w in facts.works if w.id in cut.works]
+    inside = [r for r in facts.reviewers if r.id in cut.reviewers]
+    outside = [r for r in facts.reviewers if r.id not in cut.reviewers]
+    assert set(found.unmet) <= set(cut.works)
+    assert cut.wanted == sum(w.demand for w in works)
+    assert cut.room == sum(max(0, r.cap - r.load) for r in inside)
+    assert cut.apart == sum(facts.may(r, w) for r in outside for w in works)
+    assert cut.missing == sum(found.unmet.values()) == cut.wanted - cut.room - cut.apart > 0
+
+
+@unhurried
+@given(pools(6, 3), seeds)
+def test_one_more_on_any_cap_in_the_cut_gives_one_review_more(facts: Facts, seed: int) -> None:
+    cut = facts.allocate(seed).blocked_by
+    for number in cut.reviewers if cut else ():
+        roomier = [replace(r, cap=max(r.cap, r.load) + 1) if r.id == number else r for r in facts.reviewers]
+        after = replace(facts, reviewers=tuple(roomier)).allocate(seed)
+        assert cut is not None
+        assert sum(after.unmet.values()) == cut.missing - 1
+
+
+@settings(unhurried, max_examples=150)
+@given(pools(5, 2), seeds)
+def test_nothing_is_better_by_brute_force(facts: Facts, seed: int) -> None:
+    found = facts.allocate(seed)
+    assert found.optimal
+    assert facts.score(found.pairs) == best_by_brute_force(facts)
+
+
+@settings(unhurried, max_examples=25)
+@given(st.integers(3, 5), st.integers(1, 3), st.permutations(["语文", "语文", "语文", "物理", "物理"]), seeds)
+def test_whole_small_schools_are_best_by_brute_force(size: int, demand: int, subjects: list[str], seed: int) -> None:
+    plain = school(size, min(demand, size - 1))
+    facts = replace(
+        plain,
+        reviewers=tuple(replace(r, groups={"subject": s}) for r, s in zip(plain.reviewers, subjects, strict=False)),
+        works=tuple(replace(w, groups={"subject": s}) for w, s in zip(plain.works, subjects, strict=False)),
+    )
+    found = facts.allocate(seed)
+    assert found.optimal
+    assert facts.score(found.pairs) == best_by_brute_force(facts)
+
+
+@unhurried
+@given(st.integers(2, 12), st.integers(1, 4), seeds)
+def test_in_a_school_everyone_gives_as_many_as_everyone_else(size: int, demand: int, seed: int) -> None:
+    demand = min(demand, size - 1)
+    found = school(size, demand).allocate(seed)
+    assert Counter(r for r, _ in found.pairs) == dict.fromkeys(range(1, size + 1), demand)
+    assert found.unmet == {}
+
+
+@unhurried
+@given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 4), seeds)
+def test_loads_differ_by_one_at_most_where_nothing_forbids(people: int, works: int, demand: int, seed: int) -> None:
+    facts = Facts(
+        tuple(Reviewer(n, 40) for n in range(people)),
+        tuple(Work(n, frozenset(), min(demand, people)) for n in range(works)),
+    )
+    loads = Counter(dict.fromkeys(range(people), 0))
+    loads.update(r for r, _ in facts.allocate(seed).pairs)
+    assert max(loads.values()) - min(loads.values()) <= 1
+
+
+@unhurried
+@given(pools(7, 3), seeds, st.randoms(use_true_random=False))
+def test_the_order_of_the_facts_decides_nothing(facts: Facts, seed: int, chance) -> None:
+    def shuffled(things: tuple) -> tuple:
+        return tuple(chance.sample(things, len(things)))
+
+    other = Facts(
+        shuffled(facts.reviewers), shuffled(facts.works), shuffled(facts.conflicts), shuffled(facts.held), facts.weights
+    )
+    assert other.allocate(seed) == facts.allocate(seed) == facts.allocate(seed)
+
+
+def test_many_seeds_reach_every_equally_good_answer() -> None:
+    facts = Facts(tuple(Reviewer(n, 1) for n in (1, 2, 3)), tuple(Work(n, frozenset(), 1) for n in (7, 8, 9)))
+    reached = {facts.allocate(seed).pairs for seed in range(100)}
+    assert reached == {tuple(zip((1, 2, 3), order, strict=True)) for order in permutations((7, 8, 9))}
+
+
+def test_a_single_best_answer_is_reached_by_every_seed() -> None:
+    subjects = {1: "语文", 2: "物理", 3: "化学"}
+    facts = Facts(
+        tuple(Reviewer(n, 1, groups={"subject": s}) for n, s in subjects.items()),
+        tuple(Work(10 * n, frozenset(), 1, {"subject": s}) for n, s in subjects.items()),
+    )
+    assert {facts.allocate(seed).pairs for seed in range(50)} == {((1, 10), (2, 20), (3, 30))}
+
+
+def test_even_load_outweighs_every_wish() -> None:
+    physics, chinese = {"subject": "物理"}, {"subject": "语文"}
+    facts = Facts(
+        (Reviewer(1, 9, load=1, groups=physics), Reviewer(2, 9, load=0, groups=chinese)),
+        (Work(10, frozenset(), 1, physics),),
+        weights=Weights(subject=1000),
+    )
+    assert facts.allocate().pairs == ((2, 10),)
+    even = replace(facts, reviewers=(replace(facts.reviewers[0], load=0), facts.reviewers[1]))
+    assert even.allocate().pairs == ((1, 10),)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_of_the_wishes_subject_comes_before_a_couple_and_a_couple_before_workshop(seed: int) -> None:
+    own = {"subject": "物理", "workshop": "甲"}
+    other_subject, other_workshop = {"subject": "语文", "workshop": "乙"}, {"subject": "物理", "workshop": "乙"}
+    wanted = Work(10, frozenset({9}), 1, own)
+    reviewed = Work(20, frozenset({1}), 0, own)  # its author is reviewer 1, and 9 reviewed it
+
+    def pairs(*groups: dict[str, str]) -> tuple[Pair, ...]:
+        people = tuple(Reviewer(n, 1, groups=each) for n, each in enumerate(groups, start=1))
+        return Facts(people, (wanted, reviewed), held=((9, 20),)).allocate(seed).pairs
+
+    assert pairs(own, own) == ((2, 10),)
+    assert pairs(own, other_subject) == ((1, 10),)
+    assert pairs(other_workshop, own) == ((2, 10),)
+    assert pairs(other_subject, own, other_workshop) == ((3, 10),)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_five_teachers_review_two_each_and_none_face_each_other(seed: int) -> None:
+    found = school(5, 2).allocate(seed)
+    edges = {(r, w - 100) for r, w in found.pairs}
+    assert len(edges) == 10
+    assert {(b, a) for a, b in edges} & edges == set()
+    assert found.optimal
+
+
+def test_couples_that_cannot_be_parted_are_allowed() -> None:
+    found = school(4, 3).allocate()
+    assert len(found.pairs) == 12
+    assert found.optimal
+
+
+def test_a_search_that_ran_out_of_patience_says_so_and_still_keeps_every_rule() -> None:
+    # Subject groups of 4 that want 3 reviews each cannot part couples, and 102 400 arcs are too many to search on.
+    groups = [{"subject": str(n // 4)} for n in range(320)]
+    facts = Facts(
+        tuple(Reviewer(n, 6, groups=each) for n, each in enumerate(groups)),
+        tuple(Work(1000 + n, frozenset({n}), 3, each) for n, each in enumerate(groups)),
+    )
+    found = facts.allocate()
+    assert not found.optimal
+    assert Counter(r for r, _ in found.pairs) == dict.fromkeys(range(320), 3)
+    assert found.unmet == {}
+
+
+def test_a_school_of_three_gives_two_reviews_to_each_and_says_why_not_three() -> None:
+    found = school(3, 3).allocate()
+    assert found.pairs == ((1, 102), (1, 103), (2, 101), (2, 103), (3, 101), (3, 102))
+    assert found.unmet == {101: 1, 102: 1, 103: 1}
+    assert found.blocked_by == Blocked(
+        works=(101, 102, 103), reviewers=(), subject=None, wanted=9, room=0, apart=6, missing=3
+    )
+    assert found.blocked_by.text == (
+        "3 份成果需要 9 次互评，能评的老师每份各评一次，共 6 次；还差 3 次：请减少回避、增加评审人或增加标准样例。"
+    )
+
+
+def test_caps_that_are_too_low_are_named_with_their_numbers() -> None:
+    physics = {"subject": "物理"}
+    facts = Facts(
+        tuple(Reviewer(n, 3, groups=physics) for n in (1, 2, 3, 4)),
+        tuple(Work(n, frozenset(), 3, physics) for n in range(11, 18)),
+    )
+    found = facts.allocate()
+    assert sorted(found.unmet.values()) == [1, 1, 1, 1, 1, 2, 2]
+    assert found.blocked_by == Blocked(
+        works=tuple(range(11, 18)), reviewers=(1, 2, 3, 4), subject="物理", wanted=21, room=12, apart=0, missing=9
+    )
+    assert found.blocked_by.text == (
+        "物理组 7 份成果需要 21 次互评，可评的 4 位老师余量共 12 次；还差 9 次：请提高上限、增加评审人或增加标准样例。"
+    )
+
+
+def test_a_cut_through_caps_and_conflicts_tells_both() -> None:
+    facts = Facts(
+        (Reviewer(1, 1), Reviewer(2, 9)), tuple(Work(n, frozenset(), 2) for n in (11, 12)), conflicts=((2, 12),)
+    )
+    found = facts.allocate()
+    assert found.blocked_by is not None
+    assert found.blocked_by == Blocked(
+        works=(11, 12), reviewers=(1,), subject=None, wanted=4, room=1, apart=1, missing=2
+    )
+    assert found.pairs == ((1, 12), (2, 11))
+    assert found.unmet == {11: 1, 12: 1}
+    assert found.blocked_by.text == (
+        "2 份成果需要 4 次互评，可评的 1 位老师余量共 1 次，其他老师每份各评一次，共 1 次；"
+        "还差 2 次：请提高上限、增加评审人或增加标准样例。"
+    )
+
+
+def test_works_outside_the_cut_are_not_blamed() -> None:
+    facts = Facts((Reviewer(1, 1), Reviewer(2, 9)), (Work(11, frozenset({2}), 2), Work(12, frozenset(), 1)))
+    found = facts.allocate()
+    assert found.pairs == ((1, 11), (2, 12))
+    assert found.blocked_by is not None
+    assert (found.blocked_by.works, found.blocked_by.reviewers) == ((11,), ())
+
+
+def test_nobody_to_review_and_nothing_to_review() -> None:
+    nothing = Allocation(pairs=(), unmet={}, blocked_by=None, optimal=True)
+    assert allocate(reviewers=(), works=(), seed=0) == nothing
+    assert allocate(reviewers=(Reviewer(1, 3),), works=(), seed=0) == nothing
+    assert allocate(reviewers=(Reviewer(1, 3),), works=(Work(2, frozenset(), 0),), seed=0) == nothing
+    alone = allocate(reviewers=(), works=(Work(2, frozenset({1}), 3),), seed=0)
+    assert alone == Allocation(
+        pairs=(),
+        unmet={2: 3},
+        blocked_by=Blocked(works=(2,), reviewers=(), subject=None, wanted=3, room=0, apart=0, missing=3),
+        optimal=True,
+    )
+
+
+def test_a_work_that_got_more_than_it_wanted_asks_for_nothing() -> None:
+    found = allocate(reviewers=(Reviewer(1, 3),), works=(Work(2, frozenset(), -1),), seed=0)
+    assert (found.pairs, found.unmet) == ((), {})
+
+
+def test_loads_too_far_apart_for_exact_costs_are_refused_not_rounded() -> None:
+    reviewers = (Reviewer(1, 10**17, load=10**16), Reviewer(2, 1))
+    with pytest.raises(OverflowError, match="too far apart"):
+        allocate(reviewers=reviewers, works=(Work(3, frozenset(), 1),), seed=0)
+
+
+@pytest.mark.slow
+def test_a_thousand_teachers_are_allocated_at_once() -> None:
+    facts = school(1000, 3, cap=6)
+    found = facts.allocate()
+    assert Counter(r for r, _ in found.pairs) == dict.fromkeys(range(1, 1001), 3)
+    assert found.optimal
+    assert facts.score(found.pairs) == (0, 6000, 0)
