@@ -66,7 +66,7 @@ class _Book:
             for shop in self.session.scalars(select(Workshop).where(Workshop.organization_id == school))
         }
         held = self.session.execute(select(Role.person_id, Role.kind).where(Role.organization_id == school))
-        self.roles: set[tuple[int, RoleKind]] = {(person_id, kind) for person_id, kind in held}  # noqa: C416 - a Row is no tuple to the checker
+        self.roles: set[tuple[int, RoleKind]] = {(person_id, kind) for person_id, kind in held}
         self.counts: Counts = {"added": 0, "changed": 0, "enrolled": 0}
 
     def person(self, row: Row) -> None:
