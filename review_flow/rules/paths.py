@@ -40,13 +40,13 @@ def canonical_json(value: object) -> bytes:
 def source_of(sources: Mapping[str, str], path: str) -> Source:
     """Return the source for a path from a map of path → `rule` or `rule (note)`."""
     parts = path.split(".")
-    above = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-    below = sorted(known for known in sources if known.startswith(path + "."))
-    for known in (*above, *below):
-        if known in sources:
-            rule, _space, note = sources[known].partition(" ")
-            return Source(rule, note.removeprefix("(").removesuffix(")"))
-    return Source("")
+    known = next((above for n in range(len(parts), 0, -1) if (above := ".".join(parts[:n])) in sources), None)
+    if known is None:
+        known = min((below for below in sources if below.startswith(path + ".")), default=None)
+    if known is None:
+        return Source("")
+    rule, _space, note = sources[known].partition(" ")
+    return Source(rule, note.removeprefix("(").removesuffix(")"))
 
 
 def key_of(item: object, index: int) -> str:

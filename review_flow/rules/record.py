@@ -1,6 +1,6 @@
 """One teacher's facts, as read from a record (docs/record.md) and as grading takes them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from review_flow.i18n import _, say
 from review_flow.rules.scheme import Scheme
 
-MISSING = {None, "", "缺", "缺失", "missing"}
+MISSING = {"", "缺", "缺失", "missing"}
 FULL_MARK = Decimal(100)
 
 
@@ -129,10 +129,7 @@ class Reader:
 
     def choice(self, key: str, allowed: Sequence[str]) -> str:
         """Return one of the allowed strings."""
-        value = self.data.get(key)
-        if not isinstance(value, str) or value not in allowed:
-            raise RecordInvalid(self.at(key), say(_("应为以下之一：{allowed}。"), allowed="、".join(allowed)))
-        return value
+        return one_of(self.at(key), self.data.get(key), allowed)
 
     def count(self, key: str) -> int | None:
         """Return a whole number of 0 or more, or None when the field is absent."""
@@ -172,6 +169,15 @@ class Reader:
         """Return one mark, or None when the field is absent."""
         value = self.data.get(key)
         return None if value is None else mark(self.at(key), value)
+
+
+def one_of(field: str, value: object, allowed: Sequence[str]) -> str:
+    """Return one of the allowed strings."""
+    if isinstance(value, str) and value in allowed:
+        return value
+    if not allowed:
+        raise RecordInvalid(field, say(_("方案里没有这样的项目。")))
+    raise RecordInvalid(field, say(_("应为以下之一：{allowed}。"), allowed="、".join(allowed)))
 
 
 def number(field: str, value: object, *, high: Decimal | None = None) -> Decimal:
@@ -259,21 +265,15 @@ def _levels(scheme: Scheme, part: Reader) -> tuple[str | None, ...] | None:
 
 
 def _level(scheme: Scheme, field: str, value: object) -> str | None:
-    if not isinstance(value, str | None):
-        raise RecordInvalid(field, say(_("应为文字。")))
-    if value in MISSING:
-        return None
-    if value not in scheme.ability.levels:
-        allowed = "、".join(scheme.ability.levels)
-        raise RecordInvalid(field, say(_("应为以下之一：{allowed}。"), allowed=allowed))
-    return value
+    missing = value is None or (isinstance(value, str) and value in MISSING)
+    return None if missing else one_of(field, value, scheme.ability.levels)
 
 
 def _event(scheme: Scheme, part: Reader, index: int) -> Event:
     kinds = [deduction.id for deduction in scheme.adjust.deductions]
     on = part.text("on") or ""
-    if on:
-        _checked(part.at("on"), lambda: date.fromisoformat(on))
+    if not _is_date(on):
+        raise RecordInvalid(part.at("on"), say(_("日期应写成 2022-03-01 的样子。")))
     words = {word for deduction in scheme.adjust.deductions for word in deduction.unless}
     return Event(
         id=part.text("id") or str(index + 1),
@@ -284,11 +284,11 @@ def _event(scheme: Scheme, part: Reader, index: int) -> Event:
     )
 
 
-def _checked(field: str, read: Callable[[], object]) -> None:
+def _is_date(text: str) -> bool:
     try:
-        read()
+        return text == "" or bool(date.fromisoformat(text))
     except ValueError:
-        raise RecordInvalid(field, say(_("日期应写成 2022-03-01 的样子。"))) from None
+        return False
 
 
 def _awards(root: Reader) -> tuple[Decimal, ...]:
@@ -319,9 +319,7 @@ def _checklists(scheme: Scheme, root: Reader) -> Mapping[str, tuple[str, ...]]:
 def _ticked(field: str, value: object, ids: Sequence[str]) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(ids):
         return ids[value]
-    if value in ids:
-        return str(value)
-    raise RecordInvalid(field, say(_("应为以下之一：{allowed}。"), allowed="、".join(ids)))
+    return one_of(field, value, ids)
 
 
 def _decision(scheme: Scheme, part: Reader) -> BandDecision:

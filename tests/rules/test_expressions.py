@@ -53,7 +53,7 @@ def test_what_an_expression_says(text, expected):
         ("(self_test.done]", "表达式“(self_test.done]”中的“]”不能这样用。"),
         ("grade in [3]", "表达式“grade in [3]”中的“]”不能这样用。"),
         ("grade in [score]", "表达式“grade in [score]”中的“]”不能这样用。"),
-        ('grade == "', "表达式“grade == \"”中的“\"”不能这样用。"),
+        ('grade == "', '表达式“grade == "”中的“"”不能这样用。'),
     ],
 )
 def test_what_is_no_expression(text, complaint):

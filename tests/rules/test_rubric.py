@@ -69,7 +69,9 @@ def test_a_mark_stays_inside_the_band_of_its_level(items, mark, text):
 
 def test_every_problem_is_named_at_once():
     rated = {"assess": {"items": []}, "teach": {"items": ["fly"], "mark": "10"}, "data": "x"}
-    assert problems(components=rated, evidence_levels={"clip": "良好", "sound": "优秀"}, comment="好 好 好 好 好 好") == [
+    assert problems(
+        components=rated, evidence_levels={"clip": "良好", "sound": "优秀"}, comment="好 好 好 好 好 好"
+    ) == [
         ("components.assess", "评审表里没有“assess”这一项。"),
         ("components.teach.items", "“课中授课”勾选了评审表里没有的条目。"),
         ("components.data", "评审表里没有“data”这一项。"),
