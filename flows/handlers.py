@@ -100,7 +100,7 @@ def allocate_reviews(item: Item) -> Record:
 
     def record(session: Session) -> Done:
         found = allocation.allocate_reviews(session, round_=session.get_one(Round, item.subject_id))
-        rows = [{"reviewer": reviewer, "submission": work} for reviewer, work in found.pairs]
+        rows: list[dict[str, int | None]] = [{"reviewer": reviewer, "submission": work} for reviewer, work in found.pairs]
         rows += [{"reviewer": None, "submission": work, "unmet": short} for work, short in found.unmet.items()]
         return Done(shown=[Table(f"allocation-{item.subject_id}", rows)] if rows else [])
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -26,7 +27,6 @@ from models import (
     SchemeVersion,
     Submission,
 )
-from decimal import Decimal
 from review_flow import schemes as scheme_files
 from review_flow.clock import hands_at, move_to, now
 from review_flow.outside.storage import Kept

@@ -1,7 +1,7 @@
 """The clock of a round: what falls due at a moment is done, once, by itself (T7-T22).
 
 `advance` may run at any time and any number of times: each thing it does is guarded by the state it finds.
-It returns when it next has something to do.
+It returns when it wants to be called next.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 REMIND_BEFORE = timedelta(hours=12)
+LONGEST_PAUSE = timedelta(hours=1)
 INVITED = "invited"
 
 
@@ -77,7 +78,7 @@ def _first_time(session: Session, *, round_: Round, key: str) -> bool:
 
 
 def advance(session: Session, *, round_: Round) -> datetime | None:
-    """Do whatever is due in the round now; return the next moment something will be, or None."""
+    """Do whatever is due in the round now; return when to look again, None once the round is closed."""
     if round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING}:
         _remind(session, round_=round_)
         lapse(session, round_=round_)
@@ -94,7 +95,11 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
     if round_.phase is RoundPhase.SIGNING:
         _end_signing(session, round_=round_)
     session.flush()
-    return min((moment for moment in _moments(session, round_=round_) if moment > now()), default=None)
+    if round_.phase in {RoundPhase.SETUP, RoundPhase.CLOSED}:
+        return None
+    # New leases and deadlines appear between two ticks; a tick an hour finds them without every step telling.
+    known = (moment for moment in _moments(session, round_=round_) if moment > now())
+    return min((*known, now() + LONGEST_PAUSE))
 
 
 def _remind(session: Session, *, round_: Round) -> None:

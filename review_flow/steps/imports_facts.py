@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Adjustment, Enrolment, Hours, Person
+from models import Adjustment, Enrolment, Hours, Person, Result
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import EnrolmentState
+from review_flow.rules.lifecycle import EnrolmentState, ResultState
 from review_flow.rules.words import AdjustmentKind, AdjustmentState
 from review_flow.steps.imports_tables import ABSENT, LATE, LATE_MATERIAL, LEAVE
 from review_flow.steps.messages import tell
@@ -107,13 +107,16 @@ def bring_awards(bringing: Bringing, rows: Sequence[Row]) -> Counts:
 
 def _adjust(bringing: Bringing, rows: Sequence[Row], *, award: bool) -> Counts:
     standing = _adjustments(bringing, award=award)
+    banded = _banded(bringing)
     counts = {"added": 0, "unchanged": 0}
     for row, enrolment in _of_the_round(bringing, rows, distinct=lambda _row: None):
         if not _is_clear(bringing, row, enrolment, award=award):
             continue
         fact = _adjustment(bringing, row, enrolment, award=award)
         old = standing.get((enrolment.id, fact.key))
-        if old is None:
+        if old is None and enrolment.id in banded:
+            bringing.refuse(row, "number", say(_("“{number}”的等级已经确定，不能再登记。"), number=row.text("number")))
+        elif old is None:
             bringing.session.add(fact)
             _notify(bringing, row, enrolment)
             counts["added"] += 1
@@ -133,6 +136,16 @@ def _adjustments(bringing: Bringing, *, award: bool) -> dict[tuple[int, str], Ad
         .where(Enrolment.round_id == bringing.the_round().id, is_award if award else ~is_award)
     )
     return {(one.enrolment_id, one.key): one for one in found}
+
+
+def _banded(bringing: Bringing) -> set[int]:
+    """Return the enrolments whose grade is confirmed: a new fact could no longer be contested there (T16)."""
+    found = bringing.session.scalars(
+        select(Result.enrolment_id)
+        .join(Enrolment, Result.enrolment_id == Enrolment.id)
+        .where(Enrolment.round_id == bringing.the_round().id, Result.current, Result.state != ResultState.COMPOSED)
+    )
+    return set(found)
 
 
 def _is_clear(bringing: Bringing, row: Row, enrolment: Enrolment, *, award: bool) -> bool:

@@ -13,12 +13,13 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState, move
 from review_flow.rules.marks import panel_needs_arbiter
 from review_flow.rules.rubric import FormInvalid, Marks, evaluate
-from review_flow.rules.words import SeatKind
+from review_flow.rules.words import SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.evidence import slots_filled
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,6 +206,7 @@ def _settle(session: Session, *, submission: Submission) -> None:
             return
     submission.state = move(submission.state, SubmissionState.GRADED)
     audit.record(session, organization_id=round_.organization_id, actor=None, deed="submission.grade", about=submission)
+    enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)
 
 
 def substitute(session: Session, *, actor: Person | None, submission: Submission, missing: Person) -> None:

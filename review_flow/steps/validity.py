@@ -12,13 +12,14 @@ from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState, move
 from review_flow.rules.validity import ItemFacts, validity
-from review_flow.rules.words import EvidenceState, SeatKind, VerdictKind
+from review_flow.rules.words import EvidenceState, SeatKind, VerdictKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.evidence import standing_evidence
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_seat
 from review_flow.steps.reviews import forward, withdraw
 from review_flow.steps.rounds import round_scheme
+from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -167,6 +168,7 @@ def invalidate(session: Session, *, submission: Submission, reasons: str) -> Non
     submission.state = move(submission.state, SubmissionState.INVALID)
     submission.valid = False
     withdraw(session, submission=submission)
+    enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)
     audit.record(
         session,
         organization_id=round_.organization_id,
