@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from models import Message, Person
 from review_flow.clock import now
 from review_flow.i18n import say
@@ -23,15 +25,21 @@ def tell(
     message = Message(person_id=person_id, round_id=round_id, kind=kind, text=say(sentence, **names), created_at=now())
     session.add(message)
     session.flush()
-    enqueue(session, kind=WorkKind.DELIVER_MESSAGES, subject_id=message.id)
+    enqueue(session, kind=WorkKind.DELIVER_MESSAGES, subject_id=person_id)
     return message
 
 
-def deliver(session: Session, *, message_id: int, messenger: Messenger) -> None:
-    """Hand one message to the outside, and record how it went. A messenger that fails raises: the queue retries."""
-    message = session.get_one(Message, message_id)
-    if message.delivered_at is not None:
+def deliver(session: Session, *, person_id: int, messenger: Messenger) -> None:
+    """Hand everything that waits for a person to the outside as one message. A messenger that fails raises."""
+    waiting = list(
+        session.scalars(
+            select(Message).where(Message.person_id == person_id, Message.delivered_at.is_(None)).order_by(Message.id)
+        )
+    )
+    if not waiting:
         return
-    person = session.get_one(Person, message.person_id)
-    message.delivered_by = messenger.send(to=person.contact, text=message.text)
-    message.delivered_at = now()
+    taken_by = messenger.send(
+        to=session.get_one(Person, person_id).contact, text="\n".join(dict.fromkeys(one.text for one in waiting))
+    )
+    for message in waiting:
+        message.delivered_by, message.delivered_at = taken_by, now()

@@ -1,0 +1,81 @@
+"""Look at uploaded files in limited children: the teacher, the limits of the slot, duplicates."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from prefect import flow
+
+from flows.drain import Done, Item, Record, drain
+from flows.installation import sandbox, storage
+from flows.showing import Link, Markdown, Shown
+from models import Evidence, Submission
+from review_flow.db import settings, transaction
+from review_flow.evidence.faces import from_bytes
+from review_flow.outside.storage import keep
+from review_flow.rules.words import WorkKind
+from review_flow.steps import evidence, faces, submissions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from review_flow.evidence.check import Report
+
+
+def handle(item: Item) -> Record:
+    """Look at one file in a limited child; the report, and what follows from it, are recorded."""
+    with transaction() as session:
+        wanted = evidence.wanted(session, evidence=session.get_one(Evidence, item.subject_id))
+        if wanted is None:
+            return _nothing
+        known = faces.references_of(session, person_id=wanted.author_id, key=settings().face_key())
+    with storage().path(wanted.storage_key) as path:
+        report = sandbox().check(
+            path,
+            references=[from_bytes(one) for one in known],
+            slot=wanted.slot,
+            known_hashes=wanted.known_hashes,
+            name=wanted.file_name,
+            sheet=True,
+        )
+    sheet_key = keep(storage(), report.sheet).key if report.sheet else None
+
+    def record(session: Session) -> Done:
+        row = session.get_one(Evidence, item.subject_id)
+        submissions.record_check(session, evidence=row, report=report.as_json(), sheet_key=sheet_key)
+        return Done(shown=_verdict(item, report, sheet_key))
+
+    return record
+
+
+def _nothing(_session: Session) -> None:
+    """Record nothing: there was nothing left to do."""
+
+
+def _verdict(item: Item, report: Report, sheet_key: str | None) -> Sequence[Shown]:
+    """Show verdict, presence, finding codes and cost: no name, no face."""
+    codes = ", ".join(finding.code for finding in report.findings) or "-"
+    cost = ", ".join(f"{name} {value}" for name, value in report.cost.items())
+    text = f"**{report.verdict}** · present: {report.present} · findings: {codes} · {cost}"
+    shown: list[Shown] = [Markdown(f"verdict-{item.subject_id}", text)]
+    if sheet_key:
+        url = (settings().storage / sheet_key).as_uri()
+        shown.append(Link(f"contact-sheet-{item.subject_id}", url, "contact sheet"))
+    return shown
+
+
+def tags_of(session: Session, item: Item) -> Sequence[str]:
+    """Return the tags by which an operator follows the file: its evidence, submission and round."""
+    submission = session.get_one(Submission, session.get_one(Evidence, item.subject_id).submission_id)
+    return (f"evidence:{item.subject_id}", f"submission:{submission.id}", f"round:{submission.round_id}")
+
+
+@flow(name="check_evidence")
+def check_evidence(patience: float = 0) -> dict[str, int]:
+    """Look at uploaded files in limited children: the teacher, the limits of the slot, duplicates. Drains what is due; stays `patience` seconds for more."""
+    return asdict(
+        drain(WorkKind.CHECK_EVIDENCE, handle, tags_of=tags_of, width=settings().evidence_workers, patience=patience)
+    )

@@ -1,0 +1,25 @@
+"""What this process keeps warm for its flows: the storage, and the pool of checking children."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from review_flow.db import settings
+from review_flow.evidence.sandbox import Sandbox
+from review_flow.outside.storage import storage_at
+
+if TYPE_CHECKING:
+    from review_flow.outside.storage import Storage
+
+
+@functools.cache
+def storage() -> Storage:
+    """Return this installation's storage."""
+    return storage_at(settings().storage)
+
+
+@functools.cache
+def sandbox() -> Sandbox:
+    """Return this process's pool of checking children, each warm after its first file."""
+    return Sandbox(workers=settings().evidence_workers)

@@ -1,0 +1,38 @@
+"""Destroy reference encodings that a closed round no longer needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from prefect import flow
+
+from flows.drain import Item, Record, drain
+from models import Round
+from review_flow.rules.words import WorkKind
+from review_flow.steps import faces
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+
+def handle(item: Item) -> Record:
+    """Destroy the reference encodings that a closed round no longer needs."""
+
+    def record(session: Session) -> None:
+        faces.purge_round(session, round_=session.get_one(Round, item.subject_id))
+
+    return record
+
+
+def tags_of(_session: Session, item: Item) -> Sequence[str]:
+    """Return the tag of the round."""
+    return (f"round:{item.subject_id}",)
+
+
+@flow(name="purge_faces")
+def purge_faces(patience: float = 0) -> dict[str, int]:
+    """Destroy reference encodings that a closed round no longer needs. Drains what is due; stays `patience` seconds for more."""
+    return asdict(drain(WorkKind.PURGE_FACES, handle, tags_of=tags_of, patience=patience))
