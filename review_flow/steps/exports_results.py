@@ -74,11 +74,12 @@ def _lines(session: Session, round_: Round) -> list[_Line]:
         .outerjoin(Workshop, Person.workshop_id == Workshop.id)
         .outerjoin(Result, (Result.enrolment_id == Enrolment.id) & Result.current)
         .where(Enrolment.round_id == round_.id)
-        .order_by(Person.number)
-    )
+    ).all()
     return [
         _Line(enrolment, person, workshop, result, *(_data(result.outcome, result.record) if result else ({}, {})))
-        for enrolment, person, workshop, result in rows
+        for enrolment, person, workshop, result in sorted(
+            rows, key=lambda row: row[1].number
+        )  # as every database would
     ]
 
 
