@@ -135,7 +135,7 @@ def evaluate(expression: Expression, facts: Facts) -> bool | None:
         case Among(left, among):
             first = _value(left, facts)
             return None if first is None else first in {constant.value for constant in among}
-        case Name() | Constant():
+        case _:
             value = _value(expression, facts)
             return None if value is None else bool(value)
 
@@ -172,7 +172,7 @@ def _names(expression: Expression) -> Iterator[str]:
         case Joined(_op, parts):
             for part in parts:
                 yield from _names(part)
-        case Constant():
+        case _:  # a constant asks for nothing
             return
 
 

@@ -236,7 +236,7 @@ def _loosened(scheme: Scheme) -> Iterator[tuple[str, str]]:
             for name, value in changes.items():
                 old = guide.get(slot, {}).get(name)
                 if old is not None and _looser(name, old, value):
-                    text = say(_("比能力规范宽：规范为{old}，方案为{new}。"), old=old, new=value)
+                    text = say(_("比能力规范宽：规范为{old}，方案为{new}。"), old=_brief(old), new=_brief(value))
                     yield f"evidence.limits.{code}.{slot}.{name}", text
 
 
@@ -278,7 +278,7 @@ def _brief(value: object) -> str:
         return "、".join(map(str, value))
     if isinstance(value, bool):
         return say(_("是")) if value else say(_("否"))
-    return str(value)
+    return say(_("无")) if value is None else str(value)
 
 
 Look = Callable[[Scheme], Iterator[tuple[str, str]]]

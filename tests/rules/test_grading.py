@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from review_flow import schemes
 from review_flow.rules.facts import hours_met
-from review_flow.rules.grading import aggregate_panel, aggregate_peer, band_of, grade, panel_needs_arbiter
+from review_flow.rules.grading import aggregate_panel, aggregate_peer, band_of, gates_at, grade, panel_needs_arbiter
 from review_flow.rules.marks import aggregate, rounded, shown, with_arbiter
 from review_flow.rules.scheme import Scheme
 
@@ -160,7 +160,7 @@ def test_the_read_receipt_is_shown_and_decides_nothing():
 
 def test_the_average_rule_takes_the_level_from_the_number():
     scheme = replace(XIAN, ability=replace(XIAN.ability, rule="average"))
-    abilities = [{"code": "A1", **{**GOOD, "level": None}}, {"code": "A5"}]
+    abilities = [{"code": "A1", **GOOD, "level": None}, {"code": "A5"}]
     assert [one.level for one in grade(scheme, {"abilities": abilities}).abilities] == ["优秀", None]
     numberless = replace(OFFICIAL, ability=replace(OFFICIAL.ability, rule="average"))
     assert grade(numberless, {"abilities": abilities}).abilities[0].level is None
@@ -273,6 +273,12 @@ def test_gates_say_what_they_saw():
         grade(replace(OFFICIAL, bands=replace(OFFICIAL.bands, list=(texty, *OFFICIAL.bands.list[1:]))), {}).grade
         == "优秀"
     )
+
+
+def test_the_gates_of_one_step():
+    at_submit = gates_at(XIAN, {**FACTS, "peer": {"given": 2, "required": 3}}, when="submit")
+    assert [(gate.id, gate.passed) for gate in at_submit] == [("G_HOURS", True), ("G_PEER", False)]
+    assert [gate.id for gate in gates_at(XIAN, {}, when="select")] == ["published_read", "self_test"]
 
 
 def test_shown_numbers():

@@ -8,7 +8,7 @@ OFFICIAL = schemes.load("official-conjunctive")
 
 
 def test_an_empty_record_is_all_unknown():
-    record = read_record(XIAN, {})
+    record = read_record(XIAN, {"peer": {}})
     assert (record.ack, record.hours, record.given, record.abilities, record.marks) == (None, None, None, None, None)
     assert (record.events, record.awards, dict(record.checklists), record.band_decisions) == ((), (), {}, ())
 
@@ -47,6 +47,7 @@ LEVELS = "应为以下之一：优秀、合格、不合格。"
     ("record", "field", "problem"),
     [
         ({"ack": "yes"}, "ack", "应为 true 或 false。"),
+        ({"ack": 1}, "ack", "应为 true 或 false。"),
         ({"tier": 1}, "tier", "应为文字。"),
         ({"peer": 3}, "peer", "应为一个对象。"),
         ({"peer": {"given": -1}}, "peer.given", "应为不小于0的整数。"),
@@ -57,7 +58,7 @@ LEVELS = "应为以下之一：优秀、合格、不合格。"
         ({"hours": {"total": "Infinity"}}, "hours.total", "不能小于0。"),
         ({"marks": {"peer": "100.5"}}, "marks.peer[0]", "应在0到100之间。"),
         ({"marks": {"panel": ["80", "80.005"]}}, "marks.panel[1]", "最多两位小数。"),
-        ({"marks": {"arbiter": 79.5}}, "marks.arbiter", "数字请写成文字（如 \"79.50\"），以免失去精度。"),
+        ({"marks": {"arbiter": 79.5}}, "marks.arbiter", '数字请写成文字（如 "79.50"），以免失去精度。'),
         ({"abilities": {}}, "abilities", LIST),
         ({"abilities": ["A1"]}, "abilities", LIST),
         ({"abilities": [{"code": "A99"}]}, "abilities[0].code", "微能力目录里没有“A99”。"),
@@ -70,7 +71,7 @@ LEVELS = "应为以下之一：优秀、合格、不合格。"
         ({"events": [{"kind": "nap"}]}, "events[0].kind", "应为以下之一：late_material、late_arrival、absence。"),
         ({"events": [{"kind": "absence", "on": "3月1日"}]}, "events[0].on", "日期应写成 2022-03-01 的样子。"),
         ({"awards": "3"}, "awards", "应为列表。"),
-        ({"awards": ["3", None]}, "awards[1]", "数字请写成文字（如 \"79.50\"），以免失去精度。"),
+        ({"awards": ["3", None]}, "awards[1]", '数字请写成文字（如 "79.50"），以免失去精度。'),
         ({"checklists": {"fly": []}}, "checklists.fly", "方案中没有这个考核项。"),
         ({"checklists": {"teach": "software"}}, "checklists.teach", "应为列表。"),
         ({"checklists": {"teach": [3]}}, "checklists.teach[0]", "应为以下之一：software、phone、interaction。"),
