@@ -27,10 +27,12 @@ def record(
 ) -> AuditEvent:
     """Append an event to the organization's chain; `data` holds ids, numbers and reasons, never evidence or faces.
 
-    The organization's row is locked first, so two writers of one chain follow each other.
+    The organization's row is locked first, so two writers of one chain follow each other. The lock lets rows that
+    refer to the organization come in beside it: two writers who each added one before would wait for each other.
     """
     session.flush()
-    session.execute(select(Organization.id).where(Organization.id == organization_id).with_for_update()).one()
+    locked = select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
+    session.execute(locked).one()
     last = session.scalars(
         select(AuditEvent)
         .where(AuditEvent.organization_id == organization_id)

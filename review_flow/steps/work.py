@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from models import DueWork
 from review_flow.clock import now
 from review_flow.errors import Refusal
-from review_flow.i18n import _
+from review_flow.i18n import _, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_ATTEMPTS = 5
 FIRST_PAUSE = timedelta(seconds=10)
+ENDED_ITS_WORKERS = _("连续{count}次没有做完：执行它的进程中断，或租约到期。")
 
 
 class LeaseLost(Refusal):
@@ -45,18 +46,14 @@ def enqueue(
     what changed since they began must not be missed.
     """
     at = due_at or now()
-    waiting = session.scalars(
-        select(DueWork)
-        .where(DueWork.kind == kind, DueWork.subject_id == subject_id, DueWork.done_at.is_(None))
-        .with_for_update()
-    ).first()
-    if waiting is None:
+    while (waiting := _waiting(session, kind=kind, subject_id=subject_id)) is None:
         try:
             with session.begin_nested():
                 session.add(DueWork(kind=kind, subject_id=subject_id, due_at=at, priority=priority))
-        except IntegrityError:  # somebody else's row came between: it serves as well
-            return
-    elif waiting.lease_token is not None:
+        except IntegrityError:  # somebody else's row came between: look again, it may be due later than ours
+            continue
+        return
+    if waiting.lease_token is not None:
         waiting.again_at = min(at, waiting.again_at or at)
     elif at < waiting.due_at or waiting.parked_at is not None:
         waiting.due_at = min(at, waiting.due_at)
@@ -64,12 +61,32 @@ def enqueue(
         waiting.attempts = 0
 
 
+def _waiting(session: Session, *, kind: WorkKind, subject_id: int) -> DueWork | None:
+    return session.scalars(
+        select(DueWork)
+        .where(DueWork.kind == kind, DueWork.subject_id == subject_id, DueWork.done_at.is_(None))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+
+
 def claim(session: Session, *, kinds: Sequence[WorkKind], worker: str, lease: timedelta) -> DueWork | None:
     """Take the most urgent due item of these kinds, or None. The caller commits before it works.
 
-    One conditional update: rows that others are claiming are skipped on PostgreSQL; SQLite's immediate
-    transactions follow each other.
+    An item whose lease ran out time after time ends its workers before they can say so: it is parked, too.
     """
+    while (item := _take(session, kinds=kinds, worker=worker, lease=lease)) is not None:
+        if item.attempts <= MOST_ATTEMPTS:
+            return item
+        _release(item)
+        item.attempts = MOST_ATTEMPTS
+        item.parked_at, item.parked_reason = now(), say(ENDED_ITS_WORKERS, count=MOST_ATTEMPTS)
+        session.flush()
+    return None
+
+
+def _take(session: Session, *, kinds: Sequence[WorkKind], worker: str, lease: timedelta) -> DueWork | None:
+    """One conditional update: rows that others are claiming are skipped on PostgreSQL; SQLite's immediate transactions follow each other."""
     moment = now()
     free = or_(DueWork.lease_until.is_(None), DueWork.lease_until < moment)
     candidate = (
