@@ -38,6 +38,11 @@ def move_to(moment: datetime) -> None:
     _set_to[-1] = moment.astimezone(UTC)
 
 
+def shown(moment: datetime, *, zone: ZoneInfo = SCHOOL_ZONE) -> str:
+    """Return a moment as people of the school read it: 2026-03-20 23:59:59."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
 def last_second_of(day: date, *, zone: ZoneInfo = SCHOOL_ZONE) -> datetime:
     """Return 23:59:59 of a day in the school's zone, in UTC: a deadline day counts to its last second (X-49)."""
     return datetime.combine(day, time(23, 59, 59), zone).astimezone(UTC)

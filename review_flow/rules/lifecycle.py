@@ -187,7 +187,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("T19", (_R.TO_SIGN,), _R.UNSIGNED_EFFECTIVE, "系统", "签名期满", "无签名同样有效"),
     Transition(
         "T20",
-        (_R.PUBLISHED, _R.TO_SIGN, _R.SIGNED, _R.UNSIGNED_EFFECTIVE),
+        (_R.PUBLISHED, _R.TO_SIGN, _R.SIGNED, _R.UNSIGNED_EFFECTIVE, _R.FINAL),
         _R.APPEALED,
         "教师",
         "在申诉期内",

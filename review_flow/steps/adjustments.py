@@ -10,10 +10,11 @@ from models import Adjustment, Enrolment, Person, Result, Round
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState
-from review_flow.rules.words import AdjustmentState, SeatKind
+from review_flow.rules.words import AdjustmentState, SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.messages import tell
 from review_flow.steps.people import require_seat
+from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -49,6 +50,7 @@ def contest(session: Session, *, actor: Person, adjustment: Adjustment, reason: 
         raise TooLateToContest
     adjustment.state, adjustment.contest_reason = AdjustmentState.CONTESTED, reason
     round_ = session.get_one(Round, enrolment.round_id)
+    enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=round_.id)
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="adjustment.contest", about=adjustment
     )
@@ -67,6 +69,7 @@ def decide(session: Session, *, actor: Person, adjustment: Adjustment, stands: b
         raise BadInput(field=say(_("理由")), problem=say(_("请写明决定的理由。")))
     adjustment.state = AdjustmentState.CONFIRMED if stands else AdjustmentState.STRUCK
     adjustment.decided_by_id, adjustment.decision_reason = actor.id, reason
+    enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=round_.id)
     audit.record(
         session,
         organization_id=round_.organization_id,

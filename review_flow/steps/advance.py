@@ -12,36 +12,42 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from models import (
-    Adjustment,
+    Appeal,
     Assignment,
     Enrolment,
-    Notice,
     PanelMark,
     Person,
-    Role,
+    Result,
     Round,
     Submission,
 )
 from review_flow.clock import SCHOOL_ZONE, days_after, now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
-from review_flow.rules.duty import remaining
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
 from review_flow.rules.words import (
-    AdjustmentKind,
-    AdjustmentState,
-    RoleKind,
+    AppealState,
     WorkKind,
 )
 from review_flow.steps import audit
-from review_flow.steps.duty import duty
+from review_flow.steps.deadlines import (
+    ask_validity,
+    end_corrections,
+    end_grace,
+    end_peer_review,
+    first_time,
+    grace_ends_at,
+    in_state,
+    pursue_panel,
+    tell_admins,
+)
 from review_flow.steps.messages import tell
-from review_flow.steps.panel import NobodyLeft, substitute
-from review_flow.steps.results import ENDED, notice_over_at, results_of
-from review_flow.steps.reviews import UNDONE, close_short, forward, lapse, participants, received
-from review_flow.steps.rounds import round_scheme
+from review_flow.steps.people import require_admin
+from review_flow.steps.results import ENDED, NotComposed, notice_over_at, results_of, stale
+from review_flow.steps.reviews import UNDONE, lapse, participants, withdraw
+from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.submissions import submit
-from review_flow.steps.validity import invalidate
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -57,7 +63,7 @@ INVITED = "invited"
 def invite(session: Session, *, round_: Round) -> None:
     """Tell everybody, once, that the round is open."""
     for enrolment in participants(session, round_=round_):
-        if _first_time(session, round_=round_, key=f"{INVITED}:{enrolment.id}"):
+        if first_time(session, round_=round_, key=f"{INVITED}:{enrolment.id}"):
             tell(
                 session,
                 person_id=enrolment.person_id,
@@ -68,32 +74,27 @@ def invite(session: Session, *, round_: Round) -> None:
             )
 
 
-def _first_time(session: Session, *, round_: Round, key: str) -> bool:
-    """Note a moment that is acted on once; False where it was noted before."""
-    seen = session.scalars(select(Notice.id).where(Notice.round_id == round_.id, Notice.key == key)).first()
-    if seen is None:
-        session.add(Notice(round_id=round_.id, key=key, at=now()))
-        session.flush()
-    return seen is None
-
-
 def advance(session: Session, *, round_: Round) -> datetime | None:
     """Do whatever is due in the round now; return when to look again, None once the round is closed."""
+    take_turn(session, organization_id=round_.organization_id)
     if round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING}:
         _remind(session, round_=round_)
         lapse(session, round_=round_)
-        _corrections(session, round_=round_)
-        _peer_deadlines(session, round_=round_)
-        _panel_deadlines(session, round_=round_)
+        end_corrections(session, round_=round_)
+        ask_validity(session, round_=round_)
+        end_peer_review(session, round_=round_)
+        pursue_panel(session, round_=round_)
     if round_.phase is RoundPhase.OPEN:
-        _grace(session, round_=round_)
+        end_grace(session, round_=round_)
         _hard_close(session, round_=round_)
     if round_.phase is RoundPhase.SCORING:
+        _end_sealed(session, round_=round_)
         _ask_for_results(session, round_=round_)
     if round_.phase is RoundPhase.PUBLICITY:
         _end_publicity(session, round_=round_)
     if round_.phase is RoundPhase.SIGNING:
         _end_signing(session, round_=round_)
+    _late_appeals(session, round_=round_)
     session.flush()
     if round_.phase in {RoundPhase.SETUP, RoundPhase.CLOSED}:
         return None
@@ -123,128 +124,11 @@ def _remind(session: Session, *, round_: Round) -> None:
         )
 
 
-def _in_state(session: Session, *, round_: Round, state: SubmissionState) -> list[Submission]:
-    return list(
-        session.scalars(
-            select(Submission)
-            .where(Submission.round_id == round_.id, Submission.state == state)
-            .order_by(Submission.id)
-        )
-    )
-
-
-def _corrections(session: Session, *, round_: Round) -> None:
-    for submission in _in_state(session, round_=round_, state=SubmissionState.CORRECTING):
-        if submission.correction_due_at is not None and submission.correction_due_at < now():
-            invalidate(session, submission=submission, reasons=say(_("逾期未补正")))
-
-
-def _peer_deadlines(session: Session, *, round_: Round) -> None:
-    """Close the peer phase of each work on its day: enough reviews, else extended once, else without them (T12)."""
-    scheme = round_scheme(session, round_=round_)
-    for submission in _in_state(session, round_=round_, state=SubmissionState.IN_PEER_REVIEW):
-        if submission.peer_due_at is None or submission.peer_due_at >= now():
-            continue
-        if received(session, submission=submission) >= scheme.review.peer.receive_min:
-            forward(session, submission=submission, at_deadline=True)
-        elif submission.peer_extended_at is None:
-            span = scheme.calendar.peer_extension
-            submission.peer_extended_at = now()
-            submission.peer_due_at = days_after(now(), span.days, working=span.working_days)
-            enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_.id)
-            audit.record(
-                session, organization_id=round_.organization_id, actor=None, deed="peer.extend", about=submission
-            )
-        else:
-            close_short(session, submission=submission)
-            audit.record(
-                session, organization_id=round_.organization_id, actor=None, deed="peer.missing", about=submission
-            )
-
-
-def _panel_deadlines(session: Session, *, round_: Round) -> None:
-    """Let the reserve step in for a member whose days are over; with nobody left, the administrator is told once."""
-    late = session.execute(
-        select(PanelMark, Submission)
-        .join(Submission, Submission.id == PanelMark.submission_id)
-        .where(
-            Submission.round_id == round_.id,
-            PanelMark.mark.is_(None),
-            PanelMark.released_at.is_(None),
-            PanelMark.due_at < now(),
-        )
-        .order_by(PanelMark.id)
-    )
-    for mark, submission in list(late):
-        try:
-            substitute(session, actor=None, submission=submission, missing=session.get_one(Person, mark.marker_id))
-        except NobodyLeft as nobody:
-            if _first_time(session, round_=round_, key=f"panel-late:{mark.id}"):
-                tell_admins(session, round_=round_, kind="panel.late", sentence=str(nobody))
-
-
-def tell_admins(session: Session, *, round_: Round, kind: str, sentence: str) -> None:
-    """Leave a message for every administrator of the round's school."""
-    for person_id in session.scalars(
-        select(Role.person_id).where(Role.organization_id == round_.organization_id, Role.kind == RoleKind.SCHOOL_ADMIN)
-    ):
-        tell(session, person_id=person_id, round_id=round_.id, kind=kind, sentence=sentence)
-
-
-def _grace(session: Session, *, round_: Round) -> None:
-    """After the grace days an unfinished duty costs as a late hand-in, once, and the school is told (T9, N15)."""
-    if now() <= grace_ends_at(session, round_=round_):
-        return
-    for submission in _in_state(session, round_=round_, state=SubmissionState.SEALED):
-        owed, done = duty(session, submission=submission)
-        if (
-            not remaining(owed, given=done)
-            or submission.sealed_at is None
-            or submission.sealed_at > round_.submit_due_at
-        ):
-            continue
-        if _first_time(session, round_=round_, key=f"duty:{submission.enrolment_id}"):
-            _note_duty(session, round_=round_, submission=submission)
-
-
-def grace_ends_at(session: Session, *, round_: Round) -> datetime:
-    """Return the last second in which an open duty costs nothing."""
-    span = round_scheme(session, round_=round_).calendar.grace
-    return days_after(round_.submit_due_at, span.days, working=span.working_days)
-
-
-def _note_duty(session: Session, *, round_: Round, submission: Submission) -> None:
-    moment = now()
-    session.add(
-        Adjustment(
-            enrolment_id=submission.enrolment_id,
-            kind=AdjustmentKind.LATE_MATERIAL,
-            happened_on=moment.astimezone(SCHOOL_ZONE).date(),
-            proof=say(_("系统记录：截止并宽限后仍未完成应承担的互评")),
-            key="duty",
-            state=AdjustmentState.NOTIFIED,
-            recorded_at=moment,
-            notified_at=moment,
-        )
-    )
-    tell(
-        session,
-        person_id=submission.author_id,
-        round_id=round_.id,
-        kind="duty.overdue",
-        sentence=_("您应承担的互评在宽限期后仍未完成，按方案记迟交一次；完成后成果即可提交。"),
-    )
-    author = session.get_one(Person, submission.author_id)
-    tell_admins(
-        session,
-        round_=round_,
-        kind="duty.overdue",
-        sentence=say(_("{name}老师的互评任务逾期未完成。"), name=author.name),
-    )
-
-
 def _hard_close(session: Session, *, round_: Round) -> None:
-    """End handing in: who did everything but the last click is submitted, the rest is 未提交; or earlier, when all is in."""
+    """End handing in on its day, or earlier, when everybody's works are judged.
+
+    While the window is open an invalid work may still be replaced (T11), so it keeps the round open.
+    """
     everything = session.scalar(
         select(func.count())
         .select_from(Enrolment)
@@ -254,35 +138,43 @@ def _hard_close(session: Session, *, round_: Round) -> None:
             Enrolment.id.not_in(select(Submission.enrolment_id).where(Submission.round_id == round_.id)),
         )
     )
-    unfinished = (
+    unjudged = (
         select(func.count())
         .select_from(Submission)
-        .where(Submission.round_id == round_.id, Submission.state.not_in(ENDED))
+        .where(
+            Submission.round_id == round_.id,
+            Submission.state.not_in([SubmissionState.GRADED, SubmissionState.REPLACED]),
+        )
     )
-    if now() <= round_.hard_close_at and (everything or session.scalar(unfinished)):
+    if now() <= round_.hard_close_at and (everything or session.scalar(unjudged)):
         return
-    for submission in _in_state(session, round_=round_, state=SubmissionState.SEALED):
-        _submit_for(session, submission=submission)
-    for state in (SubmissionState.DRAFT, SubmissionState.SEALED):
-        for submission in _in_state(session, round_=round_, state=state):
-            submission.state = move(submission.state, SubmissionState.CLOSED)
-            audit.record(
-                session, organization_id=round_.organization_id, actor=None, deed="submission.close", about=submission
-            )
+    for submission in in_state(session, round_=round_, state=SubmissionState.DRAFT):
+        _close_work(session, round_=round_, submission=submission)
+    _end_sealed(session, round_=round_)
     round_.phase = move(round_.phase, RoundPhase.SCORING)
     audit.record(session, organization_id=round_.organization_id, actor=None, deed="round.score", about=round_)
 
 
-def _submit_for(session: Session, *, submission: Submission) -> None:
-    """Do the last click for an author whose duty is done; whoever still owes something is not."""
-    try:
-        submit(session, actor=session.get_one(Person, submission.author_id), submission=submission)
-    except Refusal:
-        return
+def _end_sealed(session: Session, *, round_: Round) -> None:
+    """Do the last click for authors whose duty is done; whoever still owes something has not submitted (T9).
+
+    A work that came back sealed from its correction after the hand-in goes the same way.
+    """
+    for submission in in_state(session, round_=round_, state=SubmissionState.SEALED):
+        try:
+            submit(session, actor=None, submission=submission)
+        except Refusal:
+            _close_work(session, round_=round_, submission=submission)
+
+
+def _close_work(session: Session, *, round_: Round, submission: Submission) -> None:
+    submission.state = move(submission.state, SubmissionState.CLOSED)
+    withdraw(session, submission=submission)
+    audit.record(session, organization_id=round_.organization_id, actor=None, deed="submission.close", about=submission)
 
 
 def _ask_for_results(session: Session, *, round_: Round) -> None:
-    """Ask for the finalising flow once all works have ended and every notice is over."""
+    """Ask for the finalising flow once all works have ended and every notice is over, and when facts have changed."""
     if any(_moment > now() for _moment in _notices(session, round_=round_)):
         return
     unfinished = (
@@ -290,8 +182,11 @@ def _ask_for_results(session: Session, *, round_: Round) -> None:
         .select_from(Submission)
         .where(Submission.round_id == round_.id, Submission.state.not_in(ENDED))
     )
-    composed = len(results_of(session, round_=round_))
-    if not session.scalar(unfinished) and composed < len(participants(session, round_=round_)):
+    if session.scalar(unfinished):
+        return
+    composed = results_of(session, round_=round_)
+    missing = len(composed) < len(participants(session, round_=round_))
+    if missing or any(stale(session, result=one) for one in composed):
         enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=round_.id)
 
 
@@ -326,14 +221,31 @@ def _end_signing(session: Session, *, round_: Round) -> None:
         ended = round_.appeal_due_at is not None and now() > round_.appeal_due_at
         if ended and result.state in {ResultState.SIGNED, ResultState.UNSIGNED_EFFECTIVE}:
             result.state = move(result.state, ResultState.FINAL)
+            audit.record(session, organization_id=round_.organization_id, actor=None, deed="result.final", about=result)
+
+
+def _late_appeals(session: Session, *, round_: Round) -> None:
+    """Tell the administrator, once, of an appeal that is not decided in its days: perhaps hearers are lacking."""
+    waiting = (
+        select(Appeal.id)
+        .join(Result, Result.id == Appeal.result_id)
+        .join(Enrolment, Enrolment.id == Result.enrolment_id)
+        .where(Enrolment.round_id == round_.id, Appeal.state == AppealState.FILED, Appeal.due_at < now())
+    )
+    for appeal_id in list(session.scalars(waiting.order_by(Appeal.id))):
+        if first_time(session, round_=round_, key=f"appeal-late:{appeal_id}"):
+            sentence = say(_("有一份申诉逾期未作决定，请督促或增补申诉复核人。"))
+            tell_admins(session, round_=round_, kind="appeal.late", sentence=sentence)
 
 
 def close(session: Session, *, actor: Person, round_: Round) -> None:
-    """Close a round whose results are all final, and have its faces purged (T23, design rule 4)."""
-    from review_flow.steps.people import require_admin
-    from review_flow.steps.results import NotComposed
+    """Close a round whose results are all final, and have its faces purged (T23, design rule 4).
 
+    Raises WrongPhase before the time to sign, NotComposed while a result is not final.
+    """
+    take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
+    require_phase(round_, RoundPhase.SIGNING)
     pending = [one for one in results_of(session, round_=round_) if one.state is not ResultState.FINAL]
     if pending:
         raise NotComposed(why=say(_("还有{count}份结果未生效"), count=len(pending)))

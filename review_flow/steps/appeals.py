@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from models import Appeal, AppealVote, Enrolment, PanelMark, Person, Result, Round, Submission
-from review_flow.clock import days_after, now
+from models import (
+    Appeal,
+    AppealVote,
+    Assignment,
+    Enrolment,
+    PanelMark,
+    PanelSeat,
+    Person,
+    Result,
+    Round,
+    Submission,
+    ValidityVote,
+)
+from review_flow.clock import days_after, now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
-from review_flow.rules.words import AppealState, SeatKind
+from review_flow.rules.words import AppealState, AssignmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.messages import tell
+from review_flow.steps.panel import standing_marks
 from review_flow.steps.people import conflicting_with, require_admin, require_seat
 from review_flow.steps.results import compose
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 MOST = Decimal(100)
@@ -48,12 +63,14 @@ def file(
     accepted_late_by: Person | None = None,
     late_reason: str | None = None,
 ) -> Appeal:
-    """File an appeal against the standing result, once a version, in the scheme's days from publication (T20).
+    """File an appeal against the standing result, once in a round, in the scheme's days from publication (T20, X-44).
 
-    After its days the administrator may still take it, with a reason.
+    After its days an administrator, never the appellant themselves, may still take it, with a reason. Raises
+    NotAllowed, NoAppeal saying why, BadInput without a reason.
     """
     enrolment = session.get_one(Enrolment, result.enrolment_id)
     round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     if enrolment.person_id != actor.id or not result.current:
         raise NotAllowed(why=say(_("只能对本人当前的考核结果申诉")))
     require_phase(round_, RoundPhase.PUBLICITY, RoundPhase.SIGNING)
@@ -62,12 +79,15 @@ def file(
         raise NoAppeal(why=say(_("方案没有申诉环节")))
     if not reason.strip():
         raise BadInput(field=say(_("申诉理由")), problem=say(_("请写明申诉的理由。")))
-    if result.state is ResultState.APPEALED or result.state is ResultState.FINAL:
-        raise NoAppeal(why=say(_("结果为“{state}”"), state=say(result.state.label)))
-    if round_.appeal_due_at is not None and now() > round_.appeal_due_at:
+    before = select(Appeal.id).join(Result, Result.id == Appeal.result_id).where(Result.enrolment_id == enrolment.id)
+    if session.scalars(before).first() is not None:
+        raise NoAppeal(why=say(_("本轮已申诉过一次")))
+    if result.state is ResultState.FINAL or (round_.appeal_due_at is not None and now() > round_.appeal_due_at):
         if accepted_late_by is None or not (late_reason or "").strip():
             raise NoAppeal(why=say(_("申诉期已过，须由管理员写明理由受理")))
         require_admin(session, actor=accepted_late_by, organization_id=round_.organization_id)
+        if accepted_late_by.id == actor.id:
+            raise NotAllowed(why=say(_("不能受理自己的申诉")))
     span = scheme.calendar.appeal_decision
     appeal = Appeal(
         result_id=result.id,
@@ -81,8 +101,30 @@ def file(
     session.add(appeal)
     result.state = move(result.state, ResultState.APPEALED)
     session.flush()
-    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="appeal.file", about=appeal)
+    late_by = accepted_late_by.id if accepted_late_by and late_reason else None
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="appeal.file",
+        about=appeal,
+        accepted_late_by=late_by,
+    )
+    _call_hearers(session, appeal=appeal, round_=round_)
     return appeal
+
+
+def _call_hearers(session: Session, *, appeal: Appeal, round_: Round) -> None:
+    seats = select(PanelSeat.person_id).where(PanelSeat.round_id == round_.id, PanelSeat.kind == SeatKind.APPEAL)
+    for person_id in session.scalars(seats.order_by(PanelSeat.id)):
+        tell(
+            session,
+            person_id=person_id,
+            round_id=round_.id,
+            kind="appeal.filed",
+            sentence=_("有一份申诉待复核，请在{due}前提出意见；参与过评分或有关联的请回避。"),
+            due=shown(appeal.due_at),
+        )
 
 
 def vote(
@@ -102,8 +144,9 @@ def vote(
     result = session.get_one(Result, appeal.result_id)
     enrolment = session.get_one(Enrolment, result.enrolment_id)
     round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.APPEAL])
-    _require_hearer(session, actor=actor, appeal=appeal, enrolment=enrolment)
+    require_hearer(session, actor=actor, appeal=appeal, enrolment=enrolment)
     if not reason.strip():
         raise BadInput(field=say(_("理由")), problem=say(_("请写明复核的理由。")))
     given = _marks(session, enrolment=enrolment, marks=marks or {}) if uphold else {}
@@ -124,24 +167,35 @@ def vote(
     _decide(session, appeal=appeal, result=result, enrolment=enrolment, round_=round_)
 
 
-def _require_hearer(session: Session, *, actor: Person, appeal: Appeal, enrolment: Enrolment) -> None:
+def require_hearer(session: Session, *, actor: Person, appeal: Appeal, enrolment: Enrolment) -> None:
+    """Raise NotAHearer for one who is concerned, scored first, or said it already."""
     if appeal.state is not AppealState.FILED:
         raise NotAHearer(why=say(_("申诉已有决定")))
     if actor.id in conflicting_with(session, person_id=enrolment.person_id):
         raise NotAHearer(why=say(_("应回避本人或有关联的教师")))
-    scored = session.scalars(
-        select(PanelMark.id)
-        .join(Submission, Submission.id == PanelMark.submission_id)
-        .where(Submission.enrolment_id == enrolment.id, PanelMark.marker_id == actor.id, PanelMark.mark.is_not(None))
-    ).first()
     round_ = session.get_one(Round, enrolment.round_id)
-    if scored is not None and round_scheme(session, round_=round_).result.appeal.outside_first_panel:
+    outside = round_scheme(session, round_=round_).result.appeal.outside_first_panel
+    if outside and actor.id in _judges(session, enrolment=enrolment):
         raise NotAHearer(why=say(_("您参加过首次评分")))
     said = session.scalars(
         select(AppealVote.id).where(AppealVote.appeal_id == appeal.id, AppealVote.voter_id == actor.id)
     ).first()
     if said is not None:
         raise NotAHearer(why=say(_("您已提交复核意见")))
+
+
+def _judges(session: Session, *, enrolment: Enrolment) -> set[int | None]:
+    """Return who had a part in the result: panel and peers, who judged validity, who confirmed the grade."""
+    works = select(Submission.id).where(Submission.enrolment_id == enrolment.id)
+    parts: tuple[Select[Any], ...] = (
+        select(PanelMark.marker_id).where(PanelMark.submission_id.in_(works), PanelMark.mark.is_not(None)),
+        select(Assignment.reviewer_id).where(
+            Assignment.submission_id.in_(works), Assignment.state == AssignmentState.DONE
+        ),
+        select(ValidityVote.voter_id).where(ValidityVote.submission_id.in_(works)),
+        select(Result.confirmed_by_id).where(Result.enrolment_id == enrolment.id),
+    )
+    return {person_id for part in parts for person_id in session.scalars(part)}
 
 
 def _marks(session: Session, *, enrolment: Enrolment, marks: Mapping[str, str]) -> dict[str, Decimal]:
@@ -160,9 +214,9 @@ def _marks(session: Session, *, enrolment: Enrolment, marks: Mapping[str, str]) 
             raise BadInput(field=ability, problem=say(_("这位教师没有已评的这项微能力。")))
         try:
             mark = Decimal(text)
-        except InvalidOperation:
+        except (InvalidOperation, TypeError, ValueError):
             raise BadInput(field=ability, problem=say(_("“{text}”不是分数。"), text=text)) from None
-        if not (0 <= mark <= MOST and mark == mark.quantize(Decimal("0.01"))):
+        if not (mark.is_finite() and 0 <= mark <= MOST and mark == mark.quantize(Decimal("0.01"))):
             raise BadInput(field=ability, problem=say(_("分数应在0–100之间，最多两位小数。")))
         given[ability] = mark
     return given
@@ -201,6 +255,14 @@ def _decide(session: Session, *, appeal: Appeal, result: Result, enrolment: Enro
     )
 
 
+def _release(session: Session, *, submission: Submission, marker_id: int) -> None:
+    """Supersede what the hearer said in the first panel, where the scheme lets one of it hear."""
+    for earlier in standing_marks(session, submission=submission):
+        if earlier.marker_id == marker_id:
+            earlier.released_at = now()
+    session.flush()
+
+
 def _uphold(session: Session, *, appeal: Appeal, enrolment: Enrolment, votes: list[AppealVote]) -> None:
     """Put the hearers' marks in the first panel's place and compose a new version, final at once (N29)."""
     works = {
@@ -208,6 +270,7 @@ def _uphold(session: Session, *, appeal: Appeal, enrolment: Enrolment, votes: li
     }
     for one in votes:
         for ability, mark in one.marks.items():
+            _release(session, submission=works[ability], marker_id=one.voter_id)
             session.add(
                 PanelMark(
                     submission_id=works[ability].id,

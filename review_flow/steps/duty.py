@@ -9,7 +9,6 @@ from sqlalchemy import func, or_, select
 from models import Assignment, CalibrationSample, Review, Round, Submission
 from review_flow.rules.duty import Duty, k_eff
 from review_flow.rules.lifecycle import SubmissionState
-from review_flow.rules.words import AssignmentState
 from review_flow.steps.people import conflicting_with
 from review_flow.steps.rounds import round_scheme
 
@@ -27,7 +26,8 @@ def duty(session: Session, *, submission: Submission) -> tuple[Duty, int]:
     """Return what the author owes before this submission goes forward, and what they have given so far.
 
     Each sealed submission of theirs asks for the scheme's number of reviews; the pool is every work of others that
-    they could review or have reviewed, and samples fill what it lacks (X-41, N15-N17).
+    they could review or have reviewed, and samples fill what it lacks (X-41, N15-N17). Declining a task doesn't lessen
+    the duty; a conflict of interest is declared as one.
     """
     round_ = session.get_one(Round, submission.round_id)
     peer = round_scheme(session, round_=round_).review.peer
@@ -50,18 +50,13 @@ def duty(session: Session, *, submission: Submission) -> tuple[Duty, int]:
             Assignment.reviewer_id == author, Assignment.round_id == round_.id, Assignment.submission_id.is_not(None)
         )
     )
-    closed_to_me = select(Assignment.submission_id).where(
-        Assignment.reviewer_id == author,
-        Assignment.submission_id.is_not(None),
-        Assignment.state == AssignmentState.DECLINED,
-    )
     pool = session.scalar(
         select(func.count())
         .select_from(Submission)
         .where(
             Submission.round_id == round_.id,
             Submission.author_id.not_in(conflicting_with(session, person_id=author)),
-            or_(Submission.id.in_(done), Submission.state.in_(OPEN_TO_REVIEW) & Submission.id.not_in(closed_to_me)),
+            or_(Submission.id.in_(done), Submission.state.in_(OPEN_TO_REVIEW)),
         )
     )
     samples = session.scalar(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from models import Evidence, Person, Round, Submission
-from review_flow.clock import SCHOOL_ZONE, now
+from review_flow.clock import now, shown
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
@@ -117,11 +117,7 @@ def require_editable(round_: Round, submission: Submission) -> None:
     if submission.state not in {SubmissionState.DRAFT, SubmissionState.CORRECTING}:
         raise NotEditable(state=say(submission.state.label))
     if submission.state is SubmissionState.DRAFT and now() > round_.hard_close_at:
-        raise WindowClosed(moment=_local(round_))
-
-
-def _local(round_: Round) -> str:
-    return f"{round_.hard_close_at.astimezone(SCHOOL_ZONE):%Y-%m-%d %H:%M:%S}"
+        raise WindowClosed(moment=shown(round_.hard_close_at))
 
 
 def known_hashes(session: Session, *, evidence: Evidence) -> dict[str, str]:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from models import PanelMark, PanelSeat, Person, Round, Submission
 from review_flow.clock import days_after, now
-from review_flow.errors import Refusal
+from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState, move
 from review_flow.rules.marks import panel_needs_arbiter
@@ -19,6 +19,7 @@ from review_flow.steps.evidence import slots_filled
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -55,20 +56,39 @@ class NobodyLeft(Refusal):
 
 def ask_panel(session: Session, *, submission: Submission) -> None:
     """Ask the members, as many as the scheme wants; who must step aside is replaced from the reserve (X-47)."""
+    submission.state = move(submission.state, SubmissionState.IN_PANEL)
+    _fill(session, submission=submission)
+
+
+def pursue(session: Session, *, submission: Submission) -> None:
+    """Fill the seats that were empty when a work came to the panel, and settle what can be settled by now.
+
+    Raises NobodyLeft where a place stays empty: fewer judges than the scheme wants decide nothing (T13, T14).
+    """
+    if _fill(session, submission=submission):
+        raise NobodyLeft(seat=say(_("考核组成员")))
+    if _settle(session, submission=submission):
+        raise NobodyLeft(seat=say(_("仲裁人")))
+
+
+def _fill(session: Session, *, submission: Submission) -> int:
+    """Ask members until the scheme's number is at it; return how many are still missing."""
     round_ = session.get_one(Round, submission.round_id)
     scheme = round_scheme(session, round_=round_)
-    submission.state = move(submission.state, SubmissionState.IN_PANEL)
-    people = free_seats(session, submission=submission, kinds=(SeatKind.MEMBER, SeatKind.RESERVE))
-    for person_id in people[: scheme.review.panel.size]:
+    wanted = scheme.review.panel.size - len(standing_marks(session, submission=submission))
+    asked = free_seats(session, submission=submission, kinds=(SeatKind.MEMBER, SeatKind.RESERVE))[: max(wanted, 0)]
+    for person_id in asked:
         _ask(session, submission=submission, person_id=person_id, seat=SeatKind.MEMBER, span=scheme.calendar.panel)
-    audit.record(
-        session,
-        organization_id=round_.organization_id,
-        actor=None,
-        deed="panel.ask",
-        about=submission,
-        asked=len(people),
-    )
+    if asked:
+        audit.record(
+            session,
+            organization_id=round_.organization_id,
+            actor=None,
+            deed="panel.ask",
+            about=submission,
+            asked=asked,
+        )
+    return wanted - len(asked)
 
 
 def free_seats(session: Session, *, submission: Submission, kinds: tuple[SeatKind, ...]) -> list[int]:
@@ -83,7 +103,9 @@ def free_seats(session: Session, *, submission: Submission, kinds: tuple[SeatKin
     )
     seats = session.execute(
         select(PanelSeat.person_id, PanelSeat.kind, asked)
+        .join(Person, Person.id == PanelSeat.person_id)
         .where(
+            Person.active,
             PanelSeat.round_id == submission.round_id,
             PanelSeat.kind.in_(kinds),
             PanelSeat.person_id.not_in(conflicting_with(session, person_id=submission.author_id)),
@@ -148,13 +170,16 @@ def asked_of(session: Session, *, person: Person, round_: Round) -> list[Submiss
 def mark(session: Session, *, actor: Person, submission: Submission, form: Mapping[str, Any]) -> PanelMark:
     """Record one member's, or the arbiter's, marks. The last one settles the work or calls the arbiter.
 
-    Raises NotAsked, AlreadyMarked, MarkRefused naming each field.
+    Raises NotAsked, NotAllowed where a conflict was declared meanwhile, AlreadyMarked, MarkRefused naming each field.
     """
     round_ = session.get_one(Round, submission.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     own = next((one for one in standing_marks(session, submission=submission) if one.marker_id == actor.id), None)
     if own is None:
         raise NotAsked
+    if actor.id in conflicting_with(session, person_id=submission.author_id):
+        raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
     if own.mark is not None:
         raise AlreadyMarked
     given = _evaluated(session, round_=round_, submission=submission, form=form)
@@ -180,18 +205,20 @@ def _evaluated(session: Session, *, round_: Round, submission: Submission, form:
     return given
 
 
-def _settle(session: Session, *, submission: Submission) -> None:
+def _settle(session: Session, *, submission: Submission) -> bool:
+    """Grade a work whose marks are all in, or call the arbiter; return whether an arbiter is wanted and none free."""
     standing = standing_marks(session, submission=submission)
-    if any(one.mark is None for one in standing):
-        return
     round_ = session.get_one(Round, submission.round_id)
     scheme = round_scheme(session, round_=round_)
+    if any(one.mark is None for one in standing) or len(standing) < scheme.review.panel.size:
+        return False
     if submission.state is SubmissionState.IN_PANEL:
         marks = [one.mark for one in standing if one.mark is not None]
         levels = [one.ability_level for one in standing if one.ability_level is not None]
-        judges = free_seats(session, submission=submission, kinds=(SeatKind.ARBITER,))
-        wanted = scheme.review.panel.on_spread == "arbiter" and panel_needs_arbiter(scheme, marks, levels)
-        if wanted and judges:
+        if scheme.review.panel.on_spread == "arbiter" and panel_needs_arbiter(scheme, marks, levels):
+            judges = free_seats(session, submission=submission, kinds=(SeatKind.ARBITER, SeatKind.RESERVE))
+            if not judges:
+                return True
             submission.state = move(submission.state, SubmissionState.IN_ARBITRATION)
             _ask(
                 session,
@@ -203,20 +230,25 @@ def _settle(session: Session, *, submission: Submission) -> None:
             audit.record(
                 session, organization_id=round_.organization_id, actor=None, deed="panel.arbitrate", about=submission
             )
-            return
+            return False
     submission.state = move(submission.state, SubmissionState.GRADED)
     audit.record(session, organization_id=round_.organization_id, actor=None, deed="submission.grade", about=submission)
     enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)
+    return False
 
 
 def substitute(session: Session, *, actor: Person | None, submission: Submission, missing: Person) -> None:
     """Let somebody from the reserve take the place of one who can't mark (T13): by the administrator, or the clock.
 
-    Raises NotAsked where that person was not asked or has marked, NobodyLeft where nobody is free.
+    Raises NotAllowed where the administrator would choose a judge of own work, NotAsked where that person was not
+    asked or has marked, NobodyLeft where nobody is free.
     """
     round_ = session.get_one(Round, submission.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     if actor is not None:
         require_admin(session, actor=actor, organization_id=round_.organization_id)
+        if actor.id in conflicting_with(session, person_id=submission.author_id):
+            raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
     own = next((one for one in standing_marks(session, submission=submission) if one.marker_id == missing.id), None)
     if own is None or own.mark is not None:
         raise NotAsked

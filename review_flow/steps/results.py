@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from models import Adjustment, Enrolment, Person, Result, Round, Signature, Submission
-from review_flow.clock import days_after, now
+from review_flow.clock import days_after, now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.grading import grade
@@ -18,9 +18,10 @@ from review_flow.rules.words import AdjustmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.facts import record_of
 from review_flow.steps.messages import tell
-from review_flow.steps.people import require_admin, require_seat
+from review_flow.steps.people import conflicting_with, require_admin, require_seat
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +75,9 @@ def results_of(session: Session, *, round_: Round) -> list[Result]:
 
 def open_ends(session: Session, *, enrolment: Enrolment) -> list[str]:
     """Return, in Chinese, what must still happen before this teacher's result can be composed."""
+    phase = session.get_one(Round, enrolment.round_id).phase
+    if phase in {RoundPhase.SETUP, RoundPhase.OPEN}:
+        return [say(_("本轮正处于“{phase}”阶段"), phase=say(phase.label))]
     waiting = session.execute(
         select(Submission.ability, Submission.state).where(
             Submission.enrolment_id == enrolment.id, Submission.state.not_in(ENDED)
@@ -82,7 +86,7 @@ def open_ends(session: Session, *, enrolment: Enrolment) -> list[str]:
     found = [say(_("{ability}为“{state}”"), ability=ability, state=say(state.label)) for ability, state in waiting]
     ripe = notice_over_at(session, enrolment=enrolment)
     if ripe is not None and ripe > now():
-        found.append(say(_("扣分告知期至{moment}"), moment=ripe.isoformat()))
+        found.append(say(_("扣分告知期至{moment}"), moment=shown(ripe)))
     return found
 
 
@@ -102,19 +106,23 @@ def notice_over_at(session: Session, *, enrolment: Enrolment) -> datetime | None
 def compose(session: Session, *, enrolment: Enrolment, reason: str | None = None) -> Result:
     """Gather the facts, grade them, and keep record, outcome and ledger as a new version (T15).
 
-    The same facts under the same scheme give the version that stands. Raises NotComposed naming what is open.
+    The same facts under the same scheme give the version that stands, and so does a grade that was confirmed: from
+    there only an appeal, which gives its `reason`, makes a new one. Raises NotComposed naming what is open.
     """
     round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
+    older = current(session, enrolment=enrolment)
+    if older is not None and older.state is not ResultState.COMPOSED and reason is None:
+        return older
     found = open_ends(session, enrolment=enrolment)
     if found:
         raise NotComposed(why="；".join(found))
     scheme = round_scheme(session, round_=round_)
     record = record_of(session, enrolment=enrolment)
-    outcome = grade(scheme, record)
     text = canonical_json(record).decode()
-    older = current(session, enrolment=enrolment)
-    if older is not None and older.record == text and older.scheme_digest == scheme.digest:
+    if older is not None and older.record == text and reason is None:
         return older
+    outcome = grade(scheme, record)
     if older is not None:
         older.state, older.current = move(older.state, ResultState.SUPERSEDED), False
         session.flush()
@@ -147,6 +155,15 @@ def compose(session: Session, *, enrolment: Enrolment, reason: str | None = None
     return result
 
 
+def stale(session: Session, *, result: Result) -> bool:
+    """Whether the facts under a result that nobody confirmed yet have changed since: it must be composed anew."""
+    enrolment = session.get_one(Enrolment, result.enrolment_id)
+    return (
+        result.state is ResultState.COMPOSED
+        and canonical_json(record_of(session, enrolment=enrolment)).decode() != result.record
+    )
+
+
 def outcome_digest(result: Result) -> str:
     """Return the SHA-256 of the outcome's bytes."""
     return hashlib.sha256(result.outcome.encode()).hexdigest()
@@ -165,19 +182,36 @@ def confirm(
 ) -> None:
     """Confirm the proposed grade, or lower a grade that *may* be given by one band with a written reason (X-03, T17).
 
-    Raises CannotConfirm: never raised, never one's own, never a grade that *shall* be.
+    Raises NotAllowed for one's own or a conflicting teacher's, CannotConfirm: never raised, never a grade that
+    *shall* be, never while a deduction is contested or the facts have changed (T16).
     """
     enrolment = session.get_one(Enrolment, result.enrolment_id)
     round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.MEMBER])
-    if enrolment.person_id == actor.id:
-        raise NotAllowed(why=say(_("不能给自己定等")))
-    if result.state is not ResultState.COMPOSED:
-        raise CannotConfirm(why=say(_("现在是“{state}”"), state=say(result.state.label)))
+    if actor.id in conflicting_with(session, person_id=enrolment.person_id):
+        raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
+    why = unready(session, result=result)
+    if why is not None:
+        raise CannotConfirm(why=why)
     if lower_to is not None and lower_to != result.proposed_grade:
         _require_lowerable(session, round_=round_, result=result, lower_to=lower_to, reason=reason)
         result.lowered_reason = reason
     _band(session, actor=actor, round_=round_, result=result, grade_=lower_to or result.proposed_grade)
+
+
+def unready(session: Session, *, result: Result) -> str | None:
+    """Return, in Chinese, why a result can't be confirmed now; None: it can."""
+    if result.state is not ResultState.COMPOSED:
+        return say(_("现在是“{state}”"), state=say(result.state.label))
+    contested = select(Adjustment.id).where(
+        Adjustment.enrolment_id == result.enrolment_id, Adjustment.state == AdjustmentState.CONTESTED
+    )
+    if session.scalars(contested).first() is not None:
+        return say(_("有扣分异议尚未处理"))
+    if stale(session, result=result):
+        return say(_("计分依据有变化，成绩正在重新合成"))
+    return None
 
 
 def _require_lowerable(session: Session, *, round_: Round, result: Result, lower_to: str, reason: str | None) -> None:
@@ -203,11 +237,13 @@ def _band(session: Session, *, actor: Person, round_: Round, result: Result, gra
 
 
 def confirm_all(session: Session, *, actor: Person, round_: Round) -> int:
-    """Confirm every proposed grade that stands, but one's own; return how many."""
+    """Confirm every proposed grade that can be confirmed, but one's own and conflicting teachers'; return how many."""
+    take_turn(session, organization_id=round_.organization_id)
+    aside = conflicting_with(session, person_id=actor.id)
     confirmed = 0
     for result in results_of(session, round_=round_):
-        own = session.get_one(Enrolment, result.enrolment_id).person_id == actor.id
-        if result.state is ResultState.COMPOSED and not own:
+        teacher_id = session.get_one(Enrolment, result.enrolment_id).person_id
+        if teacher_id not in aside and unready(session, result=result) is None:
             confirm(session, actor=actor, result=result)
             confirmed += 1
     return confirmed
@@ -215,6 +251,7 @@ def confirm_all(session: Session, *, actor: Person, round_: Round) -> int:
 
 def publish(session: Session, *, actor: Person, round_: Round) -> None:
     """Publish names and grades for the scheme's days (T18, X-45). Raises NotComposed while one is not confirmed."""
+    take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
     standing = results_of(session, round_=round_)
@@ -245,13 +282,15 @@ def _tell_all(session: Session, *, round_: Round, people: Sequence[Enrolment]) -
 
 
 def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:
-    """Return what is published of a round: the scheme's fields and no more (X-45)."""
+    """Return what is published of a round: the scheme's fields and no more (X-45); before publication, nothing."""
+    if round_.phase not in {RoundPhase.PUBLICITY, RoundPhase.SIGNING, RoundPhase.CLOSED}:
+        return []
     fields = round_scheme(session, round_=round_).result.publicity.fields
     rows = session.execute(
         select(Person.name, Result.grade)
         .join(Enrolment, Enrolment.person_id == Person.id)
         .join(Result, Result.enrolment_id == Enrolment.id)
-        .where(Enrolment.round_id == round_.id, Result.current, Result.grade.is_not(None))
+        .where(Enrolment.round_id == round_.id, Result.current)
         .order_by(Enrolment.id)
     )
     return [{k: v for k, v in (("name", name), ("grade", str(grade_))) if k in fields} for name, grade_ in rows]
@@ -260,11 +299,12 @@ def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:
 def sign(session: Session, *, actor: Person, result: Result, comment: str | None = None) -> Signature:
     """Sign a result, with a comment if there is one (001-A-10). Signing doesn't give up the right to appeal."""
     enrolment = session.get_one(Enrolment, result.enrolment_id)
+    round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     if enrolment.person_id != actor.id or not result.current:
         raise NotYourResult
     if result.state is not ResultState.TO_SIGN:
         raise NotToSign(state=say(result.state.label))
-    round_ = session.get_one(Round, enrolment.round_id)
     signature = Signature(
         result_id=result.id, person_id=actor.id, outcome_digest=outcome_digest(result), comment=comment, at=now()
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from models import Assignment, CalibrationSample, Enrolment, Person, Review, Round, Submission
 from review_flow.clock import now
@@ -21,6 +21,7 @@ from review_flow.steps.evidence import slots_filled
 from review_flow.steps.panel import ask_panel
 from review_flow.steps.people import conflicting_with, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ def tasks_of(session: Session, *, person: Person, round_: Round) -> list[Assignm
 
 
 def _own(session: Session, *, actor: Person, assignment: Assignment) -> Round:
+    round_ = session.get_one(Round, assignment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     if assignment.reviewer_id != actor.id:
         raise NotYours
-    round_ = session.get_one(Round, assignment.round_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     return round_
 
@@ -106,9 +108,11 @@ STATES = {
 def submit(session: Session, *, actor: Person, assignment: Assignment, form: Mapping[str, Any]) -> Review:
     """Record the actor's review of the assigned work or sample (001-A-24).
 
-    A lapsed task may still be handed in as long as the work is under review and nobody has the pair anew. Raises NotYours, ReviewOver, FormRefused naming each field.
+    A lapsed task may still be handed in as long as the work is under review and nobody has the pair anew. Raises NotYours, NotAllowed where a conflict was declared meanwhile, ReviewOver, FormRefused naming each field.
     """
     round_ = _own(session, actor=actor, assignment=assignment)
+    if assignment.author_id is not None and actor.id in conflicting_with(session, person_id=assignment.author_id):
+        raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
     if assignment.state not in UNDONE and not _still_welcome(session, assignment=assignment):
         raise ReviewOver(state=say(STATES[assignment.state]))
     scheme = round_scheme(session, round_=round_)
@@ -182,17 +186,17 @@ def decline(session: Session, *, actor: Person, assignment: Assignment, reason: 
 def claim(session: Session, *, actor: Person, round_: Round) -> Assignment:
     """Take one more work to review: the one with the fewest reviewers, and among those the oldest.
 
-    A unique key forbids the same pair twice, and the chosen work is locked, so no two claims fill one place.
-    Raises NotAllowed for somebody outside the round, NothingToReview.
+    What the person declined comes last, so that declining never leaves them stuck. Claims follow each other, and a
+    unique key forbids the same pair twice. Raises NotAllowed for somebody who is exempt, NothingToReview.
     """
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     if enrolment_of(session, round_=round_, person=actor).state is EnrolmentState.EXEMPT:
         raise NotAllowed(why=say(_("免训教师不参加互评")))
     mine = select(Assignment.submission_id).where(
-        Assignment.reviewer_id == actor.id,
-        Assignment.submission_id.is_not(None),
-        Assignment.state.in_((*LIVE, AssignmentState.DECLINED)),
+        Assignment.reviewer_id == actor.id, Assignment.submission_id.is_not(None)
     )
+    declined = Submission.id.in_(mine.where(Assignment.state == AssignmentState.DECLINED))
     reviewers = (
         select(func.count())
         .select_from(Assignment)
@@ -206,11 +210,10 @@ def claim(session: Session, *, actor: Person, round_: Round) -> Assignment:
             Submission.round_id == round_.id,
             Submission.state.in_(OPEN_TO_REVIEW),
             Submission.author_id.not_in(conflicting_with(session, person_id=actor.id)),
-            Submission.id.not_in(mine),
+            Submission.id.not_in(mine.where(Assignment.state.in_(LIVE))),
         )
-        .order_by(reviewers, Submission.sealed_at, Submission.id)
+        .order_by(case((declined, 1), else_=0), reviewers, Submission.sealed_at, Submission.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
     ).first()
     if work is None:
         raise NothingToReview
@@ -219,6 +222,7 @@ def claim(session: Session, *, actor: Person, round_: Round) -> Assignment:
 
 def take_sample(session: Session, *, actor: Person, round_: Round) -> Assignment:
     """Take a calibration sample that the person has not reviewed yet (X-41)."""
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     enrolment_of(session, round_=round_, person=actor)
     seen = select(Assignment.sample_id).where(

@@ -15,7 +15,7 @@ from models import (
     Round,
     Submission,
 )
-from review_flow.clock import SCHOOL_ZONE, days_after, now
+from review_flow.clock import SCHOOL_ZONE, days_after, now, shown
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.duty import remaining
@@ -34,6 +34,7 @@ from review_flow.steps.evidence import NotEditable, missing, require_author, req
 from review_flow.steps.facts import record_of
 from review_flow.steps.messages import tell
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.turn import take_turn
 from review_flow.steps.validity import ask_correction, settle
 from review_flow.steps.work import enqueue
 
@@ -113,6 +114,7 @@ def seal(session: Session, *, actor: Person, submission: Submission, own_work: b
     Raises NotEditable, Incomplete, WindowClosed.
     """
     round_ = require_author(session, actor=actor, submission=submission)
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     require_editable(round_, submission)
     scheme = round_scheme(session, round_=round_)
@@ -145,7 +147,7 @@ def _note_late(session: Session, *, round_: Round, submission: Submission) -> No
             proof=say(
                 _("系统记录：{ability}于{moment}封存，晚于截止时间"),
                 ability=submission.ability,
-                moment=moment.isoformat(),
+                moment=shown(moment),
             ),
             key=f"submission:{submission.id}",
             state=AdjustmentState.NOTIFIED,
@@ -163,13 +165,18 @@ def _note_late(session: Session, *, round_: Round, submission: Submission) -> No
     )
 
 
-def submit(session: Session, *, actor: Person, submission: Submission) -> None:
+def submit(session: Session, *, actor: Person | None, submission: Submission) -> None:
     """Send a sealed submission forward to the panel's validity check, once the duty is done (001-A-24, T9).
 
-    Raises DutyOpen saying how many reviews are left, GateClosed naming the gate; the sealed work keeps its hand-in time meanwhile.
+    By its author, or by the clock at the end (None). A work that came back for correction is still taken after the
+    hand-in. Raises DutyOpen saying how many reviews are left, GateClosed naming the gate; the sealed work keeps its
+    hand-in time meanwhile.
     """
-    round_ = require_author(session, actor=actor, submission=submission)
-    require_phase(round_, RoundPhase.OPEN)
+    round_ = session.get_one(Round, submission.round_id)
+    take_turn(session, organization_id=round_.organization_id)
+    if actor is not None:
+        require_author(session, actor=actor, submission=submission)
+    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     if submission.state is not SubmissionState.SEALED:
         raise NotEditable(state=say(submission.state.label))
     owed, done = duty(session, submission=submission)

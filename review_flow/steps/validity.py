@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from models import Person, Round, Submission, ValidityVote
-from review_flow.clock import days_after, now
+from review_flow.clock import days_after, now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState, move
@@ -19,6 +19,7 @@ from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_seat
 from review_flow.steps.reviews import forward, withdraw
 from review_flow.steps.rounds import round_scheme
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def vote(
     Raises NotAllowed for own or conflicting work, NotWaiting, AlreadySaid.
     """
     round_ = session.get_one(Round, submission.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_seat(session, actor=actor, round_=round_, kinds=VOTERS)
     if actor.id in conflicting_with(session, person_id=submission.author_id):
         raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
@@ -86,7 +88,10 @@ def vote(
 
 
 def settle(session: Session, *, submission: Submission) -> None:
-    """Decide what can be decided now: by the check where it passes everything, by two agreeing people otherwise."""
+    """Decide what can be decided now: by the check where it passes everything, by two agreeing people otherwise.
+
+    Once people have refused a work, people look at its correction: no check sees whether a doubt was cleared.
+    """
     if submission.state is not SubmissionState.SUBMITTED:
         return
     scheme = round_scheme(session, round_=session.get_one(Round, submission.round_id))
@@ -96,7 +101,7 @@ def settle(session: Session, *, submission: Submission) -> None:
     votes = _votes(session, submission=submission)
     agree = [one for one in votes if _says_valid(scheme, one)]
     passed = all(one.verdict is VerdictKind.VALID for one in files) and any(one.teacher_present for one in files)
-    if len(agree) >= ENOUGH or (passed and not votes):
+    if len(agree) >= ENOUGH or (passed and not votes and not submission.corrections):
         _accept(session, submission=submission, by="check" if len(agree) < ENOUGH else "people")
     elif len(votes) - len(agree) >= ENOUGH:
         reasons = "；".join(dict.fromkeys(one.reason for one in votes if one not in agree))
@@ -131,17 +136,22 @@ def _refuse(session: Session, *, scheme: Scheme, submission: Submission, reasons
     """Ask for a correction, as often as the scheme grants one; then it is invalid (T11)."""
     if submission.corrections < scheme.calendar.correction.times:
         submission.corrections += 1
+        submission.correction_due_at = None
         ask_correction(session, scheme=scheme, submission=submission, reasons=reasons)
     else:
         invalidate(session, submission=submission, reasons=reasons)
 
 
 def ask_correction(session: Session, *, scheme: Scheme, submission: Submission, reasons: str) -> None:
-    """Hand the work back to its author for the scheme's days of correction (补正)."""
+    """Hand the work back to its author for the scheme's days of correction (补正).
+
+    After the hard close a file that is refused again buys no new days, or one author could hold up the round.
+    """
     span = scheme.calendar.correction
     round_ = session.get_one(Round, submission.round_id)
     submission.state = move(submission.state, SubmissionState.CORRECTING)
-    submission.correction_due_at = days_after(now(), span.days, working=span.working_days)
+    if submission.correction_due_at is None or now() <= round_.hard_close_at:
+        submission.correction_due_at = days_after(now(), span.days, working=span.working_days)
     audit.record(
         session,
         organization_id=round_.organization_id,
@@ -158,7 +168,7 @@ def ask_correction(session: Session, *, scheme: Scheme, submission: Submission, 
         sentence=_("您的“{ability}”需要补正：{reasons}。请在{due}前补正并重新封存。"),
         ability=submission.ability,
         reasons=reasons,
-        due=submission.correction_due_at.isoformat(),
+        due=shown(submission.correction_due_at),
     )
 
 
