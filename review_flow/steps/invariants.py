@@ -6,6 +6,7 @@ and those that the constraints make true, said once more so that a restored or h
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase,
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import AssignmentState, EvidenceState, VerdictKind
 from review_flow.steps.audit import breaks
-from review_flow.steps.results import replay
+from review_flow.steps.results import outcome_digest, replay
 from review_flow.steps.reviews import LIVE
 
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ STATEMENTS: dict[str, Select[Any]] = {
     .where(or_(Enrolment.state == EnrolmentState.ASSESSED, Result.id.is_not(None)))
     .group_by(Enrolment.id)
     .having(func.count(Result.id) != 1),
+    "a standing result is an assessed teacher's": select(Result.id)
+    .join(Enrolment, Enrolment.id == Result.enrolment_id)
+    .where(Result.current, Enrolment.state != EnrolmentState.ASSESSED),
     "a result stands unless it was superseded": select(Result.id).where(
         Result.current == (Result.state == ResultState.SUPERSEDED)
     ),
@@ -158,15 +162,30 @@ def _digests(session: Session) -> Iterator[Broken]:
 
 
 def _replays(session: Session) -> Iterator[Broken]:
-    for result in session.scalars(select(Result).where(Result.current)):
+    for result in session.scalars(select(Result)):
         if not replay(session, result=result):
             yield Broken("every result replays to its ledger", f"result:{result.id}")
+
+
+def _shown(session: Session) -> Iterator[Broken]:
+    for result in session.scalars(select(Result)):
+        outcome = json.loads(result.outcome)
+        if (str(result.score), result.proposed_grade) != (outcome["score"], outcome["grade"]):
+            yield Broken("a result shows what its ledger says", f"result:{result.id}")
+
+
+def _signatures(session: Session) -> Iterator[Broken]:
+    for signature, result in session.execute(select(Signature, Result).join(Result, Result.id == Signature.result_id)):
+        if signature.outcome_digest != outcome_digest(result):
+            yield Broken("a signature is of the outcome its result holds", f"signature:{signature.id}")
 
 
 COMPUTED: dict[str, Callable[[Session], Iterator[Broken]]] = {
     "the audit chain is whole": _chains,
     "a scheme version is what its digest says": _digests,
     "every result replays to its ledger": _replays,
+    "a result shows what its ledger says": _shown,
+    "a signature is of the outcome its result holds": _signatures,
 }
 
 

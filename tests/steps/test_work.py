@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from models import DueWork, Message
+from models import DueWork, Message, Person
 from review_flow.clock import now
 from review_flow.db import transaction
 from review_flow.rules.words import WorkKind
@@ -135,9 +135,8 @@ def test_a_lease_lost_rolls_the_effect_back_and_the_item_comes_back(engine: Engi
         again, token = token_of(take(session, "快"))
         assert again == work_id
         assert token != stale
-    with pytest.raises(LeaseLost) as lost, transaction(engine) as session:
-        session.add(Message(person_id=admin.id, kind="done", text="慢", created_at=now()))
-        work.finish(session, work_id=work_id, token=stale)
+    with pytest.raises(LeaseLost) as lost:
+        finish_with_effect(engine, admin, work_id=work_id, token=stale)
     assert (lost.value.status, str(lost.value)) == (409, "这项工作的租约已到期并由他人接手，本次结果作废。")
     with pytest.raises(LeaseLost), transaction(engine) as session:
         work.fail(session, work_id=work_id, token=stale, reason="慢")
@@ -148,6 +147,12 @@ def test_a_lease_lost_rolls_the_effect_back_and_the_item_comes_back(engine: Engi
         work.finish(session, work_id=work_id, token=token)
     with transaction(engine) as session:
         assert list(session.scalars(select(Message.text))) == ["快"]
+
+
+def finish_with_effect(engine: Engine, person: Person, *, work_id: int, token: str) -> None:
+    with transaction(engine) as session:
+        session.add(Message(person_id=person.id, kind="done", text="慢", created_at=now()))
+        work.finish(session, work_id=work_id, token=token)
 
 
 def test_a_lease_is_renewed_by_its_holder_only(session: Session, clock: Clock) -> None:

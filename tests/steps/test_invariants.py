@@ -1,0 +1,284 @@
+"""Every statement is shown to be one that can be broken: a lived-in round, one wrong row, and it is named."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event, text
+from sqlalchemy.orm import Session
+
+from models import Person
+from review_flow.db import make_engine, transaction
+from review_flow.rules.words import WorkKind
+from review_flow.steps import advance, appeals, faces, invariants, results, work
+from tests.cast import Clock, School
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A round with something of everything in it, and a database that takes any row."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("lived") / "review-flow.db"
+        migrated: Path = request.getfixturevalue("migrated_sqlite")
+        shutil.copy(migrated, path)
+        url = f"sqlite:///{path}"
+    else:
+        server = request.getfixturevalue("postgres")
+        url = server.url(server.database(request.getfixturevalue("migrated_postgres")))
+    strict = make_engine(url)
+    with transaction(strict) as session:
+        live(session)
+    with transaction(strict) as session:
+        assert invariants.broken(session) == []
+    strict.dispose()
+    loose = make_engine(url)
+    if request.param == "sqlite":
+        event.listen(loose, "connect", take_any_row)
+    yield loose
+    loose.dispose()
+
+
+def take_any_row(connection, _entry) -> None:
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+
+
+def live(session: Session) -> None:
+    clock = Clock()
+    school = School(session, teachers=4).open()
+    consenting = school.teachers[0]
+    faces.give_consent(session, actor=consenting)
+    faces.add_reference(session, actor=consenting, encoding=b"face", key=bytes(32))
+    for person in school.teachers:
+        school.ready(person)
+    for person in school.teachers:
+        school.seal(person, verdict="human" if person is consenting else "valid")
+    school.allocate()
+    for person in school.teachers:
+        school.do_reviews(person, mark="85")
+    for person in school.teachers:
+        school.submit(person)
+    for submission in school.seal(consenting):
+        school.vote(submission)
+    school.panel_marks()
+    advance.advance(session, round_=school.round)
+    made = school.compose()
+    results.confirm_all(session, actor=school.members[0], round_=school.round)
+    results.publish(session, actor=school.admin, round_=school.round)
+    clock.day(4, 20)
+    advance.advance(session, round_=school.round)
+    results.sign(session, actor=consenting, result=made[0])
+    appeal = appeals.file(session, actor=school.teachers[1], result=made[1], reason="请复核")
+    for hearer in school.hearers[:2]:
+        appeals.vote(session, actor=hearer, appeal=appeal, uphold=True, reason="确应变更", marks={"A1": "90"})
+    item = work.claim(session, kinds=list(WorkKind), worker="甲", lease=advance.LONGEST_PAUSE)
+    assert item is not None
+    assert item.lease_token is not None
+    work.finish(session, work_id=item.id, token=item.lease_token)
+    clock.stack.close()
+
+
+@dataclass(frozen=True)
+class Plant:
+    """The rows that will break the statement (a table, and a query of ids), and the wrong that is done to them."""
+
+    table: str
+    rows: str
+    wrong: str
+
+
+ANY = "SELECT min(id) FROM {}"
+ADMIN = "(SELECT id FROM person WHERE number = 'A01')"
+DONE = "SELECT min(id) FROM assignment WHERE submission_id IS NOT NULL AND state = 'done'"
+CURRENT = "SELECT min(id) FROM result WHERE current"
+GRADED = "SELECT min(id) FROM submission WHERE state = 'graded'"
+SIGNED = "SELECT id FROM result WHERE state = 'signed'"
+
+PLANTS: dict[str, list[Plant]] = {
+    "nobody reviews their own work": [
+        Plant("assignment", DONE, "UPDATE assignment SET reviewer_id = author_id WHERE id = :id"),
+    ],
+    "an assignment knows its work's author": [
+        Plant("assignment", DONE, f"UPDATE assignment SET author_id = {ADMIN} WHERE id = :id"),
+    ],
+    "nobody reviews a work twice": [
+        Plant(
+            "assignment",
+            DONE,
+            "UPDATE assignment SET reviewer_id = (SELECT reviewer_id FROM assignment WHERE id = :id) WHERE id = "
+            "(SELECT max(id) FROM assignment WHERE submission_id = (SELECT submission_id FROM assignment WHERE id = :id))",
+        ),
+    ],
+    "a done assignment has its review": [
+        Plant("assignment", DONE, "DELETE FROM review WHERE assignment_id = :id"),
+        Plant("assignment", DONE, "UPDATE assignment SET state = 'lapsed' WHERE id = :id"),
+    ],
+    "nobody marks their own work": [
+        Plant("panel_mark", ANY.format("panel_mark"), "UPDATE panel_mark SET marker_id = author_id WHERE id = :id"),
+    ],
+    "nobody judges the validity of their own work": [
+        Plant(
+            "validity_vote", ANY.format("validity_vote"), "UPDATE validity_vote SET voter_id = author_id WHERE id = :id"
+        ),
+    ],
+    "nobody hears their own appeal": [
+        Plant(
+            "appeal_vote",
+            ANY.format("appeal_vote"),
+            "UPDATE appeal_vote SET voter_id = (SELECT appellant_id FROM appeal WHERE id = appeal_id) WHERE id = :id",
+        ),
+    ],
+    "nobody confirms their own grade": [
+        Plant(
+            "result",
+            CURRENT,
+            "UPDATE result SET confirmed_by_id = (SELECT person_id FROM enrolment WHERE id = enrolment_id) WHERE id = :id",
+        ),
+    ],
+    "a result is signed by its teacher": [
+        Plant("signature", ANY.format("signature"), f"UPDATE signature SET person_id = {ADMIN} WHERE id = :id"),
+    ],
+    "an assessed teacher has one standing result": [
+        Plant("enrolment", ANY.format("enrolment"), "UPDATE result SET current = false WHERE enrolment_id = :id"),
+        Plant(
+            "enrolment",
+            "SELECT enrolment_id FROM result WHERE NOT current",
+            "UPDATE result SET current = true WHERE enrolment_id = :id",
+        ),
+    ],
+    "a standing result is an assessed teacher's": [
+        Plant(
+            "result",
+            CURRENT,
+            "UPDATE enrolment SET state = 'selected' WHERE id = (SELECT enrolment_id FROM result WHERE id = :id)",
+        ),
+    ],
+    "a result stands unless it was superseded": [
+        Plant("result", CURRENT, "UPDATE result SET state = 'superseded' WHERE id = :id"),
+        Plant("result", "SELECT id FROM result WHERE NOT current", "UPDATE result SET state = 'final' WHERE id = :id"),
+    ],
+    "a published grade was confirmed": [
+        Plant("result", CURRENT, "UPDATE result SET grade = NULL WHERE id = :id"),
+    ],
+    "a signed result has its signature": [Plant("result", SIGNED, "DELETE FROM signature WHERE result_id = :id")],
+    "a submission belongs to its enrolment's person and round": [
+        Plant("submission", GRADED, f"UPDATE submission SET author_id = {ADMIN} WHERE id = :id"),
+        Plant("submission", GRADED, "UPDATE submission SET round_id = 77 WHERE id = :id"),
+    ],
+    "an exempt teacher hands nothing in": [
+        Plant(
+            "submission",
+            "SELECT id FROM submission WHERE enrolment_id = (SELECT min(id) FROM enrolment) ORDER BY id",
+            "UPDATE enrolment SET state = 'exempt', exempt_reason = '病休' "
+            "WHERE id = (SELECT enrolment_id FROM submission WHERE id = :id)",
+        ),
+    ],
+    "what is judged was found valid": [
+        Plant("submission", GRADED, "UPDATE submission SET valid = NULL WHERE id = :id"),
+        Plant("submission", GRADED, "UPDATE submission SET valid = false WHERE id = :id"),
+    ],
+    "an invalid work is marked so": [
+        Plant("submission", GRADED, "UPDATE submission SET state = 'invalid' WHERE id = :id"),
+        Plant("submission", GRADED, "UPDATE submission SET state = 'invalid', valid = NULL WHERE id = :id"),
+    ],
+    "what went forward has no rejected file": [
+        Plant("evidence", ANY.format("evidence"), "UPDATE evidence SET verdict = 'rejected' WHERE id = :id"),
+    ],
+    "a graded work has no missing mark": [
+        Plant(
+            "panel_mark", ANY.format("panel_mark"), "UPDATE panel_mark SET mark = NULL, marked_at = NULL WHERE id = :id"
+        ),
+    ],
+    "after the hand-in nothing is left a draft": [
+        Plant("submission", GRADED, "UPDATE submission SET state = 'draft' WHERE id = :id"),
+        Plant("submission", GRADED, "UPDATE submission SET state = 'sealed' WHERE id = :id"),
+    ],
+    "a face is kept only under a standing consent of its own person": [
+        Plant("reference_face", ANY.format("reference_face"), "UPDATE consent SET withdrawn_at = given_at"),
+        Plant("reference_face", ANY.format("reference_face"), f"UPDATE consent SET person_id = {ADMIN}"),
+    ],
+    "a running round keeps the scheme it froze": [
+        Plant("round", ANY.format("round"), "UPDATE round SET scheme_digest = 'abc' WHERE id = :id"),
+    ],
+    "work that is done is leased to nobody": [
+        Plant(
+            "due_work",
+            "SELECT id FROM due_work WHERE done_at IS NOT NULL",
+            "UPDATE due_work SET lease_token = 'abc', lease_until = due_at WHERE id = :id",
+        ),
+    ],
+    "a scheme version is what its digest says": [
+        Plant(
+            "scheme_version", ANY.format("scheme_version"), "UPDATE scheme_version SET digest = 'abc' WHERE id = :id"
+        ),
+    ],
+    "every result replays to its ledger": [
+        Plant("result", CURRENT, "UPDATE result SET outcome = replace(outcome, '85.00', '86.00') WHERE id = :id"),
+        Plant(
+            "result",
+            "SELECT id FROM result WHERE NOT current",
+            "UPDATE result SET record = replace(record, '85.00', '86.00') WHERE id = :id",
+        ),
+    ],
+    "a result shows what its ledger says": [
+        Plant("result", CURRENT, "UPDATE result SET score = 860000 WHERE id = :id"),
+        Plant("result", CURRENT, "UPDATE result SET proposed_grade = '合格' WHERE id = :id"),
+    ],
+    "a signature is of the outcome its result holds": [
+        Plant("signature", ANY.format("signature"), "UPDATE signature SET outcome_digest = 'abc' WHERE id = :id"),
+    ],
+}
+CHAIN = "the audit chain is whole"
+
+
+def loosen(session: Session) -> None:
+    """Take away what the database itself would refuse; the test's rollback brings it back."""
+    for index in ("uq_assignment_live_submission", "uq_result_current"):
+        session.execute(text(f"DROP INDEX {index}"))
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(text("DROP TRIGGER audit_event_no_update"))
+        return
+    session.execute(text("SET LOCAL session_replication_role = replica"))  # no foreign keys, no triggers
+    checks = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
+    for table, name in session.execute(text(checks)).all():
+        session.execute(text(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"'))
+
+
+@pytest.mark.parametrize(
+    ("statement", "plant"),
+    [(statement, plant) for statement, plants in PLANTS.items() for plant in plants],
+    ids=[f"{statement} {n}" for statement, plants in PLANTS.items() for n in range(len(plants))],
+)
+def test_a_wrong_row_is_named(lived: Engine, statement: str, plant: Plant) -> None:
+    with Session(lived) as session:
+        ids = list(session.scalars(text(plant.rows)))
+        assert ids, "there is such a row to spoil"
+        loosen(session)
+        session.execute(text(plant.wrong), {"id": ids[0]} if ":id" in plant.wrong else {})
+        found = [one.row for one in invariants.broken(session) if one.statement == statement]
+        session.rollback()
+    assert found == [f"{plant.table}:{number}" for number in ids]
+
+
+def test_a_wrong_event_is_named(lived: Engine) -> None:
+    with Session(lived) as session:
+        loosen(session)
+        session.execute(text("UPDATE audit_event SET deed = 'x' WHERE number = 2"))
+        school = session.scalars(text("SELECT id FROM organization")).one()
+        found = invariants.broken(session)
+        session.rollback()
+    assert found == [invariants.Broken(CHAIN, f"organization:{school} event 2 (content)")]
+
+
+def test_every_statement_is_shown_to_be_breakable() -> None:
+    assert {*PLANTS, CHAIN} == {*invariants.STATEMENTS, *invariants.COMPUTED}
+    assert not invariants.STATEMENTS.keys() & invariants.COMPUTED.keys()
+
+
+def test_an_empty_database_breaks_nothing(session: Session) -> None:
+    assert session.query(Person).count() == 0
+    assert invariants.broken(session) == []
