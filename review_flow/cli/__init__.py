@@ -1,0 +1,105 @@
+"""`review-flow`: parses, calls a step, prints.
+
+The parts are imported when they are asked for, so `--help` and `scheme …` start at once and need no database.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from review_flow.i18n import LANGUAGES, _, language, say
+
+# Command → the module that has it, and its help. Where the module is named as the command, all of it is meant.
+PARTS = {
+    "scheme": ("scheme", _("考核方案：列出、查看、检查、试算（不需要数据库）")),
+    "evidence": ("evidence", _("证据文件：自动检查（不需要数据库）")),
+    "school": ("school", _("学校：建立、采用方案、人员、回避")),
+    "sheet": ("sheet", _("表格：模板与导入（名单、学时、考勤、加分）")),
+    "round": ("round", _("考核轮次：建立、开放、进展、公示、归档")),
+    "teacher": ("teacher", _("教师：自测、选学、交证据、查看与签收结果")),
+    "review": ("review", _("互评：任务、评审表、提交")),
+    "panel": ("panel", _("考核组：有效性、评分、定等、申诉复核")),
+    "export": ("export", _("导出：考核结果表与归档")),
+    "verify": ("operate", _("核验归档文件，逐份重算")),
+    "check": ("operate", _("核对数据库里必须成立的每一条")),
+    "doctor": ("operate", _("体检：设置、数据库、待办工作、字体、Prefect、人脸模型")),
+    "resume": ("operate", _("重新尝试被搁置的工作")),
+    "migrate": ("operate", _("建立或升级数据库")),
+    "work": ("operate", _("处理到期的工作（常驻）")),
+    "demo": ("operate", _("演示：一所学校走完一轮考核")),
+}
+
+
+class Parts(TyperGroup):
+    """Knows its commands by name and help, and loads the one that is called."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command to list: its name, and its help in the reader's language."""
+        found = super().get_command(ctx, cmd_name)
+        if found is not None:
+            found.help = say(PARTS[cmd_name][1])
+        return found
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command itself."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and _loaded(str(name)), rest
+
+
+def _loaded(name: str) -> Any:
+    module = PARTS[name][0]
+    whole: Any = typer.main.get_group(importlib.import_module(f"review_flow.cli.{module}").app)
+    return _translated(whole if module == name else whole.commands[name])
+
+
+def _translated(command: Any) -> Any:
+    """Say every help of a command and its parts in the reader's language."""
+    for one in (command, *command.params):
+        if getattr(one, "help", None):
+            one.help = say(one.help)
+    for part in getattr(command, "commands", {}).values():
+        _translated(part)
+    return command
+
+
+def _choose_language(chosen: str | None) -> str | None:
+    if chosen is not None:
+        if chosen not in LANGUAGES:
+            raise typer.BadParameter(say(_("可选 {languages}"), languages="、".join(LANGUAGES)))
+        language.set(chosen)
+    return chosen
+
+
+app = typer.Typer(
+    cls=Parts,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(help=_("校本应用考核：互评与证据核验。"))
+def root(
+    lang: Annotated[
+        str | None, typer.Option(help=_("语言：zh 或 en"), callback=_choose_language, is_eager=True)
+    ] = None,
+) -> None:
+    """Stand for what all commands share."""
+
+
+def _listed() -> None:
+    """Nothing: `Parts` loads the command itself."""
+
+
+for _name in PARTS:
+    app.command(_name, cls=TyperCommand)(_listed)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="review-flow")

@@ -1,0 +1,198 @@
+"""`review-flow doctor`: looks an installation over, each part by itself, so that one fault doesn't hide another."""
+
+from __future__ import annotations
+
+import importlib.util
+import stat
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select, text
+
+from models import Consent, DueWork, ReferenceFace
+from review_flow.cli.common import local
+from review_flow.cli.refusals import explained
+from review_flow.db import engine_for, settings, transaction
+from review_flow.i18n import _, say
+from review_flow.migrate import is_current
+from review_flow.steps import work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+OPEN_TO_OTHERS = 0o077
+FACE_MODELS = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
+
+
+class Health(Enum):
+    """How a part is: fine, worth a look, or to be mended."""
+
+    GOOD = "good"
+    NOTE = "note"
+    BAD = "bad"
+
+
+SIGNS = {Health.GOOD: "✓", Health.NOTE: "!", Health.BAD: "✗"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was seen of one part."""
+
+    name: str
+    title: str
+    health: Health
+    text: str
+
+
+def examined() -> list[Found]:
+    """Examine every part. A part that fails says so itself; without settings or database the rest can't be asked."""
+    found: list[Found] = []
+    for name, (title, look) in PARTS.items():
+        seen = list(_seen(name, title, look))
+        found += seen
+        if name in NEEDED and any(one.health is Health.BAD for one in seen):
+            break
+    return found
+
+
+def _seen(name: str, title: str, look: Callable[[], Iterable[tuple[Health, str]]]) -> Iterable[Found]:
+    try:
+        for health, sentence in look():
+            yield Found(name, title, health, sentence)
+    except Exception as error:  # noqa: BLE001 - whatever a part does, the others are looked at
+        answer = explained(error)
+        yield Found(name, title, Health.BAD, answer.text if answer else f"{type(error).__name__}: {error}")
+
+
+def _settings() -> Iterable[tuple[Health, str]]:
+    chosen = settings()
+    yield Health.GOOD, say(_("家目录 {home}，时区 {zone}"), home=chosen.home, zone=chosen.time_zone)
+
+
+def _home() -> Iterable[tuple[Health, str]]:
+    home = settings().home
+    if not home.exists():
+        yield Health.NOTE, say(_("{home}还没有建立，第一次使用时建立"), home=home)
+        return
+    secrets = home / "secrets"
+    wide = [one for one in (home, secrets, *secrets.glob("*")) if one.exists() and _is_wide(one)]
+    for one in wide:
+        mode = f"{stat.S_IMODE(one.stat().st_mode):o}"
+        yield Health.BAD, say(_("{path}的权限是 {mode}，别人也能读；请运行 chmod go-rwx {path}"), path=one, mode=mode)
+    if not wide:
+        yield Health.GOOD, say(_("只有本用户可读写"))
+
+
+def _is_wide(path: Path) -> bool:
+    return bool(path.stat().st_mode & OPEN_TO_OTHERS)
+
+
+def _database() -> Iterable[tuple[Health, str]]:
+    chosen = settings()
+    if chosen.database_url is None and not (chosen.home / "review-flow.db").exists():
+        yield Health.BAD, say(_("还没有建立，请运行 review-flow migrate"))
+        return
+    engine = engine_for(chosen.database)
+    with engine.connect() as connection:
+        postgres = engine.dialect.name == "postgresql"
+        version = connection.scalar(text("SHOW server_version" if postgres else "SELECT sqlite_version()"))
+    kind = "PostgreSQL" if postgres else "SQLite"
+    if is_current(engine):
+        yield Health.GOOD, say(_("{kind} {version}，结构是最新的"), kind=kind, version=version)
+    else:
+        yield (
+            Health.BAD,
+            say(_("{kind} {version}，结构不是最新的，请运行 review-flow migrate"), kind=kind, version=version),
+        )
+
+
+def _due() -> Iterable[tuple[Health, str]]:
+    with transaction() as session:
+        due = {kind.value: count for kind, count in work.due_kinds(session).items()}
+        oldest = session.scalar(
+            select(func.min(DueWork.due_at)).where(DueWork.done_at.is_(None), DueWork.parked_at.is_(None))
+        )
+    if due:
+        names = "、".join(f"{kind} {count}" for kind, count in due.items())
+        yield (
+            Health.NOTE,
+            say(_("到期未做：{names}（最早 {oldest}）；请运行 review-flow work"), names=names, oldest=local(oldest)),
+        )
+    else:
+        yield Health.GOOD, say(_("没有到期未做的工作"))
+
+
+def _parked() -> Iterable[tuple[Health, str]]:
+    with transaction() as session:
+        parked = list(session.scalars(select(DueWork).where(DueWork.parked_at.is_not(None)).order_by(DueWork.id)))
+    for one in parked:
+        yield (
+            Health.BAD,
+            say(
+                _("{kind} {subject} 已搁置：{reason}。排除后运行 review-flow resume {id}"),
+                kind=one.kind.value,
+                subject=one.subject_id,
+                reason=one.parked_reason,
+                id=one.id,
+            ),
+        )
+    if not parked:
+        yield Health.GOOD, say(_("没有被搁置的工作"))
+
+
+def _fonts() -> Iterable[tuple[Health, str]]:
+    from review_flow.evidence.contact_sheet import chinese_font
+
+    path = chinese_font()
+    if path is None:
+        yield Health.NOTE, say(_("没有中文字体，画面一览图用英文；Debian：apt-get install fonts-noto-cjk"))
+    else:
+        yield Health.GOOD, str(path)
+
+
+def _prefect() -> Iterable[tuple[Health, str]]:
+    from flows.server import reachable
+
+    url = reachable(settings())
+    if url is not None:
+        yield Health.GOOD, say(_("在 {url} 应答"), url=url)
+    elif settings().prefect_api_url is not None:
+        yield Health.BAD, say(_("{url} 没有应答；到期的工作等着，不会丢"), url=settings().prefect_api_url)
+    else:
+        yield Health.NOTE, say(_("内置服务没有在运行；review-flow work 会启动它"))
+
+
+def _faces() -> Iterable[tuple[Health, str]]:
+    spec = importlib.util.find_spec("face_recognition_models")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    lacking = [name for name in FACE_MODELS if not any((Path(one) / "models" / name).is_file() for one in folders)]
+    if lacking:
+        yield Health.BAD, say(_("缺少人脸模型：{names}"), names="、".join(lacking))
+    else:
+        yield Health.GOOD, say(_("人脸模型齐备"))
+
+
+def _consents() -> Iterable[tuple[Health, str]]:
+    with transaction() as session:
+        standing = session.scalar(select(func.count()).select_from(Consent).where(Consent.withdrawn_at.is_(None)))
+        kept = session.scalar(
+            select(func.count()).select_from(ReferenceFace).where(ReferenceFace.encrypted.is_not(None))
+        )
+    yield Health.GOOD, say(_("{standing}人同意，保存着{kept}份加密特征"), standing=standing, kept=kept)
+
+
+PARTS: dict[str, tuple[str, Callable[[], Iterable[tuple[Health, str]]]]] = {
+    "settings": (_("设置"), _settings),
+    "home": (_("家目录"), _home),
+    "fonts": (_("字体"), _fonts),
+    "face_models": (_("人脸模型"), _faces),
+    "prefect": (_("Prefect"), _prefect),
+    "database": (_("数据库"), _database),
+    "due": (_("到期工作"), _due),
+    "parked": (_("搁置工作"), _parked),
+    "consents": (_("人脸同意"), _consents),
+}
+NEEDED = {"settings", "database"}

@@ -1,0 +1,129 @@
+"""What an operator does: check, doctor, resume, migrate, work, verify, and the demonstration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from models import DueWork
+from review_flow import cli
+from review_flow.cli import common
+from review_flow.cli.common import REFUSED, Desk, ready_engine, run_deed
+from review_flow.cli.demo import demo
+from review_flow.db import engine_for, settings
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.migrate import upgrade
+
+app = typer.Typer()
+AsJson = common.AsJson
+NOBODY: dict[str, Any] = {"acting": None, "school": None}
+"""These deeds are the operator's, who owns the machine: no person of a school acts."""
+
+
+@app.command(help=cli.PARTS["check"][1])
+def check(as_json: AsJson = False) -> None:
+    """Check every invariant; status 1 and the rows where one doesn't hold."""
+    run_deed(_check, {**NOBODY, "as_json": as_json}, {})
+
+
+def _check(desk: Desk) -> None:
+    from review_flow.steps import invariants
+
+    found = invariants.broken(desk.session)
+    desk.status = REFUSED if found else 0
+    rows = [{"statement": one.statement, "row": one.row} for one in found]
+    every = len(invariants.STATEMENTS) + len(invariants.COMPUTED)
+    lines = common.aligned(rows, {"row": _("行"), "statement": _("不成立的陈述")}) if rows else []
+    last = say(_("{count}行不符。"), count=len(rows)) if rows else say(_("{count}条陈述全部成立。"), count=every)
+    desk.show({"ok": not rows, "statements": every, "broken": rows}, [*lines, last])
+
+
+@app.command(help=cli.PARTS["doctor"][1])
+def doctor(as_json: AsJson = False) -> None:
+    """Look the installation over; status 1 where something has to be mended."""
+    run_deed(_doctor, {**NOBODY, "as_json": as_json}, {})
+
+
+def _doctor(desk: Desk) -> None:
+    from review_flow.cli.doctor import SIGNS, Health, examined
+
+    found = examined()
+    desk.status = REFUSED if any(one.health is Health.BAD for one in found) else 0
+    rows = [{"name": one.name, "health": one.health.value, "text": one.text} for one in found]
+    desk.show(rows, [f"{SIGNS[one.health]} {say(one.title)}：{one.text}" for one in found])
+
+
+@app.command(help=cli.PARTS["resume"][1])
+def resume(
+    ids: Annotated[list[int], typer.Argument(help=_("编号（见 doctor）"))],
+    as_json: AsJson = False,
+) -> None:
+    """Let parked work be tried again."""
+    run_deed(_resume, {**NOBODY, "as_json": as_json}, {"ids": ids})
+
+
+def _resume(desk: Desk, ids: list[int]) -> None:
+    from review_flow.steps import work
+
+    for key in ids:
+        item = desk.session.get(DueWork, key)
+        if item is None or item.parked_at is None:
+            raise NotFound(what=say(_("被搁置的工作")), key=key)
+        work.resume(desk.session, work_id=key)
+    desk.done(_("已重新排队：{ids}。"), ids="、".join(map(str, ids)))
+
+
+@app.command(help=cli.PARTS["migrate"][1])
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the database to the schema of this version."""
+    run_deed(_migrate, {**NOBODY, "as_json": as_json}, {})
+
+
+def _migrate(desk: Desk) -> None:
+    engine = engine_for(settings().database)
+    if settings().database_url is None:
+        engine = ready_engine()
+    upgrade(engine)
+    desk.done(_("数据库已是最新：{place}。"), place=engine.url.render_as_string(hide_password=True))
+
+
+@app.command(help=cli.PARTS["work"][1])
+def work(
+    until_idle: Annotated[bool, typer.Option("--until-idle", help=_("做完到期的工作就结束"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Do what is due, until stopped."""
+    run_deed(_work, {**NOBODY, "as_json": as_json}, {"until_idle": until_idle})
+
+
+def _work(desk: Desk, *, until_idle: bool) -> None:
+    ready_engine()
+    chosen = settings()  # before flows: what is wrong with the settings is said by name
+    from flows.worker import work as work_on
+
+    work_on(chosen, until_idle=until_idle)
+    desk.done(_("已停止。"))
+
+
+@app.command(help=cli.PARTS["verify"][1])
+def verify(
+    archive: Annotated[Path, typer.Argument(help=_("归档 zip"))],
+    as_json: AsJson = False,
+) -> None:
+    """Verify an archive without a database; status 1 and what doesn't hold."""
+    run_deed(_verify, {**NOBODY, "as_json": as_json}, {"archive": archive})
+
+
+def _verify(desk: Desk, archive: Path) -> None:
+    from review_flow.steps.exports_verify import verify as verified
+
+    problems = verified(archive)
+    desk.status = REFUSED if problems else 0
+    whole = say(_("归档完整：校验和、审计链和每一份结果的重算全部一致。"))
+    desk.show({"ok": not problems, "problems": problems}, problems or [whole])
+
+
+app.command(help=cli.PARTS["demo"][1])(demo)

@@ -1,0 +1,198 @@
+"""`review-flow panel …`: validity, marks, contested records, grades, appeals."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import select
+
+from models import Adjustment, Appeal, AppealVote, Enrolment, Person, Result, Submission
+from review_flow import cli
+from review_flow.cli import common, forms
+from review_flow.cli.common import Desk
+from review_flow.cli.refusals import Misuse
+from review_flow.cli.teacher import KINDS
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.steps import adjustments, appeals, panel, results, standing, validity
+
+app = typer.Typer(help=cli.PARTS["panel"][1], no_args_is_help=True)
+command = partial(common.command, app)
+Work = Annotated[int, typer.Argument(help=_("成果编号"))]
+Number = Annotated[str, typer.Argument(help=_("工号"))]
+Reason = Annotated[str, typer.Option(help=_("理由"))]
+
+
+def _work(desk: Desk, key: int) -> Submission:
+    return desk.of_the_round(Submission, key, _("成果"))
+
+
+@command(_("列出等我处理的事"))
+def tasks(desk: Desk) -> None:
+    """List what waits for the actor on the panel."""
+    found = standing.agenda(desk.session, person=desk.actor, round_=desk.round)
+    rows: list[dict[str, object]] = []
+    for kind, works in (("mark", found.marks), ("validity", found.validity)):
+        rows += [{"kind": kind, "id": one.id, "what": one.ability} for one in works]
+    for fact in found.adjustments:
+        what = say(_("{kind}，异议：{reason}"), kind=say(KINDS[fact.kind]), reason=fact.contest_reason)
+        rows.append({"kind": "decide", "id": fact.id, "what": what})
+    for result in found.results:
+        number = _person(desk, result.enrolment_id).number
+        what = say(
+            _("{number}：{score}分，拟定{grade}"), number=number, score=result.score, grade=result.proposed_grade
+        )
+        rows.append({"kind": "confirm", "id": result.id, "what": what})
+    rows += [{"kind": "hear", "id": one.id, "what": one.reason} for one in found.appeals]
+    for row in rows:
+        row["kind_zh"] = say(DEEDS[str(row["kind"])])
+    desk.table(rows, {"kind_zh": _("事项"), "id": _("编号"), "what": _("内容")}, empty=_("现在没有等您处理的事。"))
+
+
+DEEDS = {
+    "mark": _("评分"),
+    "validity": _("有效性认定"),
+    "decide": _("处理异议"),
+    "confirm": _("定等"),
+    "hear": _("申诉复核"),
+}
+
+
+def _person(desk: Desk, enrolment_id: int) -> Person:
+    return desk.session.get_one(Person, desk.session.get_one(Enrolment, enrolment_id).person_id)
+
+
+@command(_("打印一张空评分表（JSON）"))
+def form(desk: Desk, work: Work) -> None:
+    """Print an empty form for a work that the actor was asked to mark."""
+    blank = forms.empty(desk, _to_judge(desk, work, marks_only=True))
+    desk.show(blank, [common.as_json_text(blank)])
+
+
+@command(_("把要看的文件拷到一个文件夹"))
+def files(desk: Desk, work: Work, folder: Annotated[Path, typer.Argument(help=_("文件夹"))]) -> None:
+    """Copy the files of a work that waits for the actor."""
+    made = forms.copied(desk, _to_judge(desk, work), folder)
+    desk.show([str(path) for path in made], map(str, made))
+
+
+def _to_judge(desk: Desk, key: int, *, marks_only: bool = False) -> Submission:
+    """Return a work that waits for the actor; nobody sees others."""
+    found = standing.agenda(desk.session, person=desk.actor, round_=desk.round)
+    for one in found.marks if marks_only else [*found.marks, *found.validity]:
+        if one.id == key:
+            return one
+    raise panel.NotAsked
+
+
+@command(_("认定有效性：有没有教师本人影像，能不能确定为本人制作"), name="validity")
+def validity_(
+    desk: Desk,
+    work: Work,
+    visible: Annotated[bool, typer.Option("--visible/--hidden", help=_("有／没有教师本人影像"))],
+    own: Annotated[bool, typer.Option("--own/--not-own", help=_("能／不能确定为本人制作"))],
+    reason: Annotated[str, typer.Option(help=_("理由（认为无效时必填）"))] = "",
+) -> None:
+    """Say whether the evidence is valid."""
+    found = _work(desk, work)
+    validity.vote(
+        desk.session, actor=desk.actor, submission=found, teacher_visible=visible, own_work=own, reason=reason
+    )
+    desk.done(_("已记下您的认定，成果{id}现在是“{state}”。"), id=work, state=say(found.state.label))
+
+
+@command(_("提交填好的评分表"))
+def mark(desk: Desk, work: Work, form: Annotated[Path, typer.Argument(help=_("评分表 JSON"))]) -> None:
+    """Mark a work."""
+    given = panel.mark(desk.session, actor=desk.actor, submission=_work(desk, work), form=forms.filled(form))
+    desk.done(_("已评分，{mark}分。"), mark=given.mark)
+
+
+@command(_("由候补接替不能评分的人（管理员）"))
+def substitute(desk: Desk, work: Work, number: Number) -> None:
+    """Let somebody from the reserve step in."""
+    panel.substitute(desk.session, actor=desk.actor, submission=_work(desk, work), missing=desk.person(number))
+    desk.done(_("已由候补接替{number}。"), number=number)
+
+
+@command(_("处理对扣分记录的异议"))
+def decide(
+    desk: Desk,
+    adjustment: Annotated[int, typer.Argument(help=_("记录编号"))],
+    stands: Annotated[bool, typer.Option("--stands/--struck", help=_("维持／撤销"))],
+    reason: Reason,
+) -> None:
+    """Decide a contested record."""
+    fact = desk.session.get(Adjustment, adjustment)
+    if fact is None or desk.session.get_one(Enrolment, fact.enrolment_id).round_id != desk.round.id:
+        raise NotFound(what=say(_("扣分记录")), key=adjustment)
+    adjustments.decide(desk.session, actor=desk.actor, adjustment=fact, stands=stands, reason=reason)
+    desk.done(_("已维持。") if stands else _("已撤销。"))
+
+
+@command(_("定等：逐人确认，或写明理由降一等"))
+def confirm(
+    desk: Desk,
+    number: Annotated[str | None, typer.Argument(help=_("工号"))] = None,
+    everybody: Annotated[bool, typer.Option("--all", help=_("确认全部拟定等级"))] = False,
+    lower_to: Annotated[str | None, typer.Option(help=_("降为哪一等"))] = None,
+    reason: Annotated[str | None, typer.Option(help=_("降等理由"))] = None,
+) -> None:
+    """Confirm grades."""
+    if everybody == (number is not None):
+        raise Misuse(why=say(_("请给出工号，或用 --all")))
+    if number is None:
+        count = results.confirm_all(desk.session, actor=desk.actor, round_=desk.round)
+        desk.done(_("已定等{count}人。"), count=count)
+        return
+    found = results.current(desk.session, enrolment=desk.enrolment(number))
+    if found is None:
+        raise NotFound(what=say(_("考核结果")), key=number)
+    results.confirm(desk.session, actor=desk.actor, result=found, lower_to=lower_to, reason=reason)
+    desk.done(_("{number}定为{grade}。"), number=number, grade=found.grade)
+
+
+@command(_("列出申诉"), name="appeals")
+def appeals_(desk: Desk) -> None:
+    """List the appeals that the actor may hear."""
+    found = standing.agenda(desk.session, person=desk.actor, round_=desk.round).appeals
+    rows = [_appeal(desk, one) for one in found]
+    titles = {"id": _("编号"), "number": _("工号"), "reason": _("理由"), "due": _("答复期限"), "votes": _("已复核")}
+    desk.table(rows, titles, empty=_("没有等您复核的申诉。"))
+
+
+def _appeal(desk: Desk, one: Appeal) -> dict[str, Any]:
+    said = desk.session.scalars(select(AppealVote.id).where(AppealVote.appeal_id == one.id)).all()
+    number = desk.session.get_one(Person, _enrolment_of(desk, one).person_id).number
+    return {"id": one.id, "number": number, "reason": one.reason, "due": one.due_at, "votes": len(said)}
+
+
+@command(_("复核申诉：成立（给出新的评分），或维持"))
+def hear(
+    desk: Desk,
+    appeal: Annotated[int, typer.Argument(help=_("申诉编号"))],
+    uphold: Annotated[bool, typer.Option("--uphold/--dismiss", help=_("成立／维持原结果"))],
+    reason: Reason,
+    marks: Annotated[list[str] | None, typer.Option("--mark", help=_("复核分，如 A1=85，可给多项"))] = None,
+) -> None:
+    """Hear an appeal."""
+    found = desk.session.get(Appeal, appeal)
+    if found is None or _enrolment_of(desk, found).round_id != desk.round.id:
+        raise NotFound(what=say(_("申诉")), key=appeal)
+    given = dict(_pair(text) for text in marks or [])
+    appeals.vote(desk.session, actor=desk.actor, appeal=found, uphold=uphold, reason=reason, marks=given)
+    desk.done(_("已记下您的复核意见。"))
+
+
+def _enrolment_of(desk: Desk, appeal: Appeal) -> Enrolment:
+    return desk.session.get_one(Enrolment, desk.session.get_one(Result, appeal.result_id).enrolment_id)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    ability, equals, mark_ = text.partition("=")
+    if not equals:
+        raise Misuse(why=say(_("--mark 应写成 A1=85")))
+    return ability.strip(), mark_.strip()

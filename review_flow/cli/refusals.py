@@ -1,0 +1,113 @@
+"""Every "no" as a sentence and an exit status: the steps' refusals, wrong settings, files and databases that fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from alembic.util import CommandError
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+
+from review_flow.errors import Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import IllegalMoveError
+from review_flow.schemes.document import SchemeInvalid
+from review_flow.settings import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REFUSED, MISUSE = 1, 2
+
+
+class Misuse(Refusal):
+    """The command was called wrongly: exit status 2."""
+
+    status, text = 400, _("{why}。")
+
+
+class NotMigrated(Refusal):
+    """A database server's schema is changed only when the operator says so."""
+
+    status, text = 409, _("数据库的结构不是这个版本的，请先备份，再运行 review-flow migrate。")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said of an error: a stable code, a sentence, the exit status."""
+
+    code: str
+    text: str
+    status: int = REFUSED
+
+
+def explained(error: Exception) -> Answer | None:
+    """Return what to say of an error; None for a fault of the program, which keeps its traceback."""
+    return next((say_it(error) for kind, say_it in ANSWERS.items() if isinstance(error, kind)), None)
+
+
+def _scheme(error: SchemeInvalid) -> Answer:
+    return Answer(error.code, "\n".join(map(str, error.mistakes)))
+
+
+def _refusal(error: Refusal) -> Answer:
+    return Answer(error.code, str(error), MISUSE if isinstance(error, Misuse) else REFUSED)
+
+
+def _settings(error: ValidationError) -> Answer:
+    wrong = (
+        f"{PREFIX}{str(one['loc'][0]).upper()}（{one['msg'].removeprefix('Value error, ')}）"
+        for one in error.errors()
+        if one["loc"]
+    )
+    return Answer("settings", say(_("设置有误：{names}"), names="；".join(wrong)), MISUSE)
+
+
+def _unreadable_setting(error: SettingsError) -> Answer:
+    name = str(error).partition('"')[2].partition('"')[0]
+    return Answer("settings", say(_("设置有误：{names}"), names=f"{PREFIX}{name.upper()}"), MISUSE)
+
+
+def _database_url(_error: ArgumentError) -> Answer:
+    return Answer("settings", say(_("设置有误：{names}"), names=f"{PREFIX}DATABASE_URL"), MISUSE)
+
+
+def _migration(error: CommandError) -> Answer:
+    return Answer("migration", say(_("数据库的结构与这个版本不合：{why}"), why=error))
+
+
+def _twice(_error: IntegrityError) -> Answer:
+    return Answer("conflict", say(_("与已有的记录冲突，没有保存。")))
+
+
+def _database(error: DBAPIError) -> Answer:
+    return Answer("database", say(_("数据库出错：{why}"), why=str(error.orig).strip().partition("\n")[0]))
+
+
+def _move(error: IllegalMoveError) -> Answer:
+    return Answer(
+        "illegal-move",
+        say(_("现在是“{now}”，不能变为“{then}”。"), now=say(error.source.label), then=say(error.target.label)),
+    )
+
+
+def _file(error: OSError) -> Answer:
+    return Answer("file", say(_("文件读不到或写不进去：{path}（{why}）"), path=error.filename, why=error.strerror))
+
+
+# From the narrowest kind to the widest: the first that fits answers.
+ANSWERS: dict[type[Exception], Callable[..., Answer]] = {
+    SchemeInvalid: _scheme,
+    Refusal: _refusal,
+    SettingsError: _unreadable_setting,
+    ValidationError: _settings,
+    ArgumentError: _database_url,
+    NoSuchModuleError: _database_url,
+    CommandError: _migration,
+    IntegrityError: _twice,
+    DBAPIError: _database,
+    IllegalMoveError: _move,
+    OSError: _file,
+}

@@ -1,0 +1,139 @@
+"""`review-flow school …`: found it, adopt and publish a scheme, see its people, declare conflicts."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from sqlalchemy import select
+
+from models import Person, Role, Workshop
+from review_flow import cli
+from review_flow import schemes as scheme_files
+from review_flow.cli import common
+from review_flow.cli.common import Desk, day
+from review_flow.i18n import _, say
+from review_flow.steps import people, schemes
+
+if TYPE_CHECKING:
+    from models import SchemeVersion
+
+app = typer.Typer(help=cli.PARTS["school"][1], no_args_is_help=True)
+command = partial(common.command, app, of_round=False)
+SchemeId = Annotated[str, typer.Argument(help=_("方案编号"))]
+Number = Annotated[str, typer.Argument(help=_("工号"))]
+
+
+@command(_("建立学校和第一位管理员"))
+def found(
+    desk: Desk,
+    name: Annotated[str, typer.Argument(help=_("学校名称"))],
+    admin_number: Annotated[str, typer.Option(help=_("管理员工号"))],
+    admin_name: Annotated[str, typer.Option(help=_("管理员姓名"))],
+) -> None:
+    """Make a school and its first administrator."""
+    people.found_school(desk.session, name=name, admin_number=admin_number, admin_name=admin_name)
+    desk.done(_("已建立学校“{name}”，管理员{admin}。"), name=name, admin=admin_number)
+
+
+@command(_("采用一个方案（自带的编号或自己的 YAML 文件），成为本校草案"))
+def adopt(
+    desk: Desk,
+    scheme: Annotated[str, typer.Argument(help=_("方案编号，或 YAML 文件"))],
+    effective_from: Annotated[date, typer.Option(parser=day, help=_("启用日期，如 2026-03-01"))],
+    reason: Annotated[str | None, typer.Option(help=_("修订理由（修订已有方案时必填）"))] = None,
+) -> None:
+    """Adopt a scheme as the school's draft."""
+    version = schemes.adopt(
+        desk.session,
+        actor=desk.actor,
+        organization_id=desk.organization.id,
+        scheme=scheme_files.load(scheme),
+        effective_from=effective_from,
+        reason=reason,
+    )
+    left = len(_open(version))
+    sentence = _("已采用{scheme}第{version}版，还有{left}项本校待确认。")
+    desk.done(sentence, scheme=version.scheme_id, version=version.version, left=left)
+
+
+@command(_("列出“本校待确认”，并确认其中几项或全部"))
+def confirm(
+    desk: Desk,
+    scheme: SchemeId,
+    unknowns: Annotated[list[str] | None, typer.Argument(help=_("要确认的事项编号"))] = None,
+    everything: Annotated[bool, typer.Option("--all", help=_("全部确认"))] = False,
+) -> None:
+    """List what the school has to confirm, and tick it."""
+    version = schemes.newest(desk.session, organization_id=desk.organization.id, scheme_id=scheme)
+    rows = _open(version)
+    ticked = [str(row["id"]) for row in rows] if everything else unknowns or []
+    for unknown in ticked:
+        schemes.confirm(desk.session, actor=desk.actor, version=version, unknown_id=unknown)
+    for row in rows:
+        row["confirmed"] = say(_("已确认")) if row["id"] in ticked else say(_("待确认"))
+    titles = {"id": _("编号"), "text": _("事项"), "values": _("现行默认值"), "confirmed": _("状态")}
+    desk.table(rows, titles, empty=_("没有待确认的事项。"))
+
+
+def _open(version: SchemeVersion) -> list[dict[str, object]]:
+    scheme = schemes.scheme_of(version)
+    return [
+        {
+            "id": unknown.id,
+            "text": unknown.text_zh,
+            "values": [f"{path}={value}" for path, value in scheme.in_force(unknown).items()],
+        }
+        for unknown in scheme.unconfirmed()
+        if unknown.id not in version.confirmed
+    ]
+
+
+@command(_("发布方案：此后不再改动，可用于考核轮次"))
+def publish(desk: Desk, scheme: SchemeId) -> None:
+    """Publish the newest version of a scheme."""
+    version = schemes.newest(desk.session, organization_id=desk.organization.id, scheme_id=scheme)
+    schemes.publish(desk.session, actor=desk.actor, version=version)
+    desk.done(_("已发布{scheme}第{version}版。"), scheme=scheme, version=version.version)
+
+
+@command(_("列出本校人员、角色和工作坊"), name="people")
+def people_(desk: Desk) -> None:
+    """List the school's people; only the administrator."""
+    people.require_admin(desk.session, actor=desk.actor, organization_id=desk.organization.id)
+    roles: dict[int, list[str]] = {}
+    for role in desk.session.scalars(
+        select(Role).where(Role.organization_id == desk.organization.id).order_by(Role.id)
+    ):
+        roles.setdefault(role.person_id, []).append(say(people.ROLE_NAMES[role.kind]))
+    found = desk.session.execute(
+        select(Person, Workshop.name)
+        .outerjoin(Workshop, Workshop.id == Person.workshop_id)
+        .where(Person.organization_id == desk.organization.id)
+        .order_by(Person.number)
+    )
+    rows = [
+        {
+            "number": person.number,
+            "name": person.name,
+            "subject": person.subject,
+            "stage": person.stage,
+            "workshop": workshop,
+            "roles": roles.get(person.id, []),
+            "active": person.active,
+        }
+        for person, workshop in found
+    ]
+    titles = {"number": _("工号"), "name": _("姓名"), "subject": _("学科"), "workshop": _("工作坊"), "roles": _("角色")}
+    desk.table(rows, titles, empty=_("还没有人员。"))
+
+
+@command(_("登记回避：两人互不评审"))
+def conflict(desk: Desk, one: Number, other: Number, reason: Annotated[str, typer.Option(help=_("理由"))]) -> None:
+    """Declare that two people may not judge each other."""
+    people.declare_conflict(
+        desk.session, actor=desk.actor, one=desk.person(one), other=desk.person(other), reason=reason
+    )
+    desk.done(_("已登记回避：{one}与{other}。"), one=one, other=other)

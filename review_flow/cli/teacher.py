@@ -1,0 +1,293 @@
+"""`review-flow teacher …`: a teacher's way through a round."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from sqlalchemy import select
+
+from models import Adjustment, Enrolment, Evidence, Finding, Result
+from review_flow import cli
+from review_flow.cli import common
+from review_flow.cli.common import REFUSED, Desk
+from review_flow.cli.round import codes
+from review_flow.db import settings
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.outside.storage import keep, storage_at
+from review_flow.rules.verdict import Verdict
+from review_flow.rules.words import AdjustmentKind, AdjustmentState
+from review_flow.steps import adjustments, appeals, enrolments, evidence, faces, results, standing, submissions
+
+if TYPE_CHECKING:
+    from models import Submission
+
+app = typer.Typer(help=cli.PARTS["teacher"][1], no_args_is_help=True)
+command = partial(common.command, app)
+Ability = Annotated[str, typer.Argument(help=_("微能力，如 A1"))]
+KINDS = {
+    AdjustmentKind.LATE_MATERIAL: _("迟交"),
+    AdjustmentKind.LATE_ARRIVAL: _("迟到"),
+    AdjustmentKind.ABSENCE: _("旷到"),
+    AdjustmentKind.AWARD: _("加分"),
+}
+ADJUSTED = {
+    AdjustmentState.NOTIFIED: _("已告知"),
+    AdjustmentState.CONTESTED: _("有异议"),
+    AdjustmentState.CONFIRMED: _("维持"),
+    AdjustmentState.STRUCK: _("已撤销"),
+}
+VERDICTS = {None: _("等待检查"), Verdict.VALID: _("通过"), Verdict.HUMAN: _("请人工查看"), Verdict.REJECTED: _("退回")}
+SIGNS = {True: "✓", False: "✗", None: "?"}
+
+
+@command(_("我现在到了哪一步、还要做什么"))
+def status(desk: Desk) -> None:
+    """Say where the teacher stands and what is left to do."""
+    enrolment = desk.enrolment()
+    works = [_work(desk, one) for one in enrolments.submissions_of(desk.session, enrolment=enrolment)]
+    credited = {key: str(hours) for key, hours in enrolments.hours_of(desk.session, enrolment=enrolment).items()}
+    facts = [_adjustment(one) for one in _adjustments(desk, enrolment)]
+    result = results.current(desk.session, enrolment=enrolment)
+    waits = standing.waits_for(desk.session, person=desk.actor, round_=desk.round)
+    data = {
+        "round": desk.round.name,
+        "phase": desk.round.phase.value,
+        "state": enrolment.state.value,
+        "hours": credited,
+        "abilities": works,
+        "adjustments": facts,
+        "result": result and {"state": result.state.value, "grade": result.grade},
+        "todo": [one.why for one in waits],
+    }
+    lines = [f"{desk.round.name}  {say(desk.round.phase.label)}  {desk.actor.name}：{say(enrolment.state.label)}"]
+    lines += [say(_("学时：{hours}"), hours="、".join(f"{key} {hours}" for key, hours in credited.items()))] * bool(
+        credited
+    )
+    for work in works:
+        lines.append(f"{work['ability']}  {work['state_zh']}")
+        lines += [f"  {file['slot']}  {file['file']}  {file['verdict_zh']}" for file in work["files"]]
+        lines += [f"    · {text}" for file in work["files"] for text in file["findings"]]
+    lines += [say(_("记录{id}：{on} {kind}（{state}）{proof}"), **fact) for fact in facts]
+    lines += [say(_("结果：{state}"), state=say(result.state.label))] if result else []
+    lines += [say(_("要做：{why}"), why=one.why) for one in waits] or [say(_("现在没有要您做的事。"))]
+    desk.show(data, lines)
+
+
+def _work(desk: Desk, work: Submission) -> dict[str, Any]:
+    files = evidence.standing_evidence(desk.session, submission=work)
+    return {
+        "id": work.id,
+        "ability": work.ability,
+        "state": work.state.value,
+        "state_zh": say(work.state.label),
+        "files": [_file(desk, one) for one in files],
+    }
+
+
+def _file(desk: Desk, one: Evidence) -> dict[str, Any]:
+    findings = select(Finding.text).where(Finding.evidence_id == one.id).order_by(Finding.position)
+    verdict = Verdict(one.verdict.value) if one.verdict else None
+    return {
+        "id": one.id,
+        "slot": one.slot,
+        "file": one.file_name,
+        "verdict": verdict and verdict.value,
+        "verdict_zh": say(VERDICTS[verdict]),
+        "findings": list(desk.session.scalars(findings)),
+    }
+
+
+def _adjustments(desk: Desk, enrolment: Enrolment) -> list[Adjustment]:
+    mine = select(Adjustment).where(Adjustment.enrolment_id == enrolment.id).order_by(Adjustment.id)
+    return list(desk.session.scalars(mine))
+
+
+def _adjustment(one: Adjustment) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "on": one.happened_on.isoformat(),
+        "kind": say(KINDS[one.kind]),
+        "state": say(ADJUSTED[one.state]),
+        "proof": one.proof,
+        "points": one.points,
+    }
+
+
+@command(_("我已阅读考核方案"))
+def acknowledge(desk: Desk) -> None:
+    """Record that the plan was read."""
+    enrolments.acknowledge(desk.session, actor=desk.actor, enrolment=desk.enrolment())
+    desk.done(_("已记录：您已阅读方案。"))
+
+
+@command(_("我已完成自测"))
+def self_test(desk: Desk) -> None:
+    """Record that the self-test was done."""
+    enrolments.self_test(desk.session, actor=desk.actor, enrolment=desk.enrolment())
+    desk.done(_("已记录：您已完成自测。"))
+
+
+@command(_("选择微能力"))
+def choose(desk: Desk, abilities: Annotated[str, typer.Argument(help=_("如 A1,A3,A5"))]) -> None:
+    """Choose the abilities."""
+    chosen = codes(abilities)
+    enrolments.choose(desk.session, actor=desk.actor, enrolment=desk.enrolment(), abilities=chosen)
+    desk.done(_("已选择{abilities}。"), abilities="、".join(chosen))
+
+
+@command(_("用另一项微能力替换被认定无效的一项"))
+def replace(desk: Desk, old: Ability, new: Ability) -> None:
+    """Take another ability in the place of an invalid one."""
+    enrolments.replace(desk.session, actor=desk.actor, enrolment=desk.enrolment(), old=old, new=new)
+    desk.done(_("已将{old}换成{new}。"), old=old, new=new)
+
+
+@command(_("提交一个证据文件"))
+def add(
+    desk: Desk,
+    ability: Ability,
+    slot: Annotated[str, typer.Argument(help=_("证据项"))],
+    file: Annotated[Path, typer.Argument(help=_("文件"))],
+    replaces: Annotated[int | None, typer.Option(help=_("取代哪个文件（编号）"))] = None,
+) -> None:
+    """Hang a file on a slot."""
+    stored = keep(storage_at(settings().storage), file)
+    work = desk.own(ability)
+    older = next((one for one in evidence.standing_evidence(desk.session, submission=work) if one.id == replaces), None)
+    if replaces is not None and older is None:
+        raise NotFound(what=say(_("文件")), key=replaces)
+    added = evidence.add_evidence(
+        desk.session,
+        actor=desk.actor,
+        submission=work,
+        slot=slot,
+        file_name=file.name,
+        stored=stored,
+        replaces=older,
+    )
+    desk.done(_("已收下{file}，编号{id}，等待检查。"), file=file.name, id=added.id)
+
+
+@command(_("封存一项成果，此后同事可以评审"))
+def seal(
+    desk: Desk,
+    ability: Ability,
+    own_work: Annotated[bool, typer.Option("--own-work", help=_("我声明全部证据由本人制作"))] = False,
+) -> None:
+    """Seal the evidence of an ability."""
+    submissions.seal(desk.session, actor=desk.actor, submission=desk.own(ability), own_work=own_work)
+    desk.done(_("{ability}已封存。"), ability=ability)
+
+
+@command(_("互评完成后，把封存的成果提交考核组"))
+def submit(desk: Desk, ability: Ability) -> None:
+    """Send a sealed work forward."""
+    submissions.submit(desk.session, actor=desk.actor, submission=desk.own(ability))
+    desk.done(_("{ability}已提交。"), ability=ability)
+
+
+@command(_("我的考核结果，逐行说明依据"))
+def result(desk: Desk) -> None:
+    """Show the result with its whole ledger."""
+    found = _result(desk)
+    outcome = json.loads(found.outcome)
+    grade = found.grade or say(_("{grade}（待考核组确认）"), grade=found.proposed_grade)
+    lines = [f"{grade}  {found.score}  {say(found.state.label)}"]
+    lines += [say(_("考核组降等理由：{reason}"), reason=found.lowered_reason)] if found.lowered_reason else []
+    lines += ["", *(f"{SIGNS[gate['passed']]} {gate['text']}" for gate in outcome["gates"]), ""]
+    lines += [
+        f"{line['points']:>8} {line['running']:>8}  {line['text']}  [{line['rule']}]" for line in outcome["ledger"]
+    ]
+    facts = {"version": found.version, "state": found.state.value, "confirmed_grade": found.grade}
+    desk.show({**outcome, **facts, "lowered_reason": found.lowered_reason}, lines)
+
+
+def _result(desk: Desk) -> Result:
+    found = results.current(desk.session, enrolment=desk.enrolment())
+    if found is None:
+        raise NotFound(what=say(_("考核结果")), key=desk.actor.number)
+    return found
+
+
+@command(_("签收考核结果（不影响申诉）"))
+def sign(desk: Desk, comment: Annotated[str | None, typer.Option(help=_("意见"))] = None) -> None:
+    """Sign the result."""
+    results.sign(desk.session, actor=desk.actor, result=_result(desk), comment=comment)
+    desk.done(_("已签收。"))
+
+
+@command(_("对考核结果提出申诉"))
+def appeal(
+    desk: Desk,
+    reason: Annotated[str, typer.Option(help=_("申诉理由"))],
+    accepted_by: Annotated[str | None, typer.Option(help=_("逾期时，受理的管理员工号"))] = None,
+    late_reason: Annotated[str | None, typer.Option(help=_("逾期受理的理由"))] = None,
+) -> None:
+    """File an appeal against the standing result."""
+    filed = appeals.file(
+        desk.session,
+        actor=desk.actor,
+        result=_result(desk),
+        reason=reason,
+        accepted_late_by=desk.person(accepted_by) if accepted_by else None,
+        late_reason=late_reason,
+    )
+    desk.done(_("申诉已受理，编号{id}，{due}前答复。"), id=filed.id, due=common.local(filed.due_at))
+
+
+@command(_("对一条扣分记录提出异议"))
+def contest(
+    desk: Desk,
+    adjustment: Annotated[int, typer.Argument(help=_("记录编号（见 teacher status）"))],
+    reason: Annotated[str, typer.Option(help=_("理由"))],
+) -> None:
+    """Say why a recorded fact is wrong."""
+    mine = {one.id: one for one in _adjustments(desk, desk.enrolment())}
+    if adjustment not in mine:
+        raise NotFound(what=say(_("您的扣分记录")), key=adjustment)
+    adjustments.contest(desk.session, actor=desk.actor, adjustment=mine[adjustment], reason=reason)
+    desk.done(_("已记下异议，处理之前这条记录不计分。"))
+
+
+@command(_("单独同意用参照照片自动核对本人出镜"), of_round=False)
+def consent(desk: Desk) -> None:
+    """Give the separate consent to face matching."""
+    faces.give_consent(desk.session, actor=desk.actor)
+    desk.done(_("已记录您的同意：只在本校机器上比对，特征加密保存，申诉期结束即销毁；可随时用 withdraw-consent 撤回。"))
+
+
+@command(_("撤回同意：特征立即销毁，改由人工核对，不受任何影响"), of_round=False)
+def withdraw_consent(desk: Desk) -> None:
+    """Withdraw the consent; the encodings are destroyed."""
+    faces.withdraw_consent(desk.session, actor=desk.actor)
+    desk.done(_("已撤回，特征已销毁。"))
+
+
+@command(_("登记参照照片（照片本身不保存）"), of_round=False)
+def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("本人的照片"))]) -> None:
+    """Enrol reference photos; says of each that can't be used why."""
+    from review_flow.evidence.faces import to_bytes
+    from review_flow.evidence.sandbox import Sandbox
+
+    if faces.standing_consent(desk.session, person_id=desk.actor.id) is None:
+        raise faces.NoConsent  # before anybody's face is looked at
+    desk.pause()
+    for photo in photos:
+        photo.open("rb").close()
+    with Sandbox() as box:
+        enrolled = [(photo, box.enrol(photo)) for photo in photos]
+    rows: list[dict[str, object]] = []
+    for photo, found in enrolled:
+        if found.encoding is not None:
+            encoding, key = to_bytes(found.encoding), settings().face_key()
+            faces.add_reference(desk.session, actor=desk.actor, encoding=encoding, key=key)
+        problems = [problem.text for problem in found.problems]
+        taken = say(_("已登记")) if found.encoding is not None else say(_("不能用"))
+        rows.append({"photo": str(photo), "ok": found.encoding is not None, "state": taken, "problems": problems})
+    desk.status = 0 if all(row["ok"] for row in rows) else REFUSED
+    desk.table(rows, {"photo": _("照片"), "state": _("结果"), "problems": _("说明")}, empty=_("没有照片。"))

@@ -1,0 +1,292 @@
+"""Where a round stands: how many of what are in which state, who is waited for, and why. Reads, changes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from models import (
+    Adjustment,
+    Appeal,
+    Assignment,
+    Enrolment,
+    Evidence,
+    PanelMark,
+    Person,
+    Result,
+    Round,
+    Submission,
+    ValidityVote,
+)
+from review_flow.errors import Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.duty import remaining
+from review_flow.rules.grading import gates_at
+from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, State, SubmissionState
+from review_flow.rules.words import AdjustmentState, AppealState, EvidenceState, SeatKind
+from review_flow.steps.appeals import require_hearer
+from review_flow.steps.duty import duty
+from review_flow.steps.evidence import missing
+from review_flow.steps.facts import record_of
+from review_flow.steps.panel import asked_of
+from review_flow.steps.people import SEAT_NAMES, conflicting_with, has_seat
+from review_flow.steps.results import results_of
+from review_flow.steps.reviews import UNDONE, participants
+from review_flow.steps.rounds import obstacles, round_scheme
+from review_flow.steps.validity import VOTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
+
+    from review_flow.rules.scheme import Scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something that has not happened yet: who it waits for (a person, or a group by its name), why, until when."""
+
+    who: str
+    why: str
+    person: Person | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What a person may do on a round's panel now."""
+
+    marks: list[Submission]
+    validity: list[Submission]
+    adjustments: list[Adjustment]
+    results: list[Result]
+    appeals: list[Appeal]
+
+
+def counts(session: Session, *, round_: Round) -> dict[str, dict[State, int]]:
+    """Return how many enrolments, submissions and standing results are in each state, in the order of the states."""
+    of_round = select(Enrolment.id).where(Enrolment.round_id == round_.id)
+    found: dict[str, dict[State, int]] = {}
+    asked: tuple[tuple[str, type[State], Any, Any], ...] = (
+        ("enrolments", EnrolmentState, Enrolment.state, Enrolment.round_id == round_.id),
+        ("submissions", SubmissionState, Submission.state, Submission.round_id == round_.id),
+        ("results", ResultState, Result.state, Result.enrolment_id.in_(of_round) & Result.current),
+    )
+    for name, states, state, where in asked:
+        rows: dict[Any, int] = dict(session.execute(select(state, func.count()).where(where).group_by(state)).all())
+        found[name] = {one: rows[one] for one in states if one in rows}
+    return found
+
+
+def waits(session: Session, *, round_: Round) -> list[Wait]:
+    """Return everything the round waits for, the teachers' part first; before it opens, what stands in its way."""
+    if round_.phase is RoundPhase.SETUP:
+        return [Wait(say(_("校级管理员")), why) for why in obstacles(session, round_=round_)]
+    return [
+        *_teachers(session, round_=round_),
+        *_reviewers(session, round_=round_),
+        *_markers(session, round_=round_),
+        *_contested(session, round_=round_),
+        *_results(session, round_=round_),
+    ]
+
+
+def waits_for(session: Session, *, person: Person, round_: Round) -> list[Wait]:
+    """Return what the round waits for from one person."""
+    return [one for one in waits(session, round_=round_) if one.person is not None and one.person.id == person.id]
+
+
+EARLY = {
+    EnrolmentState.REGISTERED: _("还没有阅读方案"),
+    EnrolmentState.INFORMED: _("还没有完成自测"),
+    EnrolmentState.SELF_TESTED: _("还没有选择微能力"),
+}
+
+
+def _teachers(session: Session, *, round_: Round) -> Iterator[Wait]:
+    scheme = round_scheme(session, round_=round_)
+    works: dict[int, list[Submission]] = defaultdict(list)
+    for work in session.scalars(select(Submission).where(Submission.round_id == round_.id).order_by(Submission.id)):
+        works[work.enrolment_id].append(work)
+    files: dict[int, list[Evidence]] = defaultdict(list)
+    for file in session.scalars(
+        select(Evidence)
+        .join(Submission, Submission.id == Evidence.submission_id)
+        .where(Submission.round_id == round_.id, Evidence.state != EvidenceState.SUPERSEDED)
+        .order_by(Evidence.id)
+    ):
+        files[file.submission_id].append(file)
+    for enrolment in participants(session, round_=round_):
+        person = session.get_one(Person, enrolment.person_id)
+        if round_.phase is RoundPhase.OPEN and enrolment.state in EARLY:
+            yield Wait(person.name, say(EARLY[enrolment.state]), person, round_.hard_close_at)
+        for work in works[enrolment.id]:
+            yield from _work(session, scheme, round_, enrolment, person, work, files[work.id])
+
+
+def _work(
+    session: Session,
+    scheme: Scheme,
+    round_: Round,
+    enrolment: Enrolment,
+    person: Person,
+    work: Submission,
+    files: list[Evidence],
+) -> Iterator[Wait]:
+    """Say what one work waits for; names and ids, so that somebody can see to it."""
+    what = say(_("{ability}（成果{id}）"), ability=work.ability, id=work.id)
+    match work.state:
+        case SubmissionState.DRAFT:
+            problems = missing(scheme, submission=work, evidence=files)
+            why = say(_("还不能封存：{problems}"), problems="；".join(problems)) if problems else say(_("还没有封存"))
+            yield Wait(person.name, f"{what}{why}", person, round_.hard_close_at)
+        case SubmissionState.CORRECTING:
+            yield Wait(person.name, say(_("{what}待补正"), what=what), person, work.correction_due_at)
+        case SubmissionState.SEALED:
+            why = _before_submitting(session, scheme, enrolment, work)
+            yield Wait(person.name, f"{what}{why}", person, round_.hard_close_at)
+        case SubmissionState.SUBMITTED if any(file.state is EvidenceState.WAITING for file in files):
+            yield Wait(say(_("后台流程")), say(_("{what}的证据等待自动检查"), what=what))
+        case SubmissionState.SUBMITTED:
+            yield Wait(say(SEAT_NAMES[SeatKind.MEMBER]), say(_("{what}等待有效性认定"), what=what))
+
+
+def _before_submitting(session: Session, scheme: Scheme, enrolment: Enrolment, work: Submission) -> str:
+    owed, done = duty(session, submission=work)
+    left = remaining(owed, given=done)
+    if left:
+        return say(_("已封存，还差{left}次互评才能提交"), left=left)
+    gates = gates_at(scheme, record_of(session, enrolment=enrolment), when="submit")
+    closed = [gate.text for gate in gates if gate.passed is False]
+    if closed:
+        return say(_("已封存，还不能提交：{problems}"), problems="；".join(closed))
+    return say(_("已封存，可以提交了"))
+
+
+def _reviewers(session: Session, *, round_: Round) -> Iterator[Wait]:
+    rows = session.execute(
+        select(Person, func.count(), func.min(Assignment.lease_until))
+        .join(Assignment, Assignment.reviewer_id == Person.id)
+        .where(Assignment.round_id == round_.id, Assignment.state.in_(UNDONE))
+        .group_by(*Person.__table__.columns)
+        .order_by(Person.number)
+    )
+    for person, count, until in rows:
+        yield Wait(person.name, say(_("{count}份互评没有完成"), count=count), person, until)
+
+
+def _markers(session: Session, *, round_: Round) -> Iterator[Wait]:
+    rows = session.execute(
+        select(Person, func.count(), func.min(PanelMark.due_at))
+        .join(PanelMark, PanelMark.marker_id == Person.id)
+        .join(Submission, Submission.id == PanelMark.submission_id)
+        .where(Submission.round_id == round_.id, PanelMark.mark.is_(None), PanelMark.released_at.is_(None))
+        .group_by(*Person.__table__.columns)
+        .order_by(Person.number)
+    )
+    for person, count, until in rows:
+        yield Wait(person.name, say(_("{count}份成果没有评分"), count=count), person, until)
+
+
+def _contested(session: Session, *, round_: Round) -> Iterator[Wait]:
+    for one in _open_adjustments(session, round_=round_):
+        yield Wait(say(SEAT_NAMES[SeatKind.MEMBER]), say(_("扣分记录{id}的异议没有处理"), id=one.id))
+
+
+def _open_adjustments(session: Session, *, round_: Round) -> list[Adjustment]:
+    return list(
+        session.scalars(
+            select(Adjustment)
+            .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
+            .where(Enrolment.round_id == round_.id, Adjustment.state == AdjustmentState.CONTESTED)
+            .order_by(Adjustment.id)
+        )
+    )
+
+
+def _results(session: Session, *, round_: Round) -> Iterator[Wait]:
+    standing = results_of(session, round_=round_)
+    composed = sum(one.state is ResultState.COMPOSED for one in standing)
+    if composed:
+        yield Wait(say(SEAT_NAMES[SeatKind.MEMBER]), say(_("{count}份结果没有定等"), count=composed))
+    elif standing and round_.phase is RoundPhase.SCORING and len(standing) == len(participants(session, round_=round_)):
+        yield Wait(say(_("校级管理员")), say(_("结果已全部定等，可以公示")))
+    for one in standing:
+        if one.state is ResultState.TO_SIGN:
+            person = session.get_one(Person, session.get_one(Enrolment, one.enrolment_id).person_id)
+            yield Wait(person.name, say(_("还没有签收结果")), person, round_.sign_due_at)
+    for appeal in _open_appeals(session, round_=round_):
+        yield Wait(say(SEAT_NAMES[SeatKind.APPEAL]), say(_("申诉{id}没有复核"), id=appeal.id), until=appeal.due_at)
+
+
+def _open_appeals(session: Session, *, round_: Round) -> list[Appeal]:
+    return list(
+        session.scalars(
+            select(Appeal)
+            .join(Result, Result.id == Appeal.result_id)
+            .join(Enrolment, Enrolment.id == Result.enrolment_id)
+            .where(Enrolment.round_id == round_.id, Appeal.state == AppealState.FILED)
+            .order_by(Appeal.id)
+        )
+    )
+
+
+def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
+    """Return what waits for this person on the round's panel; empty lists for somebody without a seat."""
+    away = conflicting_with(session, person_id=person.id)
+    member = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
+    voter = has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS)
+    hearer = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.APPEAL])
+    return Agenda(
+        marks=asked_of(session, person=person, round_=round_),
+        validity=_to_judge(session, person=person, round_=round_, away=away) if voter else [],
+        adjustments=[
+            one
+            for one in (_open_adjustments(session, round_=round_) if member else [])
+            if person.id not in {one.recorded_by_id, session.get_one(Enrolment, one.enrolment_id).person_id}
+        ],
+        results=[
+            one
+            for one in (results_of(session, round_=round_) if member else [])
+            if one.state is ResultState.COMPOSED and session.get_one(Enrolment, one.enrolment_id).person_id != person.id
+        ],
+        appeals=[one for one in _open_appeals(session, round_=round_) if _may_hear(session, person, one)]
+        if hearer
+        else [],
+    )
+
+
+def _to_judge(session: Session, *, person: Person, round_: Round, away: set[int]) -> list[Submission]:
+    unchecked = select(Evidence.submission_id).where(Evidence.state == EvidenceState.WAITING)
+    said = select(ValidityVote.id).where(
+        ValidityVote.submission_id == Submission.id,
+        ValidityVote.voter_id == person.id,
+        ValidityVote.attempt == Submission.corrections,
+    )
+    return list(
+        session.scalars(
+            select(Submission)
+            .where(
+                Submission.round_id == round_.id,
+                Submission.state == SubmissionState.SUBMITTED,
+                Submission.author_id.not_in(away),
+                Submission.id.not_in(unchecked),
+                ~said.exists(),
+            )
+            .order_by(Submission.id)
+        )
+    )
+
+
+def _may_hear(session: Session, person: Person, appeal: Appeal) -> bool:
+    try:
+        enrolment = session.get_one(Enrolment, session.get_one(Result, appeal.result_id).enrolment_id)
+        require_hearer(session, actor=person, appeal=appeal, enrolment=enrolment)
+    except Refusal:
+        return False
+    return True
