@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 PREFIX = "REVIEW_FLOW_"
+KEY_BYTES = 32
 
 
 class FromFiles(PydanticBaseSettingsSource):
@@ -37,8 +38,17 @@ class FromFiles(PydanticBaseSettingsSource):
 
 
 def _known_zone(name: str) -> str:
-    ZoneInfo(name)
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError) as unknown:  # only a ValueError tells pydantic which setting is wrong
+        raise ValueError(f"no time zone {name!r}") from unknown
     return name
+
+
+def _hex_key(key: SecretStr) -> SecretStr:
+    if len(bytes.fromhex(key.get_secret_value())) != KEY_BYTES:
+        raise ValueError(f"not {2 * KEY_BYTES} hex digits")
+    return key
 
 
 class Settings(BaseSettings):
@@ -50,7 +60,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     prefect_api_url: str | None = None
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
-    encryption_key: SecretStr | None = None
+    encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
     message_urls: tuple[str, ...] = ()
     log_json: bool = False
@@ -79,8 +89,9 @@ class Settings(BaseSettings):
 
     def folder(self, name: str) -> Path:
         """Return a folder under the home, made with mode 0700 when missing."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)  # `parents` would give the home the default mode
         path = self.home / name
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.mkdir(exist_ok=True, mode=0o700)
         return path
 
     def secret(self, name: str) -> bytes:
