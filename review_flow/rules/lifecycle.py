@@ -127,6 +127,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         "数量与维度达标，在学校清单内",
         "指出缺少的维度",
     ),
+    Transition("T5", (_S.REPLACED,), _S.DRAFT, "教师", "从未封存，重新选择"),
     Transition("T6", (_S.DRAFT,), _S.SEALED, "教师", "学时达标", "不能提交；列出所缺学时"),
     Transition("T7", (_S.DRAFT, _S.CORRECTING), _S.SEALED, "教师", "证据项齐备", "迟交每次扣1分；截止后为未提交"),
     Transition("T8", (_S.DRAFT, _S.CORRECTING), _S.SEALED, "系统", "格式、时长、字数、数量合格", "退回并说明原因"),

@@ -14,6 +14,7 @@ from review_flow.rules.words import AdjustmentState, SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.messages import tell
 from review_flow.steps.people import require_seat
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def contest(session: Session, *, actor: Person, adjustment: Adjustment, reason: 
     enrolment = session.get_one(Enrolment, adjustment.enrolment_id)
     if enrolment.person_id != actor.id:
         raise NotAllowed(why=say(_("这是另一位教师的记录")))
+    round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     if not reason.strip():
         raise BadInput(field=say(_("理由")), problem=say(_("请写明异议的理由。")))
     if adjustment.state is not AdjustmentState.NOTIFIED:
@@ -49,7 +52,6 @@ def contest(session: Session, *, actor: Person, adjustment: Adjustment, reason: 
     if banded is not None:
         raise TooLateToContest
     adjustment.state, adjustment.contest_reason = AdjustmentState.CONTESTED, reason
-    round_ = session.get_one(Round, enrolment.round_id)
     enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=round_.id)
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="adjustment.contest", about=adjustment
@@ -60,6 +62,7 @@ def decide(session: Session, *, actor: Person, adjustment: Adjustment, stands: b
     """Let a contested fact stand, or strike it, with a reason: by a member of the panel who didn't record it."""
     enrolment = session.get_one(Enrolment, adjustment.enrolment_id)
     round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.MEMBER])
     if actor.id in {enrolment.person_id, adjustment.recorded_by_id}:
         raise NotAllowed(why=say(_("应回避本人或自己登记的记录")))

@@ -15,6 +15,7 @@ from review_flow.rules.selection import selection_problems
 from review_flow.steps import audit
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,7 @@ def _own(session: Session, *, actor: Person, enrolment: Enrolment) -> Round:
     if enrolment.person_id != actor.id:
         raise NotAllowed(why=say(_("这是另一位教师的参评")))
     round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN)
     return round_
 
@@ -153,8 +155,8 @@ def replace(session: Session, *, actor: Person, enrolment: Enrolment, old: str, 
     problems = selection_problems(scheme, scheme.catalogue, round_.abilities, wanted)
     if problems:
         raise Selection(problems="；".join(problem.text for problem in problems))
-    standing[old].state = move(standing[old].state, SubmissionState.REPLACED)
     made = _draft(session, enrolment=enrolment, ability=new)
+    standing[old].state = move(standing[old].state, SubmissionState.REPLACED)
     session.flush()
     audit.record(
         session,
@@ -176,7 +178,7 @@ def _draft(session: Session, *, enrolment: Enrolment, ability: str) -> Submissio
     if dropped is not None:
         if dropped.sealed_at is not None:
             raise CannotReplace(ability=ability, why=say(dropped.state.label))
-        dropped.state = SubmissionState.DRAFT
+        dropped.state = move(dropped.state, SubmissionState.DRAFT)
         return dropped
     made = Submission(
         enrolment_id=enrolment.id,
@@ -204,6 +206,7 @@ def exempt(session: Session, *, actor: Person, enrolment: Enrolment, reason: str
     """Leave a teacher out, with a reason, as long as nothing of theirs is sealed (T2)."""
     round_ = session.get_one(Round, enrolment.round_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SETUP, RoundPhase.OPEN)
     if not reason.strip():
         raise BadInput(field=say(_("免训原因")), problem=say(_("请写明原因。")))

@@ -15,6 +15,7 @@ from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.words import EvidenceState, VerdictKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def add_evidence(
     Raises NotEditable, UnknownSlot, WindowClosed.
     """
     round_ = require_author(session, actor=actor, submission=submission)
+    take_turn(session, organization_id=round_.organization_id)  # no file slips in beside the sealing
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     require_editable(round_, submission)
     slots = round_scheme(session, round_=round_).slots(submission.ability)

@@ -81,6 +81,9 @@ def create(
         raise UnpublishedScheme(version=version.version)
     if not opens_on <= submit_due_on <= hard_close_on:
         raise BadInput(field=say(_("日程")), problem=say(_("开放日不能晚于提交截止日，截止日不能晚于最终截止日。")))
+    taken = select(Round.id).where(Round.organization_id == version.organization_id, Round.name == name)
+    if session.scalars(taken).first() is not None:
+        raise BadInput(field=say(_("轮次名称")), problem=say(_("已有名为“{name}”的考核轮次。"), name=name))
     round_ = Round(
         organization_id=version.organization_id,
         scheme_version_id=version.id,
@@ -185,6 +188,8 @@ def enrol(session: Session, *, actor: Person, round_: Round, person: Person) -> 
     """Put a teacher into a round; once in, the same row is returned."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SETUP, RoundPhase.OPEN)
+    if person.organization_id != round_.organization_id:
+        raise BadInput(field=say(_("参评教师")), problem=say(_("{name}不是本校教师。"), name=person.name))
     standing = session.scalars(
         select(Enrolment).where(Enrolment.round_id == round_.id, Enrolment.person_id == person.id)
     ).first()
@@ -196,4 +201,6 @@ def enrol(session: Session, *, actor: Person, round_: Round, person: Person) -> 
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="enrolment.register", about=enrolment
     )
+    if round_.phase is RoundPhase.OPEN:  # those who come later are told as well
+        enqueue(session, kind=WorkKind.OPEN_ROUND, subject_id=round_.id)
     return enrolment

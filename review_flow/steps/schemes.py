@@ -15,6 +15,7 @@ from review_flow.rules.lifecycle import SchemeState, move
 from review_flow.rules.scheme import Scheme
 from review_flow.steps import audit
 from review_flow.steps.people import require_admin
+from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
     from datetime import date
@@ -65,31 +66,27 @@ def adopt(
     effective_from: date,
     reason: str | None = None,
 ) -> SchemeVersion:
-    """Take a scheme into the school as a draft; a second one of the same id amends the first, with a reason.
+    """Take a scheme into the school as a draft; one whose id was published before amends that, with a reason.
 
-    Raises AmendmentRefused where the predecessor's lock or the missing reason forbids it (001-A-05/06, X-46).
+    Raises AmendmentRefused where the published one's lock or the missing reason forbids it (001-A-05/06, X-46).
+    A draft locks nothing: nobody was assessed by it.
     """
     require_admin(session, actor=actor, organization_id=organization_id)
-    predecessor = session.scalars(
-        select(SchemeVersion)
-        .where(SchemeVersion.organization_id == organization_id, SchemeVersion.scheme_id == scheme.id)
-        .order_by(SchemeVersion.version.desc())
-        .limit(1)
-    ).first()
-    if predecessor is not None and predecessor.effective_from is not None:
-        why = amendment_refusal(
-            scheme_of(predecessor),
-            scheme,
-            effective_from=predecessor.effective_from,
-            on=now().astimezone(SCHOOL_ZONE).date(),
-            reason=reason or "",
+    take_turn(session, organization_id=organization_id)
+    earlier = list(
+        session.scalars(
+            select(SchemeVersion)
+            .where(SchemeVersion.organization_id == organization_id, SchemeVersion.scheme_id == scheme.id)
+            .order_by(SchemeVersion.version.desc())
         )
-        if why:
-            raise AmendmentRefused(why=why)
+    )
+    in_force = next((one for one in earlier if one.state is not SchemeState.DRAFT), None)
+    if in_force is not None:
+        _require_amendable(in_force, scheme, effective_from=effective_from, reason=reason or "")
     version = SchemeVersion(
         organization_id=organization_id,
         scheme_id=scheme.id,
-        version=predecessor.version + 1 if predecessor else 1,
+        version=earlier[0].version + 1 if earlier else 1,
         digest=scheme.digest,
         document=dict(scheme.document),
         state=SchemeState.DRAFT,
@@ -103,6 +100,18 @@ def adopt(
         session, organization_id=organization_id, actor=actor, deed="scheme.adopt", about=version, digest=version.digest
     )
     return version
+
+
+def _require_amendable(in_force: SchemeVersion, scheme: Scheme, *, effective_from: date, reason: str) -> None:
+    since = in_force.effective_from
+    assert since is not None  # `adopt` always dates a version
+    why = amendment_refusal(
+        scheme_of(in_force), scheme, effective_from=since, on=now().astimezone(SCHOOL_ZONE).date(), reason=reason
+    )
+    if why is None and effective_from < since:  # dated back, it would shorten its own lock
+        why = say(_("修订版的生效日不能早于现行版的生效日{since}。"), since=since.isoformat())
+    if why:
+        raise AmendmentRefused(why=why)
 
 
 def confirm(session: Session, *, actor: Person, version: SchemeVersion, unknown_id: str) -> None:
