@@ -9,11 +9,12 @@ from prefect import flow
 
 from flows.drain import Done, Item, Record, drain
 from flows.installation import sandbox, storage
-from flows.showing import Link, Markdown, Shown
+from flows.showing import Markdown
 from models import Evidence, Submission
 from review_flow.db import settings, transaction
 from review_flow.evidence.faces import from_bytes
 from review_flow.outside.storage import keep
+from review_flow.rules.verdict import PICTURED
 from review_flow.rules.words import WorkKind
 from review_flow.steps import evidence, faces, submissions
 
@@ -41,12 +42,13 @@ def handle(item: Item) -> Record:
             name=wanted.file_name,
             sheet=True,
         )
-    sheet_key = keep(storage(), report.sheet).key if report.sheet else None
+    pictured = report.sheet and report.media.get("kind") in PICTURED
+    sheet_key = keep(storage(), report.sheet).key if pictured and report.sheet else None
 
     def record(session: Session) -> Done:
         row = session.get_one(Evidence, item.subject_id)
         submissions.record_check(session, evidence=row, report=report.as_json(), sheet_key=sheet_key)
-        return Done(shown=_verdict(item, report, sheet_key))
+        return Done(shown=[_verdict(item, report, sheet_key)])
 
     return record
 
@@ -55,16 +57,13 @@ def _nothing(_session: Session) -> None:
     """Record nothing: there was nothing left to do."""
 
 
-def _verdict(item: Item, report: Report, sheet_key: str | None) -> Sequence[Shown]:
-    """Show verdict, presence, finding codes and cost: no name, no face."""
+def _verdict(item: Item, report: Report, sheet_key: str | None) -> Markdown:
+    """Show verdict, presence, finding codes, cost, and where the contact sheet lies: no name, no face."""
     codes = ", ".join(finding.code for finding in report.findings) or "-"
     cost = ", ".join(f"{name} {value}" for name, value in report.cost.items())
-    text = f"**{report.verdict}** · present: {report.present} · findings: {codes} · {cost}"
-    shown: list[Shown] = [Markdown(f"verdict-{item.subject_id}", text)]
-    if sheet_key:
-        url = (settings().storage / sheet_key).as_uri()
-        shown.append(Link(f"contact-sheet-{item.subject_id}", url, "contact sheet"))
-    return shown
+    sheet = f" · [contact sheet]({(settings().storage / sheet_key).as_uri()})" if sheet_key else ""
+    text = f"**{report.verdict}** · present: {report.present} · findings: {codes} · {cost}{sheet}"
+    return Markdown(f"verdict-{item.subject_id}", text)
 
 
 def tags_of(session: Session, item: Item) -> Sequence[str]:

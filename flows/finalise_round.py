@@ -11,6 +11,7 @@ from flows.drain import Done, Item, Record, drain
 from flows.showing import Table
 from models import Enrolment, Round
 from review_flow.db import transaction
+from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.words import WorkKind
 from review_flow.steps import results, reviews
 from review_flow.steps.work import enqueue
@@ -38,6 +39,9 @@ def handle(item: Item) -> Record:
 def _compose(enrolment_id: int) -> dict[str, object] | None:
     with transaction() as session:
         enrolment = session.get_one(Enrolment, enrolment_id)
+        standing = results.current(session, enrolment=enrolment)
+        if standing is not None and standing.state is not ResultState.COMPOSED:
+            return None
         if results.open_ends(session, enrolment=enrolment):
             return None
         result = results.compose(session, enrolment=enrolment)

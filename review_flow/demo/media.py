@@ -8,17 +8,21 @@ the person visible in chosen spans only. Everything is drawn from a seed: the sa
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 Pixels = NDArray[np.uint8]
 PEOPLE = ("grace", "eileen")
+HEADS = {"grace": (90, 20, 430, 360), "eileen": (120, 0, 330, 210)}  # squares of the portraits, in px
 FPS = 12
 SENTENCE = "本节课围绕学习目标设计活动，用技术支持学情分析、课堂导入、讲授与总结，并根据学生反馈及时调整教学。"
 
@@ -54,10 +58,10 @@ def _eileen() -> Image.Image:
 def reference_photos(person: str, folder: Path) -> list[Path]:
     """Write three photos of a person that differ in crop, light and angle; returns their paths."""
     whole = portrait(person)
-    head = whole.crop((0, 0, whole.width, min(whole.height, round(whole.width * 0.9))))
+    head = whole.crop(HEADS[person]).resize((640, 640), Image.Resampling.LANCZOS)
     variants = (
-        head.resize((round(head.width * 1.3), round(head.height * 1.3)), Image.Resampling.LANCZOS),
-        ImageEnhance.Brightness(ImageOps.mirror(whole)).enhance(0.82),
+        head,
+        ImageEnhance.Brightness(ImageOps.mirror(head.crop((40, 0, 640, 600)))).enhance(0.82),
         ImageEnhance.Contrast(head.rotate(5, Image.Resampling.BICUBIC, fillcolor=(120, 120, 120))).enhance(1.15),
     )
     paths = [folder / f"{person}-{number}.jpg" for number in range(1, len(variants) + 1)]

@@ -139,7 +139,9 @@ def _panel(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -
     marks = with_arbiter(facts.panel, facts.arbiter)
     if not marks:
         return None, ""
-    if isinstance(facts, AbilityFacts) and len(marks) < rule.size:
+    if isinstance(facts, AbilityFacts) and facts.heard:
+        flags.append("heard")
+    elif isinstance(facts, AbilityFacts) and len(marks) < rule.size:
         flags.append("panel_incomplete")
     if facts.arbiter is None and panel_needs_arbiter(scheme, facts.panel):
         flags.append("needs_arbiter")

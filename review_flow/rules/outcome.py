@@ -10,6 +10,7 @@ FLAGS = {
     "on_boundary": _("恰为分界分"),
     "peer_missing": _("互评份数不足，按考核组评分计"),
     "panel_incomplete": _("考核组评分人数不足"),
+    "heard": _("申诉复核评分"),
     "needs_arbiter": _("考核组分歧过大，待仲裁"),
     "no_marks": _("没有可合成的评分"),
     "bonus_surplus": _("加分后超过满分，超出部分不计"),

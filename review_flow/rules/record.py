@@ -34,6 +34,7 @@ class AbilityFacts:
     panel: tuple[Decimal, ...]
     arbiter: Decimal | None
     peer_missing: bool
+    heard: bool = False  # `panel` holds the marks of an appeal's hearers (N29)
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,7 @@ def _ability(scheme: Scheme, part: Reader) -> AbilityFacts:
         panel=part.marks("panel"),
         arbiter=part.mark("arbiter"),
         peer_missing=part.truth("peer_missing") or False,
+        heard=part.truth("heard") or False,
     )
 
 

@@ -65,16 +65,15 @@ def allocate_reviews(session: Session, *, round_: Round) -> Allocation:
             .order_by(Person.id)
         )
     ]
-    wanted = [work for work in works if work.demand]
     found = allocate(
         reviewers=reviewers,
-        works=wanted,
-        conflicts=_conflicts(session, works=wanted),
+        works=works,
+        conflicts=_conflicts(session, works=works),
         held={(one.reviewer_id, one.submission_id) for one in held if one.submission_id is not None},
         weights=Weights(),
         seed=round_.id,
     )
-    _assign(session, round_=round_, found=found, works={work.id: work for work in wanted})
+    _assign(session, round_=round_, found=found, works={work.id: work for work in works})
     return found
 
 

@@ -93,11 +93,15 @@ def _abilities(session: Session, *, scheme: Scheme, submissions: list[Submission
 
 
 def _ability(scheme: Scheme, submission: Submission, peer: list[str], marks: list[PanelMark]) -> Record:
-    """One ability; marks of the appeal's hearers, where there are any, stand in the first panel's place (N29)."""
+    """One ability; marks of the appeal's hearers, where there are any, stand in the first panel's place (N29).
+
+    Hearers who give a mark alone leave the evidence levels as the first panel found them.
+    """
     heard = [one for one in marks if one.seat is SeatKind.APPEAL]
     arbiters = [one for one in marks if one.seat is SeatKind.ARBITER]
     panel = heard or [one for one in marks if one.seat is SeatKind.MEMBER]
-    judged = [one.form["evidence_levels"] for one in (*panel, *arbiters) if one.form]
+    levelled = [one for one in heard if one.form] or [one for one in marks if one.seat is not SeatKind.APPEAL]
+    judged = [one.form["evidence_levels"] for one in levelled if one.form]
     facts: Record = {
         "code": submission.ability,
         "valid": submission.valid is True,
@@ -105,6 +109,8 @@ def _ability(scheme: Scheme, submission: Submission, peer: list[str], marks: lis
         "panel": [str(one.mark) for one in panel],
         "peer_missing": submission.peer_missing,
     }
+    if heard:
+        facts["heard"] = True
     if arbiters and not heard:
         facts["arbiter"] = str(arbiters[0].mark)
     if judged and any(judged):
