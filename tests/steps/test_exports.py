@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 from datetime import date
 from decimal import Decimal
@@ -13,6 +14,7 @@ from sqlalchemy import select
 
 from models import Adjustment, AuditEvent, DueWork, Enrolment, Person, Result, Workshop
 from review_flow.clock import now
+from review_flow.db import make_engine, transaction
 from review_flow.errors import NotAllowed
 from review_flow.outside.storage import MemoryStorage, read
 from review_flow.rules.lifecycle import EnrolmentState
@@ -20,7 +22,7 @@ from review_flow.rules.words import AdjustmentKind, AdjustmentState, ExportKind,
 from review_flow.steps import advance, enrolments, exports, results
 from review_flow.steps.exports_archive import packed
 from review_flow.steps.exports_results import _mean, _sum
-from tests.cast import School
+from tests.cast import Clock, School
 
 
 def adjust(school: School, person: Person, kind: AdjustmentKind, key: str, points: str | None = None) -> None:
@@ -43,7 +45,11 @@ def adjust(school: School, person: Person, kind: AdjustmentKind, key: str, point
 
 @pytest.fixture
 def finished(school, clock) -> School:
-    """Four graded, one of them short of hours' worth of marks, one signed; the fifth is exempt."""
+    return finish(school, clock)
+
+
+def finish(school: School, clock: Clock) -> School:
+    """Four graded, one with deductions and an award and a signature; the fifth exempt."""
     exempt = school.teachers.pop()
     exempt.subject = None
     enrolments.exempt(school.session, actor=school.admin, enrolment=school.enrolment(exempt), reason="病休")
@@ -221,9 +227,9 @@ def test_archive_of_a_round_holds_that_round_alone(finished, tmp_path):
 class Forger:
     """Takes an archive apart, changes it, and makes a fresh manifest that fits."""
 
-    def __init__(self, school: School, tmp_path) -> None:
+    def __init__(self, archive: bytes, tmp_path) -> None:
         self.path = tmp_path / "forged.zip"
-        self.files = bundle(exports.archive(school.session, round_=school.round))
+        self.files = bundle(archive)
         self.name = next(name for name in sorted(self.files) if name.startswith("records/")).partition("/")[2]
 
     def verify(self, changes: dict[str, bytes | None]) -> list[str]:
@@ -243,9 +249,23 @@ class Forger:
         return {name: self.files[name].replace(old.encode(), new.encode(), 1)}
 
 
+@pytest.fixture(scope="module")
+def archived(migrated_sqlite, tmp_path_factory) -> bytes:
+    """One archive for all forgeries: checking it asks no database."""
+    path = tmp_path_factory.mktemp("archived") / "review-flow.db"
+    shutil.copy(migrated_sqlite, path)
+    engine, clock = make_engine(f"sqlite:///{path}"), Clock()
+    with transaction(engine) as session:
+        school = finish(School(session), clock)
+        made = exports.archive(session, round_=school.round)
+    clock.stack.close()
+    engine.dispose()
+    return made
+
+
 @pytest.fixture
-def forger(finished, tmp_path) -> Forger:
-    return Forger(finished, tmp_path)
+def forger(archived, tmp_path) -> Forger:
+    return Forger(archived, tmp_path)
 
 
 def test_changed_missing_and_added_files_are_named(forger):
