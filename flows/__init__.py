@@ -2,7 +2,7 @@
 
 Importing this package settles Prefect's environment (where its state lies, that it phones nobody) before any
 module of it can import Prefect, whoever starts the process: `review-flow work`, a Prefect worker or a test.
-It touches no file and opens no connection.
+It opens no connection, and makes one empty folder: Prefect wants its home to be there when it is imported.
 """
 
 import os
@@ -10,4 +10,6 @@ import os
 from flows.environment import prefect_environment
 from review_flow.settings import Settings
 
-os.environ.update(prefect_environment(Settings()))
+_settings = Settings()
+_settings.folder("prefect")
+os.environ.update(prefect_environment(_settings))

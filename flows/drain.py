@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import structlog
 from prefect import tags, task
@@ -25,10 +24,8 @@ from flows.showing import Shown, show
 from review_flow.db import transaction
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
+from review_flow.rules.words import WorkKind
 from review_flow.steps import work
-
-if TYPE_CHECKING:
-    from review_flow.rules.words import WorkKind
 
 log = structlog.get_logger()
 

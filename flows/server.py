@@ -96,6 +96,11 @@ class PrefectServer:
             self._see_to_it()
         return found
 
+    @property
+    def started(self) -> bool:
+        """Whether the server that serves this home is our child."""
+        return self._child is not None and self._child.poll() is None
+
     def close(self) -> None:
         """Stop the server if we started it: closing its pipe asks it to, a signal ends one that doesn't."""
         child, self._child = self._child, None

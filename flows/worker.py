@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-POLL_S = 0.4
+POLL_S = 0.25
 PATIENCE_S = 2.0  # a drain stays this long for more of its kind: bursts share a run, and wake faster
 GRACE_S = 20.0  # given to items at a clean stop, before their leases go back
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
