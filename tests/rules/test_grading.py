@@ -389,7 +389,7 @@ def test_every_number_has_exactly_one_grade_and_the_boundary_its_owner(mark, bou
 
 def test_marks_of_an_appeals_hearers_are_flagged_and_not_called_incomplete():
     ability = {"code": "A1", "valid": True, "evidence_levels": ["合格"], "peer": ["60", "60"], "panel": ["66", "66"]}
-    scheme = load("xian-2022-appraisal")
+    scheme = schemes.load("xian-2022-appraisal")
     assert "panel_incomplete" in grade(scheme, {"abilities": [ability]}).flags
     flags = grade(scheme, {"abilities": [{**ability, "heard": True}]}).flags
     assert "heard" in flags
