@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -71,7 +71,9 @@ class School:
         self.version = self.publish(self.scheme)
         self.round = self.setup()
 
-    def person(self, number: str, name: str, subject: str | None = None, *, role: RoleKind = RoleKind.TEACHER) -> Person:
+    def person(
+        self, number: str, name: str, subject: str | None = None, *, role: RoleKind = RoleKind.TEACHER
+    ) -> Person:
         person = Person(organization_id=self.organization.id, number=number, name=name, subject=subject)
         self.session.add(person)
         self.session.flush()
@@ -93,17 +95,21 @@ class School:
         schemes.publish(self.session, actor=self.admin, version=version)
         return version
 
-    def setup(self, name: str = "2026春") -> Round:
-        round_ = rounds.create(
+    def setup_named(self, name: str, *, abilities: Sequence[str] = ABILITIES) -> Round:
+        """A round with nobody in it."""
+        return rounds.create(
             self.session,
             actor=self.admin,
             version=self.version,
             name=name,
-            abilities=ABILITIES,
+            abilities=abilities,
             opens_on=date(2026, 3, 2),
             submit_due_on=date(2026, 3, 20),
             hard_close_on=date(2026, 4, 3),
         )
+
+    def setup(self, name: str = "2026春") -> Round:
+        round_ = self.setup_named(name)
         for person in self.teachers:
             rounds.enrol(self.session, actor=self.admin, round_=round_, person=person)
         seats = [(one, SeatKind.MEMBER) for one in self.members]
@@ -121,7 +127,9 @@ class School:
     def enrolment(self, person: Person) -> Enrolment:
         return enrolments.enrolment_of(self.session, round_=self.round, person=person)
 
-    def ready(self, person: Person, *, abilities: Sequence[str] = CHOICE, total: str = "50", practice: str = "25") -> list[Submission]:
+    def ready(
+        self, person: Person, *, abilities: Sequence[str] = CHOICE, total: str = "50", practice: str = "25"
+    ) -> list[Submission]:
         """Read, self-tested, with hours, abilities chosen."""
         enrolment = self.enrolment(person)
         enrolments.acknowledge(self.session, actor=person, enrolment=enrolment)
@@ -180,7 +188,9 @@ class School:
     def allocate(self) -> Any:
         return allocation.allocate_reviews(self.session, round_=self.round)
 
-    def review_form(self, mark: str = "85", *, submission: Submission | None = None, level: str = "合格") -> dict[str, Any]:
+    def review_form(
+        self, mark: str = "85", *, submission: Submission | None = None, level: str = "合格"
+    ) -> dict[str, Any]:
         """A form that the rubric takes, for any mark from 0 to 100."""
         return form(self.session, self.scheme, submission, mark=mark, level=level)
 
@@ -240,7 +250,9 @@ def kept(content: str) -> Kept:
     return Kept(key=f"{digest[:2]}/{digest}", sha256=digest, size_bytes=len(data))
 
 
-def form(session: Session, scheme: Scheme, submission: Submission | None, *, mark: str, level: str = "合格") -> dict[str, Any]:
+def form(
+    session: Session, scheme: Scheme, submission: Submission | None, *, mark: str, level: str = "合格"
+) -> dict[str, Any]:
     """A review form whose every rated component carries the mark, with ticks that allow it."""
     number = Decimal(mark)
     wanted = next(name for name, (low, high) in scheme.level_marks.items() if low <= number <= high)
@@ -281,3 +293,18 @@ class Clock:
         from review_flow.clock import SCHOOL_ZONE
 
         move_to(datetime(2026, month, day, hour, minute, tzinfo=SCHOOL_ZONE))
+
+
+@contextmanager
+def queries(session: Session) -> Iterator[list[str]]:
+    """Collect the statements that the block sends, so that a test can count them."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        sent.append(statement)
+
+    event.listen(session.get_bind(), "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(session.get_bind(), "before_cursor_execute", note)

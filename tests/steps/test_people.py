@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import AuditEvent, Conflict, Organization
+from review_flow.errors import NotAllowed, NotFound
+from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind
+from review_flow.steps import people
+from tests.cast import Clock, School
+
+
+def test_a_school_begins_with_its_first_administrator(session: Session, clock: Clock) -> None:
+    county = Organization(kind=OrganizationKind.COUNTY, name="x县")
+    session.add(county)
+    session.flush()
+    session.add(Organization(kind=OrganizationKind.SCHOOL, name="实验中学", parent_id=county.id))  # another one
+    session.flush()
+    school, admin = people.found_school(session, name="实验中学", admin_number="A01", admin_name="陈静")
+    assert (school.kind, school.name, school.parent_id) == (OrganizationKind.SCHOOL, "实验中学", None)
+    assert (admin.organization_id, admin.number, admin.name, admin.active) == (school.id, "A01", "陈静", True)
+    people.require_admin(session, actor=admin, organization_id=school.id)
+    events = session.scalars(select(AuditEvent)).all()
+    assert [(e.deed, e.actor_id, e.about) for e in events] == [
+        ("organization.found", admin.id, f"organization:{school.id}")
+    ]
+
+
+def test_a_school_is_founded_once(session: Session) -> None:
+    people.found_school(session, name="实验中学", admin_number="A01", admin_name="陈静")
+    with pytest.raises(NotAllowed) as no:
+        people.found_school(session, name="实验中学", admin_number="A02", admin_name="外人")
+    assert (no.value.status, str(no.value)) == (403, "您没有权限做这件事：学校“实验中学”已经建立。")
+
+
+def test_a_person_is_found_by_number_in_their_own_school_while_active(school: School) -> None:
+    session = school.session
+    other, stranger = people.found_school(session, name="第二中学", admin_number="T01", admin_name="吴静")
+    first = school.teachers[0]
+    find = people.person_by_number
+    assert find(session, organization_id=school.organization.id, number="T01") is first
+    assert find(session, organization_id=other.id, number="T01") is stranger
+    first.active = False
+    with pytest.raises(NotFound) as no:
+        find(session, organization_id=school.organization.id, number="T01")
+    assert (no.value.status, str(no.value)) == (404, "找不到人员“T01”。")
+
+
+def test_a_role_counts_in_its_own_organization_only(school: School) -> None:
+    session = school.session
+    other, stranger = people.found_school(session, name="第二中学", admin_number="A01", admin_name="吴静")
+    with pytest.raises(NotAllowed) as no:
+        people.require_admin(session, actor=stranger, organization_id=school.organization.id)
+    assert str(no.value) == "您没有权限做这件事：这需要校级管理员的角色。"
+    with pytest.raises(NotAllowed):
+        people.require_admin(session, actor=school.teachers[0], organization_id=school.organization.id)
+    with pytest.raises(NotAllowed) as no:
+        people.require_role(
+            session,
+            actor=school.teachers[0],
+            organization_id=other.id,
+            kinds=[RoleKind.TEACHER, RoleKind.COUNTY_ADMIN],
+        )
+    assert str(no.value) == "您没有权限做这件事：这需要教师、县级管理员的角色。"
+    teacher = {"person_id": school.teachers[0].id, "organization_id": school.organization.id}
+    assert people.has_role(session, **teacher, kinds=[RoleKind.TEACHER]) is True
+    assert people.has_role(session, **teacher, kinds=[RoleKind.SCHOOL_ADMIN]) is False
+
+
+def test_a_seat_counts_in_its_own_round_only(school: School) -> None:
+    session, member = school.session, school.members[0]
+    another = school.setup_named("2026秋")
+    people.require_seat(session, actor=member, round_=school.round, kinds=[SeatKind.MEMBER])
+    with pytest.raises(NotAllowed) as no:
+        people.require_seat(session, actor=member, round_=another, kinds=[SeatKind.MEMBER, SeatKind.RESERVE])
+    assert str(no.value) == "您没有权限做这件事：这需要考核组成员、候补的席位。"
+    with pytest.raises(NotAllowed) as no:
+        people.require_seat(session, actor=member, round_=school.round, kinds=[SeatKind.ARBITER, SeatKind.APPEAL])
+    assert str(no.value) == "您没有权限做这件事：这需要仲裁人、申诉复核人的席位。"
+
+
+def test_a_conflict_is_kept_once_whoever_declares_it(school: School) -> None:
+    session = school.session
+    first, second, third = school.teachers[:3]
+    made = people.declare_conflict(session, actor=second, one=second, other=first, reason="夫妻")
+    assert (made.one_id, made.other_id, made.reason, made.declared_by_id) == (first.id, second.id, "夫妻", second.id)
+    again = people.declare_conflict(session, actor=school.admin, one=first, other=second, reason="同室")
+    assert again is made
+    assert [c.reason for c in session.scalars(select(Conflict))] == ["夫妻"]
+    assert people.conflicting_with(session, person_id=first.id) == {first.id, second.id}
+    assert people.conflicting_with(session, person_id=second.id) == {first.id, second.id}
+    assert people.conflicting_with(session, person_id=third.id) == {third.id}
+
+
+def test_somebody_else_may_not_declare_a_conflict(school: School) -> None:
+    first, second, third = school.teachers[:3]
+    with pytest.raises(NotAllowed) as no:
+        people.declare_conflict(school.session, actor=third, one=first, other=second, reason="听说")
+    assert str(no.value) == "您没有权限做这件事：这需要校级管理员的角色。"
+    assert list(school.session.scalars(select(Conflict))) == []
