@@ -302,3 +302,20 @@ def test_formulas_come_as_their_values_and_text_stays_text():
         sheet.write_formula(1, 0, "=3+4", value=7)
         sheet.write_string(1, 1, "=HYPERLINK(1)")
     assert values(buffer.getvalue()) == [{"number": "7", "name": "=HYPERLINK(1)"}]
+
+
+def test_a_sheet_of_the_old_excel():
+    import xlwt
+
+    old = xlwt.Workbook(encoding="utf-8")
+    sheet = old.add_sheet("名单")
+    day = xlwt.easyxf(num_format_str="yyyy-mm-dd")
+    for place, cell in enumerate(["工号", "姓名", "出生日期", "学时"]):
+        sheet.write(0, place, cell)
+    for place, cell in enumerate([7, "王芳", date(1980, 5, 1), 12.5]):
+        sheet.write(1, place, cell, day) if isinstance(cell, date) else sheet.write(1, place, cell)
+    buffer = io.BytesIO()
+    old.save(buffer)
+    data = buffer.getvalue()
+    assert data[:4] == b"\xd0\xcf\x11\xe0"
+    assert values(data) == [{"number": "7", "name": "王芳", "born": date(1980, 5, 1), "hours": Decimal("12.5")}]
