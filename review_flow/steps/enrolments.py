@@ -119,7 +119,7 @@ def choose(session: Session, *, actor: Person, enrolment: Enrolment, abilities: 
     standing = {s.ability: s for s in submissions_of(session, enrolment=enrolment)}
     problems = selection_problems(scheme, scheme.catalogue, round_.abilities, abilities)
     if problems:
-        raise Selection(problems="；".join(problem.text for problem in problems))
+        raise Selection(problems="".join(problem.text for problem in problems))
     for ability, submission in standing.items():
         if ability in abilities:
             continue
@@ -154,7 +154,7 @@ def replace(session: Session, *, actor: Person, enrolment: Enrolment, old: str, 
     wanted = [a for a in standing if a != old] + [new]
     problems = selection_problems(scheme, scheme.catalogue, round_.abilities, wanted)
     if problems:
-        raise Selection(problems="；".join(problem.text for problem in problems))
+        raise Selection(problems="".join(problem.text for problem in problems))
     made = _draft(session, enrolment=enrolment, ability=new)
     standing[old].state = move(standing[old].state, SubmissionState.REPLACED)
     session.flush()

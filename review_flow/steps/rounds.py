@@ -132,7 +132,7 @@ def seat(session: Session, *, actor: Person, round_: Round, person: Person, kind
 def obstacles(session: Session, *, round_: Round) -> list[str]:
     """Return, in Chinese, everything that stands in the way of opening the round."""
     scheme = round_scheme(session, round_=round_)
-    found = [problem.text for problem in school_list_problems(scheme, scheme.catalogue, round_.abilities)]
+    found = [problem.text.rstrip("。") for problem in school_list_problems(scheme, scheme.catalogue, round_.abilities)]
     counts: dict[SeatKind, int] = dict(
         session.execute(
             select(PanelSeat.kind, func.count()).where(PanelSeat.round_id == round_.id).group_by(PanelSeat.kind)

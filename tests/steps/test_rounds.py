@@ -146,8 +146,8 @@ def test_everything_that_stands_in_the_way_is_said_at_once(school: School) -> No
         rounds.open_round(session, actor=school.admin, round_=bare)
     assert (no.value.status, str(no.value)) == (
         409,
-        "还不能开放本轮考核：微能力目录里没有“Z9”。；"
-        "还差2个维度（应覆盖3个，现有学法指导），可从学情分析、教学设计、学业评价中选。；"
+        "还不能开放本轮考核：微能力目录里没有“Z9”；"
+        "还差2个维度（应覆盖3个，现有学法指导），可从学情分析、教学设计、学业评价中选；"
         "考核组成员至少3人，现有0人；仲裁人至少1人，现有0人；申诉复核人至少2人，现有0人；还没有参评教师，请先导入名单",
     )
     session.execute(delete(PanelSeat).where(PanelSeat.person_id == school.members[0].id))
