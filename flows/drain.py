@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from prefect import tags, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy.orm import Session
 
-from flows.showing import Shown, show
+from flows.showing import RunTags, Shown, show
 from review_flow.db import transaction
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
@@ -89,7 +89,7 @@ def drain(
     go on. `width` items are done at a time, each in a thread; long computing belongs into child processes.
     Raises what the database raises when it is away, and nothing else.
     """
-    tally = Tally()
+    tally, labels = Tally(), RunTags()
     perform = _perform.with_options(name=kind.value)
 
     def lane() -> None:
@@ -100,14 +100,18 @@ def drain(
                 if time.monotonic() - idle_since >= patience or stopping.wait(LOOK_AGAIN_S):
                     return
                 continue
-            item, labels = claimed
-            with tags(*labels):
-                state = perform(item, handle, lease, return_state=True)
+            item, found = claimed
+            with _kept(item, lease):
+                state = perform(item, handle, return_state=True)
             tally.done += state.is_completed()
             tally.failed += not state.is_completed()
+            labels.add(found)
             idle_since = time.monotonic()
 
-    _side_by_side(lane, width)
+    try:
+        _side_by_side(lane, width)
+    finally:
+        labels.send()
     return tally
 
 
@@ -130,20 +134,16 @@ def _claim(kind: WorkKind, tags_of: Tags, lease: timedelta) -> tuple[Item, Seque
 
 
 @task(task_run_name="{item.kind.value} {item.subject_id}", cache_policy=NO_CACHE)
-def _perform(item: Item, handle: Handle, lease: timedelta) -> None:
-    """Do one item and record it, or give it back to the queue with its reason."""
-    with _kept(item, lease):
-        try:
-            record = handle(item)
-            with transaction() as session:
-                done = record(session) or Done()
-                work.finish(session, work_id=item.id, token=item.token, again_at=done.again_at)
-        except Exception as error:  # noqa: BLE001 - whatever an item does, the others go on
-            _put_off(item, error)
-            raise ItemFailed(f"{item.kind.value} {item.subject_id}: {type(error).__name__}") from None
-        except BaseException:  # the process is being ended around us
-            _give_back(item)
-            raise
+def _perform(item: Item, handle: Handle) -> None:
+    """Do one item and record it, or put it off with its reason."""
+    try:
+        record = handle(item)
+        with transaction() as session:
+            done = record(session) or Done()
+            work.finish(session, work_id=item.id, token=item.token, again_at=done.again_at)
+    except Exception as error:  # noqa: BLE001 - whatever an item does, the others go on
+        _put_off(item, error)
+        raise ItemFailed(f"{item.kind.value} {item.subject_id}: {type(error).__name__}") from None
     show(done.shown)
 
 
@@ -171,7 +171,7 @@ _held_lock = threading.Lock()
 
 @contextmanager
 def _kept(item: Item, lease: timedelta) -> Iterator[None]:
-    """Renew the item's lease from a thread of its own for as long as the block runs."""
+    """Renew the item's lease from a thread of its own for as long as the block runs; give it back when that raises."""
     over = threading.Event()
 
     def renew() -> None:
@@ -189,6 +189,9 @@ def _kept(item: Item, lease: timedelta) -> Iterator[None]:
         _held.add(item)
     try:
         yield
+    except BaseException:  # Prefect broke down before the item, or the process is being ended around us
+        _give_back(item)
+        raise
     finally:
         over.set()
         keeper.join()

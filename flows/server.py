@@ -106,9 +106,7 @@ class PrefectServer:
         child, self._child = self._child, None
         if child is None:
             return
-        assert child.stdin is not None
-        with contextlib.suppress(OSError):
-            child.stdin.close()
+        _close_pipe(child)
         try:
             child.wait(GRACE_S + 2)
         except subprocess.TimeoutExpired:
@@ -124,6 +122,7 @@ class PrefectServer:
                 if moment - self._silent_since > SILENT_FOR_S:
                     self._child.kill()
                 return
+            _close_pipe(self._child)
             self._child = None
             self._mourn(code, moment)
         if moment >= self._not_before:
@@ -154,3 +153,9 @@ class PrefectServer:
                 env=environment,
                 start_new_session=True,  # Ctrl-C in a terminal is for us; we stop the server after the work
             )
+
+
+def _close_pipe(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdin is not None
+    with contextlib.suppress(OSError):
+        child.stdin.close()

@@ -90,7 +90,7 @@ class Workers:
     def end(self) -> None:
         for process in self.started:
             process.kill()
-            print(process.communicate()[0])
+            sys.stdout.write(process.communicate()[0])  # shown when the test fails
         with self.engine.begin() as connection:
             connection.execute(text("DROP TABLE effect"))
 

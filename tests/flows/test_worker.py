@@ -16,6 +16,7 @@ from review_flow.steps.work import enqueue
 from tests.flows.conftest import ROOT, Workers, until
 
 pytestmark = pytest.mark.slow
+ENDED = {"COMPLETED", "FAILED"}
 
 
 def put(engine: Engine, *subjects: int) -> None:
@@ -30,10 +31,6 @@ def asked(api: str, what: str, **wishes: object) -> list[dict]:
     )
     with urllib.request.urlopen(request) as reply:
         return json.load(reply)
-
-
-def tagged(tag: str) -> dict[str, object]:
-    return {"task_runs": {"tags": {"all_": [tag]}}}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -52,8 +49,8 @@ def test_what_is_done_shows_in_prefect_by_ids_alone(workers: Workers, prefect_ap
     assert "张三的照片打不开" in output
 
     def shown(subject: int) -> list[tuple[str, str, str]]:
-        runs = asked(prefect_api, "task_runs", **tagged(f"evidence:{subject}"))
-        ended = [run for run in runs if run["state_type"] in {"COMPLETED", "FAILED"}]
+        runs = asked(prefect_api, "task_runs", flow_runs={"tags": {"all_": [f"evidence:{subject}"]}})
+        ended = [run for run in runs if run["name"].endswith(f" {subject}") and run["state_type"] in ENDED]
         return [(run["name"], run["state_type"], run["state"]["message"]) for run in ended]
 
     until(lambda: all(shown(subject) for subject in (9001, 9002, 9003)))
