@@ -25,6 +25,7 @@ def take_turn(session: Session, *, organization_id: int) -> None:
     if session.info.get(_TURN) == inside:
         return
     session.flush()
-    session.execute(select(Organization.id).where(Organization.id == organization_id).with_for_update()).one()
+    turn = select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
+    session.execute(turn).one()
     session.expire_all()
     session.info[_TURN] = (session.get_nested_transaction() or session.get_transaction(), organization_id)
