@@ -1,0 +1,236 @@
+"""What every command keeps: one sentence and a status for a mistake, JSON that programs can read, a quick start."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from models import DueWork
+from review_flow.cli import PARTS, app
+from review_flow.clock import now
+from review_flow.db import engine_for, settings, transaction
+from review_flow.rules.words import WorkKind
+
+HEAVY = ("sqlalchemy", "prefect", "cv2", "numpy", "alembic")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    for name in [name for name in os.environ if name.startswith("REVIEW_FLOW_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "家"))
+    settings.cache_clear()
+    yield tmp_path / "家"
+    if (tmp_path / "家" / "review-flow.db").exists():
+        engine_for(f"sqlite:///{tmp_path / '家' / 'review-flow.db'}").dispose()
+    settings.cache_clear()
+
+
+def run(*words: str, status: int = 0) -> Result:
+    settings.cache_clear()
+    done = CliRunner().invoke(app, list(words), prog_name="review-flow")
+    assert done.exit_code == status, (words, done.output, done.exception)
+    return done
+
+
+def read(*words: str, status: int = 0) -> Any:
+    return json.loads(run(*words, "--json", status=status).stdout)
+
+
+def found(name: str = "一中") -> None:
+    run("school", "found", name, "--admin-number", "A1", "--admin-name", "陈静")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("scheme", "list"), ("evidence", "--help"), ("nonsense",)])
+def test_starting_imports_nothing_heavy(words: tuple[str, ...]) -> None:
+    code = f"""
+import sys
+from review_flow.cli import app
+try:
+    app({list(words)!r}, prog_name="review-flow")
+finally:
+    print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_command_and_its_parts_have_chinese_help(part: str, home: Path) -> None:
+    words = [part]
+    shown = run(*words, "--help").stdout
+    assert any("一" <= sign <= "鿿" for sign in shown)
+    assert home.exists() is False  # help makes nothing
+
+
+def test_the_first_use_makes_a_closed_home_and_says_where(home: Path) -> None:
+    first = CliRunner().invoke(app, ["school", "found", "一中", "--admin-number", "A1", "--admin-name", "陈静"])
+    assert first.stderr == f"数据库已就绪：{home / 'review-flow.db'}\n"
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert run("round", "list").stderr == ""
+
+
+def test_a_refusal_is_one_sentence_on_stderr_and_status_1(home: Path) -> None:
+    found()
+    again = run("school", "found", "一中", "--admin-number", "A1", "--admin-name", "陈静", status=1)
+    assert (again.stdout, again.stderr) == ("", "您没有权限做这件事：学校“一中”已经建立。\n")
+    words = ("school", "found", "一中", "--admin-number", "A1", "--admin-name", "陈静")
+    told = read(*words, status=1)
+    assert told == {"error": "not-allowed", "text": "您没有权限做这件事：学校“一中”已经建立。"}
+
+
+def test_who_acts_and_for_whom_has_to_be_said(home: Path) -> None:
+    assert (
+        run("round", "list", status=2).stderr.splitlines()[-1] == "还没有学校，请先用 review-flow school found 建立。"
+    )
+    found()
+    assert run("school", "people", status=2).stderr == "请用 --as 工号 说明以谁的身份操作。\n"
+    assert run("school", "people", "--as", "B2", status=1).stderr == "找不到人员“B2”。\n"
+    assert (
+        run("round", "status", "--as", "A1", status=2).stderr
+        == "还没有考核轮次，请先用 review-flow round create 建立。\n"
+    )
+    found("二中")
+    assert run("round", "list", status=2).stderr == "请用 --school 指明学校：一中、二中。\n"
+    assert run("round", "list", "--school", "三中", status=1).stderr == "找不到学校“三中”。\n"
+    assert read("school", "people", "--school", "二中", "--as", "A1")[0]["name"] == "陈静"
+
+
+def test_the_variables_stand_in_for_the_options(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found()
+    monkeypatch.setenv("REVIEW_FLOW_AS", "A1")
+    assert [one["number"] for one in read("school", "people")] == ["A1"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "name"),
+    [
+        ("REVIEW_FLOW_TIME_ZONE", "Mars/Olympus", "REVIEW_FLOW_TIME_ZONE"),
+        ("REVIEW_FLOW_EVIDENCE_WORKERS", "many", "REVIEW_FLOW_EVIDENCE_WORKERS"),
+        ("REVIEW_FLOW_MESSAGE_URLS", "not json", "REVIEW_FLOW_MESSAGE_URLS"),
+        ("REVIEW_FLOW_DATABASE_URL", "nothing", "REVIEW_FLOW_DATABASE_URL"),
+        ("REVIEW_FLOW_DATABASE_URL", "oracel://x/y", "REVIEW_FLOW_DATABASE_URL"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, name: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    told = read("round", "list", status=2)
+    assert told["error"] == "settings"
+    assert told["text"].startswith(f"设置有误：{name}")
+
+
+def test_a_wrong_key_is_not_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REVIEW_FLOW_ENCRYPTION_KEY", "5ecret")
+    assert "5ecret" not in run("round", "list", status=2).output
+
+
+def test_a_servers_database_is_not_migrated_unasked(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", f"sqlite:///{tmp_path / 'other.db'}")
+    assert read("round", "list", status=1)["error"] == "not-migrated"
+    run("migrate")
+    found()
+    assert read("round", "list") == []
+
+
+def test_a_database_that_is_away_is_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", "postgresql+psycopg://127.0.0.1:1/none")
+    away = run("round", "list", status=1)
+    assert away.stderr.startswith("数据库出错：")
+    assert away.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_or_no_json(home: Path, tmp_path: Path) -> None:
+    found()
+    missing = run("sheet", "import", "roster", str(tmp_path / "no.xlsx"), "--as", "A1", status=1)
+    assert missing.stderr == f"文件读不到或写不进去：{tmp_path / 'no.xlsx'}（No such file or directory）\n"
+    assert read("sheet", "list", "--as", "A1") == []
+
+
+def test_a_scheme_file_with_mistakes_lists_them(home: Path, tmp_path: Path) -> None:
+    found()
+    (tmp_path / "ours.yaml").write_text("schema: kaohe/1\nid: ours\n", encoding="utf-8")
+    words = ("school", "adopt", str(tmp_path / "ours.yaml"), "--effective-from", "2026-03-01", "--as", "A1")
+    assert str(tmp_path / "ours.yaml") in run(*words, status=1).stderr
+    assert read(*words, status=1)["error"] == "scheme-invalid"
+
+
+def test_misuse_has_status_2() -> None:
+    run("scheme", "show", status=2)
+    run("nonsense", status=2)
+    run("--lang", "fr", "scheme", "list", status=2)
+    words = ("school", "adopt", "xian-2022-appraisal", "--effective-from", "tomorrow", "--as", "A1")
+    assert "“tomorrow”不是日期" in run(*words, status=2).output
+
+
+def test_templates_need_no_database(home: Path, tmp_path: Path) -> None:
+    for kind in ("roster", "hours", "attendance", "awards"):
+        run("sheet", "template", kind, str(tmp_path / f"{kind}.xlsx"))
+    assert sorted(path.name for path in tmp_path.glob("*.xlsx")) == [
+        "attendance.xlsx", "awards.xlsx", "hours.xlsx", "roster.xlsx",
+    ]  # fmt: skip
+    assert home.exists() is False
+
+
+def test_check_names_the_statement_and_the_row(home: Path) -> None:
+    found()
+    assert read("check") == {"ok": True, "statements": read("check")["statements"], "broken": []}
+    with transaction() as session:
+        session.connection().exec_driver_sql(
+            "INSERT INTO due_work (kind, subject_id, due_at, priority, attempts, lease_token, lease_until, done_at)"
+            " VALUES ('open_round', 1, '2026-01-01', 0, 0, 'x', '2026-01-01', '2026-01-01')"
+        )
+    told = read("check", status=1)
+    assert told["broken"] == [{"statement": "work that is done is leased to nobody", "row": "due_work:1"}]
+    assert run("check", status=1).stdout.splitlines()[-1] == "1行不符。"
+
+
+def test_doctor_tells_parked_work_and_resume_takes_it_up(home: Path) -> None:
+    found()
+    before = {one["name"]: one["health"] for one in read("doctor")}
+    assert (before["home"], before["database"], before["due"], before["parked"]) == ("good",) * 4
+    with transaction() as session:
+        parked = DueWork(
+            kind=WorkKind.OPEN_ROUND, subject_id=7, due_at=now(), parked_at=now(), parked_reason="磁盘已满", attempts=5
+        )
+        session.add(parked)
+    sick = {one["name"]: one for one in read("doctor", status=1)}
+    assert sick["parked"]["text"] == "open_round 7 已搁置：磁盘已满。排除后运行 review-flow resume 1"
+    assert run("resume", "1").stdout == "已重新排队：1。\n"
+    assert run("resume", "1", status=1).stderr == "找不到被搁置的工作“1”。\n"
+    after = {one["name"]: one for one in read("doctor")}
+    assert after["due"]["health"] == "note"
+    assert after["due"]["text"].startswith("到期未做：open_round 1（最早 ")
+
+
+def test_doctor_sees_a_home_that_is_open_to_others(home: Path) -> None:
+    found()
+    home.chmod(0o755)
+    sick = {one["name"]: one for one in read("doctor", status=1)}
+    assert sick["home"]["health"] == "bad"
+    assert sick["home"]["text"].startswith(f"{home}的权限是 755")
+
+
+def test_doctor_on_an_installation_that_is_not_yet(home: Path) -> None:
+    told = {one["name"]: one["health"] for one in read("doctor", status=1)}
+    assert (told["settings"], told["home"], told["database"]) == ("good", "note", "bad")
+    assert "due" not in told
+
+
+def test_verify_of_what_is_no_archive(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"no zip")
+    told = read("verify", str(tmp_path / "x.zip"), status=1)
+    assert told["ok"] is False
+    assert len(told["problems"]) == 1
