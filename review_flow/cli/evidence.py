@@ -36,7 +36,7 @@ app = typer.Typer(help=_("证据文件：自动检查（不需要数据库）"),
 
 @app.callback()
 def evidence() -> None:
-    """证据文件：自动检查（不需要数据库）。"""  # noqa: D400, D415 - shown as help; Chinese full stop
+    """证据文件：自动检查（不需要数据库）。"""  # noqa: D400 - shown as help; Chinese full stop
 
 
 @app.command()
@@ -50,7 +50,7 @@ def check(
     min_chars: Annotated[int | None, typer.Option(help=_("最少字数（含）"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("输出 JSON"))] = False,
 ) -> None:
-    """检查一个文件：是什么、合不合要求、教师本人是否出镜。任何结论都返回 0，用法有误返回 2。"""  # noqa: D400, D415 - shown as help
+    """检查一个文件：是什么、合不合要求、教师本人是否出镜。任何结论都返回 0，用法有误返回 2。"""  # noqa: D400 - shown as help
     from review_flow.evidence.sandbox import Sandbox
 
     if not file.is_file():
