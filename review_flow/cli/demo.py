@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 import threading
@@ -15,7 +16,7 @@ import typer
 from review_flow.i18n import _, say
 
 if TYPE_CHECKING:
-    from review_flow.demo.play import Story
+    from review_flow.demo.stage import Story
 
 LOOK_AGAIN_S = 0.1
 LONGEST_WAIT_S = 240.0
@@ -47,12 +48,14 @@ def _played(home: Path, *, quiet: bool) -> Story:
     os.environ["REVIEW_FLOW_HOME"] = str(home)
     os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"  # what the flows do is seen in the progress line
     from review_flow.db import engine_for, settings
+    from review_flow.logs import configure
     from review_flow.migrate import upgrade
 
     settings.cache_clear()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     upgrade(engine_for(settings().database))
 
+    configure(level=logging.ERROR)
     from flows.installation import sandbox, storage
     from flows.worker import work
     from review_flow.demo.play import Play

@@ -103,6 +103,9 @@ def _work(desk: Desk, *, until_idle: bool) -> None:
     ready_engine()
     chosen = settings()  # before flows: what is wrong with the settings is said by name
     from flows.worker import work as work_on
+    from review_flow.logs import configure
+
+    configure(as_json=chosen.log_json)
 
     work_on(chosen, until_idle=until_idle)
     desk.done(_("已停止。"))

@@ -45,14 +45,13 @@ def portrait(person: str) -> Image.Image:
 def _grace() -> Image.Image:
     from matplotlib import cbook
 
-    with cbook.get_sample_data("grace_hopper.jpg") as file:
-        return Image.open(file).convert("RGB")
+    return Image.open(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))).convert("RGB")
 
 
 def _eileen() -> Image.Image:
     from skimage import data
 
-    return Image.fromarray(data.astronaut())
+    return Image.fromarray(data.astronaut())  # type: ignore[no-untyped-call]  # scikit-image has no types
 
 
 def reference_photos(person: str, folder: Path) -> list[Path]:

@@ -5,18 +5,12 @@ The flows run beside it in a real worker against a real Prefect server; `settle`
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import xlsxwriter
 from sqlalchemy import select
 
 from models import (
@@ -25,24 +19,20 @@ from models import (
     Assignment,
     Enrolment,
     Evidence,
-    Organization,
     Person,
-    Round,
     RoundExport,
-    SheetImport,
     Signature,
     Submission,
 )
 from review_flow import schemes as scheme_files
-from review_flow.clock import SCHOOL_ZONE, hands_at, move_to
-from review_flow.db import transaction
+from review_flow.clock import hands_at, move_to
 from review_flow.demo import media, people
+from review_flow.demo.stage import Stage, Story, at, form, near
 from review_flow.evidence.faces import to_bytes
-from review_flow.evidence.sandbox import Sandbox
 from review_flow.i18n import _, say
-from review_flow.outside.storage import Storage, keep, read
+from review_flow.outside.storage import read
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
-from review_flow.rules.words import ExportKind, JobState, SeatKind, SheetKind, VerdictKind
+from review_flow.rules.words import ExportKind, SeatKind, SheetKind, VerdictKind
 from review_flow.steps import (
     adjustments,
     advance,
@@ -51,7 +41,6 @@ from review_flow.steps import (
     evidence,
     exports,
     faces,
-    imports,
     invariants,
     panel,
     results,
@@ -64,68 +53,26 @@ from review_flow.steps import (
 from review_flow.steps import people as staff
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy.orm import Session
 
-    from review_flow.rules.scheme import Scheme, Slot
 
 SCHOOL, ROUND, SCHEME = "实验中学", "2026年春季校本应用考核", "xian-2022-appraisal"
 SCHOOL_LIST = ("A1", "A2", "A3", "A5", "A6", "A9", "A11", "A12")
-COMMENT = "教学设计完整，技术运用贴合学情，课堂组织有序，值得借鉴。"
 
 
 @dataclass
-class Story:
-    """What happened, for the end of the demonstration."""
-
-    results: list[dict[str, Any]] = field(default_factory=list)
-    ledger: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Play:
-    """The director: knows the house, the clock and the media; every scene is one method."""
-
-    home: Path
-    storage: Storage
-    sandbox: Sandbox
-    face_key: bytes
-    settle: Callable[[], None]
-    tell: Callable[[str], None]
-    story: Story = field(default_factory=Story)
-
-    # How a deed is done: in a transaction of its own, by the person with that number.
-
-    @contextmanager
-    def deed(self) -> Iterator[Session]:
-        """One person's deed or a few, committed together."""
-        with transaction() as session:
-            yield session
-
-    def someone(self, session: Session, number: str) -> Person:
-        """Return the person with this number."""
-        school = session.scalars(select(Organization)).one()
-        return staff.person_by_number(session, organization_id=school.id, number=number)
-
-    def the_round(self, session: Session) -> Round:
-        """Return the round."""
-        return session.scalars(select(Round)).one()
-
-    def enrolled(self, session: Session, number: str) -> Enrolment:
-        """Return somebody's enrolment."""
-        return enrolments.enrolment_of(session, round_=self.the_round(session), person=self.someone(session, number))
-
-    def works(self, session: Session, number: str) -> list[Submission]:
-        """Return somebody's submissions."""
-        return enrolments.submissions_of(session, enrolment=self.enrolled(session, number))
+class Play(Stage):
+    """The director: every scene is one method."""
 
     # The scenes.
 
     def play(self) -> Story:
         """Play the round from the founding of the school to the archive; returns what happened."""
-        with hands_at(_at(3, 2)):
+        with hands_at(at(3, 2)):
             for title, scene in (
+                (_("制作照片、视频和文档"), self.film_all),
                 (_("建校、导入名单与方案"), self.found),
                 (_("开放考核，阅读方案，自测，选择微能力"), self.begin),
                 (_("授权人脸比对，上传证据"), self.upload),
@@ -141,6 +88,10 @@ class Play:
                 self.tell(say(title))
                 scene()
         return self.story
+
+    def film_all(self) -> None:
+        """Make the media; Prefect's server starts meanwhile."""
+        self.shots = media.make_all(self.home / "media")
 
     def found(self) -> None:
         """Found the school, bring the roster in, adopt and publish the scheme, set the round up."""
@@ -177,33 +128,13 @@ class Play:
                     kind=SeatKind(kind),
                 )
 
-    def bring(self, kind: SheetKind, rows: Sequence[Sequence[str]], *, to_round: bool) -> None:
-        """Bring a sheet in as a school does: an xlsx file, imported by its flow."""
-        with self.deed() as session:
-            brought = imports.start(
-                session,
-                actor=self.someone(session, "A001"),
-                organization=session.scalars(select(Organization)).one(),
-                round_=self.the_round(session) if to_round else None,
-                kind=kind,
-                file_name=f"{kind.value}.xlsx",
-                data=_xlsx(rows),
-                storage=self.storage,
-            )
-            number = brought.id
-        self.settle()
-        with self.deed() as session:
-            done = session.get_one(SheetImport, number)
-            if done.state is not JobState.DONE:
-                raise RuntimeError(json.dumps(done.problems, ensure_ascii=False))
-
     def begin(self) -> None:
         """Open the round; everybody reads, tests themselves and chooses."""
         with self.deed() as session:
             admin, round_ = self.someone(session, "A001"), self.the_round(session)
             scheme = rounds.round_scheme(session, round_=round_)
             for title in ("范例一", "范例二", "范例三"):
-                filled = _form(scheme, [], Decimal(78), "合格")
+                filled = form(scheme, [], Decimal(78), "合格")
                 reviews.add_sample(session, actor=admin, round_=round_, ability="A2", title=title, form=filled)
             rounds.open_round(session, actor=admin, round_=round_)
         self.bring(SheetKind.HOURS, people.hours_rows(), to_round=True)
@@ -220,25 +151,26 @@ class Play:
 
     def upload(self) -> None:
         """Enrol two faces; everybody uploads; the checks run beside it."""
-        shots = media.make_all(self.home / "media")
         for number, face in ((people.GRACE, "grace"), (people.EILEEN, "eileen")):
             with self.deed() as session:
                 actor = self.someone(session, number)
                 faces.give_consent(session, actor=actor)
-                for photo in shots.references[face]:
+                for photo in self.shots.references[face]:
                     enrolled = self.sandbox.enrol(photo)
                     if enrolled.encoding is not None:
                         faces.add_reference(
                             session, actor=actor, encoding=to_bytes(enrolled.encoding), key=self.face_key
                         )
-        move_to(_at(3, 9))
-        self.film(people.GRACE, {"A1": shots.broken, "A3": shots.photo, "A5": shots.someone_else})
-        self.film(people.EILEEN, {"A1": shots.lessons["eileen"], "A3": shots.lessons["eileen"], "A5": shots.nobody})
+        move_to(at(3, 9))
+        self.film(people.GRACE, {"A1": self.shots.broken, "A3": self.shots.photo, "A5": self.shots.someone_else})
+        self.film(
+            people.EILEEN,
+            {"A1": self.shots.lessons["eileen"], "A3": self.shots.lessons["eileen"], "A5": self.shots.nobody},
+        )
         for teacher in self.taking_part():
             if teacher.number not in {people.GRACE, people.EILEEN}:
                 self.write(teacher)
         self.settle()
-        self.shots = shots
 
     def film(self, number: str, clips: dict[str, Path]) -> None:
         """Upload a clip where the teacher is to be seen, and texts elsewhere."""
@@ -260,30 +192,6 @@ class Play:
                         owner = "T017" if teacher.number == people.COPYING and work.ability == "A2" else teacher.number
                         self.add(session, work, slot, self.text(f"{owner}-{work.ability}-{slot.id}-{place}"))
 
-    def text(self, key: str) -> Path:
-        """Return a Word document of its own for each key."""
-        path = self.home / "media" / f"{key}.docx"
-        return path if path.exists() else media.docx(path, media.essay(820, topic=f"（{key}）"))
-
-    def slots(self, session: Session, work: Submission) -> list[Slot]:
-        """Return the slots that must be filled."""
-        scheme = rounds.round_scheme(session, round_=self.the_round(session))
-        return [slot for slot in scheme.slots(work.ability) if slot.required]
-
-    def add(
-        self, session: Session, work: Submission, slot: Slot, path: Path, *, instead: Evidence | None = None
-    ) -> None:
-        """Hang one file on a slot."""
-        evidence.add_evidence(
-            session,
-            actor=session.get_one(Person, work.author_id),
-            submission=work,
-            slot=slot.id,
-            file_name=path.name,
-            stored=keep(self.storage, path),
-            replaces=instead,
-        )
-
     def seal(self) -> None:
         """Replace what the check rejected; seal, two early birds first, one too late."""
         with self.deed() as session:
@@ -296,11 +204,11 @@ class Play:
         self.settle()
         self.seal_all(people.GRACE)
         self.early_bird(people.GRACE)
-        move_to(_at(3, 12))
+        move_to(at(3, 12))
         for teacher in self.taking_part():
             if teacher.number not in {people.GRACE, people.LATE}:
                 self.seal_all(teacher.number)
-        move_to(_at(3, 21))
+        move_to(at(3, 21))
         self.seal_all(people.LATE)
         self.settle()
 
@@ -317,13 +225,13 @@ class Play:
             scheme = rounds.round_scheme(session, round_=round_)
             for _turn in range(3):
                 task = reviews.take_sample(session, actor=actor, round_=round_)
-                reviews.submit(session, actor=actor, assignment=task, form=_form(scheme, [], Decimal(76), "合格"))
+                reviews.submit(session, actor=actor, assignment=task, form=form(scheme, [], Decimal(76), "合格"))
             first = self.works(session, number)[0]
             submissions.submit(session, actor=actor, submission=first)
 
     def review(self) -> None:
         """The school brings in attendance and awards; everybody but the dropout reviews what is assigned to them."""
-        move_to(_at(3, 21, 15))
+        move_to(at(3, 21, 15))
         self.bring(SheetKind.ATTENDANCE, people.attendance_rows(), to_round=True)
         self.bring(SheetKind.AWARDS, people.award_rows(), to_round=True)
         self.settle()
@@ -343,13 +251,13 @@ class Play:
                         continue
                     work = session.get_one(Submission, task.submission_id)
                     author = session.get_one(Person, work.author_id).number
-                    mark = Decimal(60) if author == people.APPEALING else _near(worth[author], task.id)
+                    mark = Decimal(60) if author == people.APPEALING else near(worth[author], task.id)
                     filled = evidence.slots_filled(session, scheme=scheme, submission=work)
-                    reviews.submit(session, actor=actor, assignment=task, form=_form(scheme, filled, mark, "合格"))
+                    reviews.submit(session, actor=actor, assignment=task, form=form(scheme, filled, mark, "合格"))
 
     def drop_out(self) -> None:
         """Let the leases of the one who has left run out; colleagues take the tasks over; everybody submits."""
-        move_to(_at(3, 24))
+        move_to(at(3, 24))
         self.settle()
         with self.deed() as session:
             left = self.enrolled(session, people.DROPOUT)
@@ -370,7 +278,7 @@ class Play:
     def judge(self) -> None:
         """Two of the panel look at what the check could not pass; one clip shows somebody else and is corrected."""
         self.vote_all()
-        move_to(_at(3, 26))
+        move_to(at(3, 26))
         with self.deed() as session:
             for work in self.works(session, people.GRACE):
                 if work.state is SubmissionState.CORRECTING:
@@ -418,7 +326,7 @@ class Play:
 
     def mark(self) -> None:
         """The panel marks; one work divides it and goes to the arbiter."""
-        move_to(_at(3, 27))
+        move_to(at(3, 27))
         self.settle()
         for number in ("P001", "P002", people.LEADER, "P004", "P005"):
             self.mark_all(number)
@@ -439,14 +347,14 @@ class Play:
                 mark = self.panel_mark(author, work, number, worth[author])
                 level = "不合格" if author == people.FAILING else "优秀" if mark >= 80 else "合格"  # noqa: PLR2004 - 001-A-38
                 filled = evidence.slots_filled(session, scheme=scheme, submission=work)
-                panel.mark(session, actor=actor, submission=work, form=_form(scheme, filled, mark, level))
+                panel.mark(session, actor=actor, submission=work, form=form(scheme, filled, mark, level))
 
     def panel_mark(self, author: str, work: Submission, marker: str, worth: Decimal) -> Decimal:
         """Return what one member gives; the disagreement is N27's: 85, 84, 60, then 83."""
         if author == people.DISAGREED and work.ability == "A2":
             divided = {"P001": 85, "P002": 84, "P005": 83}
             return Decimal(divided.get(marker, 60))
-        return worth if author == people.APPEALING else _near(worth, work.id)
+        return worth if author == people.APPEALING else near(worth, work.id)
 
     def compose(self) -> None:
         """Strike a contested absence; after the hard close compose, confirm, publish."""
@@ -458,7 +366,7 @@ class Play:
             adjustments.contest(session, actor=teacher, adjustment=absence, reason="当天在县里参加教研，有通知为证")
             actor = self.someone(session, "P001")
             adjustments.decide(session, actor=actor, adjustment=absence, stands=False, reason="已核实通知")
-        move_to(_at(4, 11))
+        move_to(at(4, 11))
         self.settle()
         with self.deed() as session:
             round_ = self.the_round(session)
@@ -469,7 +377,7 @@ class Play:
 
     def sign(self) -> None:
         """After publicity everybody signs but one; one appeals, and two people who did not score uphold it."""
-        move_to(_at(4, 20))
+        move_to(at(4, 20))
         self.settle()
         for teacher in self.taking_part():
             if teacher.number in {people.UNSIGNED, people.DROPOUT, people.APPEALING}:
@@ -498,12 +406,12 @@ class Play:
                     reason="复核后认定互动环节达标",
                     marks=dict.fromkeys(people.WRITTEN, "66"),
                 )
-        move_to(_at(4, 28))
+        move_to(at(4, 28))
         self.settle()
 
     def finish(self) -> None:
         """Close the round, export it, verify the archive, destroy the faces, check every invariant."""
-        move_to(_at(5, 6))
+        move_to(at(5, 6))
         self.settle()
         with self.deed() as session:
             advance.close(session, actor=self.someone(session, "A001"), round_=self.the_round(session))
@@ -531,12 +439,6 @@ class Play:
             assert self.the_round(session).phase is RoundPhase.CLOSED
         self.story.facts["archive_problems"] = exports.verify(out / "round.zip")
 
-    def keep_file(self, what: str, path: Path, data: bytes) -> None:
-        """Put a file where a person finds it."""
-        path.write_bytes(data)
-        self.story.files[what] = str(path)
-        self.story.facts[f"{what}_sha256"] = hashlib.sha256(data).hexdigest()
-
     def tell_results(self, session: Session) -> None:
         """Gather the table of results, and the ledger of the teacher whose appeal was upheld."""
         for result in results.results_of(session, round_=self.the_round(session)):
@@ -558,37 +460,3 @@ class Play:
             )
             if person.number == people.OVER_CAP:
                 self.story.ledger = {"name": person.name, "number": person.number, **outcome}
-
-
-def _at(month: int, day: int, hour: int = 9) -> datetime:
-    return datetime(2026, month, day, hour, tzinfo=SCHOOL_ZONE)
-
-
-def _near(worth: Decimal, seed: int) -> Decimal:
-    """Return a mark within two points of what the work is worth, the same each time."""
-    return min(Decimal(100), worth + Decimal(seed * 37 % 401 - 200) / 100)
-
-
-def _form(scheme: Scheme, slots: Sequence[Slot], mark: Decimal, level: str) -> dict[str, Any]:
-    """Fill the review form: every component with the mark, and the ticks that its level asks for."""
-    band = next(name for name, (low, high) in scheme.level_marks.items() if low <= mark <= high)
-    ticked = {"优秀": None, "合格": 1, "不合格": 0}[band]
-    return {
-        "components": {
-            one.id: {"items": [item.id for item in one.items[:ticked]], "mark": str(mark)}
-            for one in scheme.scored_components()
-        },
-        "evidence_levels": {slot.id: level for slot in slots},
-        "comment": COMMENT,
-    }
-
-
-def _xlsx(rows: Sequence[Sequence[str]]) -> bytes:
-    """Write a sheet as a school's Excel would."""
-    made = io.BytesIO()
-    book = xlsxwriter.Workbook(made, {"in_memory": True})
-    sheet = book.add_worksheet()
-    for number, row in enumerate(rows):
-        sheet.write_row(number, 0, row)
-    book.close()
-    return made.getvalue()
