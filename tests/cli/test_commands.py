@@ -15,9 +15,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from models import DueWork
-from review_flow.cli import PARTS, app
+from review_flow.cli import PARTS, _loaded, app
 from review_flow.clock import now
 from review_flow.db import engine_for, settings, transaction
+from review_flow.demo import media
 from review_flow.rules.words import WorkKind
 
 HEAVY = ("sqlalchemy", "prefect", "cv2", "numpy", "alembic")
@@ -65,11 +66,16 @@ finally:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_command_and_its_parts_have_chinese_help(part: str, home: Path) -> None:
-    words = [part]
-    shown = run(*words, "--help").stdout
-    assert any("一" <= sign <= "鿿" for sign in shown)
+def test_every_command_and_option_has_chinese_help(part: str, home: Path) -> None:
+    assert "一" <= run(part, "--help").stdout.strip().split("\n")[2].strip()[0] <= "鿿"
+    unsaid = [one for one in helps(_loaded(part)) if one is None or not any("一" <= sign <= "鿿" for sign in one)]
+    assert unsaid == []
     assert home.exists() is False  # help makes nothing
+
+
+def helps(command: Any) -> list[str | None]:
+    parts = getattr(command, "commands", {}).values()
+    return [command.help, *(one.help for one in command.params), *(text for one in parts for text in helps(one))]
 
 
 def test_the_first_use_makes_a_closed_home_and_says_where(home: Path) -> None:
@@ -234,3 +240,14 @@ def test_verify_of_what_is_no_archive(home: Path, tmp_path: Path) -> None:
     told = read("verify", str(tmp_path / "x.zip"), status=1)
     assert told["ok"] is False
     assert len(told["problems"]) == 1
+
+
+def test_a_reference_needs_consent_and_a_face(home: Path, tmp_path: Path) -> None:
+    found()
+    photo = media.lesson_photo(tmp_path / "教室.jpg", size=(640, 360))
+    assert read("teacher", "reference", str(photo), "--as", "A1", status=1)["error"] == "no-consent"
+    run("teacher", "consent", "--as", "A1")
+    (told,) = read("teacher", "reference", str(photo), "--as", "A1", status=1)
+    assert (told["photo"], told["ok"], len(told["problems"])) == (str(photo), False, 1)
+    run("teacher", "withdraw-consent", "--as", "A1")
+    assert {one["name"]: one["text"] for one in read("doctor")}["consents"] == "0人同意，保存着0份加密特征"
