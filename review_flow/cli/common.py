@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from sqlalchemy import select
 
 from models import Assignment, Enrolment, Organization, Person, Round, RoundExport, Submission
-from review_flow.cli.refusals import Misuse, NotMigrated, explained
+from review_flow.cli.refusals import Misuse, NotMigrated, StrangeSchema, explained
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.db import engine_for, settings, transaction
 from review_flow.errors import NotFound
@@ -52,9 +52,19 @@ def ready_engine() -> Engine:
     if not is_current(engine):
         if chosen.database_url is not None:
             raise NotMigrated
-        upgrade(engine)
+        migrate(engine)
         typer.echo(say(_("数据库已就绪：{place}"), place=chosen.home / "review-flow.db"), err=True)
     return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to the newest revision."""
+    from alembic.util import CommandError
+
+    try:
+        upgrade(engine)
+    except CommandError as error:
+        raise StrangeSchema(why=error) from error
 
 
 class Desk:

@@ -15,7 +15,6 @@ from review_flow.cli.demo import demo
 from review_flow.db import engine_for, settings
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
-from review_flow.migrate import upgrade
 
 app = typer.Typer()
 AsJson = common.AsJson
@@ -86,7 +85,7 @@ def _migrate(desk: Desk) -> None:
     engine = engine_for(settings().database)
     if settings().database_url is None:
         engine = ready_engine()
-    upgrade(engine)
+    common.migrate(engine)
     desk.done(_("数据库已是最新：{place}。"), place=engine.url.render_as_string(hide_password=True))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from alembic.util import CommandError
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
@@ -32,6 +31,12 @@ class NotMigrated(Refusal):
     """A database server's schema is changed only when the operator says so."""
 
     status, text = 409, _("数据库的结构不是这个版本的，请先备份，再运行 review-flow migrate。")
+
+
+class StrangeSchema(Refusal):
+    """The database's schema is none of this version's: it was made by a newer one."""
+
+    status, text = 409, _("数据库的结构不属于这个版本（{why}），请改用建立它的版本。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,6 @@ def _database_url(_error: ArgumentError) -> Answer:
     return Answer("settings", say(_("设置有误：{names}"), names=f"{PREFIX}DATABASE_URL"), MISUSE)
 
 
-def _migration(error: CommandError) -> Answer:
-    return Answer("migration", say(_("数据库的结构与这个版本不合：{why}"), why=error))
-
-
 def _twice(_error: IntegrityError) -> Answer:
     return Answer("conflict", say(_("与已有的记录冲突，没有保存。")))
 
@@ -105,7 +106,6 @@ ANSWERS: dict[type[Exception], Callable[..., Answer]] = {
     ValidationError: _settings,
     ArgumentError: _database_url,
     NoSuchModuleError: _database_url,
-    CommandError: _migration,
     IntegrityError: _twice,
     DBAPIError: _database,
     IllegalMoveError: _move,

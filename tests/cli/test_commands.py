@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from typer.testing import CliRunner, Result
 
 from models import DueWork
@@ -19,6 +20,7 @@ from review_flow.cli import PARTS, _loaded, app
 from review_flow.clock import now
 from review_flow.db import engine_for, settings, transaction
 from review_flow.demo import media
+from review_flow.migrate import config, newest
 from review_flow.rules.words import WorkKind
 
 HEAVY = ("sqlalchemy", "prefect", "cv2", "numpy", "alembic")
@@ -251,3 +253,18 @@ def test_a_reference_needs_consent_and_a_face(home: Path, tmp_path: Path) -> Non
     assert (told["photo"], told["ok"], len(told["problems"])) == (str(photo), False, 1)
     run("teacher", "withdraw-consent", "--as", "A1")
     assert {one["name"]: one["text"] for one in read("doctor")}["consents"] == "0人同意，保存着0份加密特征"
+
+
+def test_the_newest_revision_is_alembics(home: Path) -> None:
+    assert ScriptDirectory.from_config(config()).get_heads() == [newest()]
+
+
+def test_a_database_of_another_version_is_left_alone(home: Path) -> None:
+    found()
+    with transaction() as session:
+        session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert read("round", "list", status=1)["error"] == "strange-schema"
+    assert {one["name"]: one["health"] for one in read("doctor", status=1)}["database"] == "bad"
+    with transaction() as session:
+        session.connection().exec_driver_sql(f"UPDATE alembic_version SET version_num = '{newest()}'")
+    assert read("round", "list") == []
