@@ -18,6 +18,7 @@ from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.messages import tell
 from review_flow.steps.reviews import LIVE, lease_end
 from review_flow.steps.rounds import round_scheme
+from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -30,6 +31,7 @@ def allocate_reviews(session: Session, *, round_: Round) -> Allocation:
 
     Raises nothing when the demand can't be met: the rest stays wanted, and the reason is in `blocked_by`.
     """
+    take_turn(session, organization_id=round_.organization_id)
     if round_.phase not in {RoundPhase.OPEN, RoundPhase.SCORING}:
         return Allocation(pairs=(), unmet={}, blocked_by=None, optimal=True)
     scheme = round_scheme(session, round_=round_)
@@ -51,8 +53,17 @@ def allocate_reviews(session: Session, *, round_: Round) -> Allocation:
         )
     ]
     load = Counter(one.reviewer_id for one in live if one.submission_id is not None)
+    done = Counter(
+        one.reviewer_id for one in live if one.state is AssignmentState.DONE and one.submission_id is not None
+    )
     reviewers = [
-        Reviewer(id=person.id, cap=enrolment.review_cap or UNBOUNDED, load=load[person.id], groups=_groups(person))
+        Reviewer(
+            id=person.id,
+            # A cap is of tasks at once, the load is of all: what is done makes room again.
+            cap=UNBOUNDED if enrolment.review_cap is None else enrolment.review_cap + done[person.id],
+            load=load[person.id],
+            groups=_groups(person),
+        )
         for enrolment, person in session.execute(
             select(Enrolment, Person)
             .join(Person, Person.id == Enrolment.person_id)
