@@ -24,7 +24,8 @@ class SchemeVersion(Base):
     scheme_id: Mapped[str]
     version: Mapped[int]
     digest: Mapped[str]
-    document: Mapped[dict[str, Any]]
+    document: Mapped[dict[str, Any]] = mapped_column(deferred=True)
+    """Read only where its digest is not known yet: it is large, and asked for at every step."""
     state: Mapped[SchemeState] = mapped_column(words(SchemeState, "scheme_state"))
     confirmed: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """本校待确认 as ticked: unknown id → {"by": person id, "at": time}."""
