@@ -19,6 +19,8 @@ from review_flow.steps.duty import duty, given
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
@@ -61,14 +63,18 @@ def _hours(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[st
 
 
 def _duty(session: Session, *, enrolment: Enrolment, submissions: list[Submission]) -> dict[str, int]:
-    sealed = [one for one in submissions if one.sealed_at is not None]
     done = given(session, round_id=enrolment.round_id, person_id=enrolment.person_id)
-    if not sealed:
-        return {"given": done, "required": 0}
     # What went forward had its duty done at that moment: the pool has changed since, and may not undo it.
-    waiting = [one for one in sealed if one.state is SubmissionState.SEALED]
-    owed = max((duty(session, submission=one)[0].total for one in waiting), default=0)
-    return {"given": done, "required": owed}
+    waiting = [one for one in submissions if one.state is SubmissionState.SEALED]
+    if not waiting:
+        return {"given": done, "required": 0}
+    owed, _given = duty(session, submission=max(waiting, key=_sealed_at))  # the last one asks for the most
+    return {"given": done, "required": owed.total}
+
+
+def _sealed_at(submission: Submission) -> datetime:
+    assert submission.sealed_at is not None
+    return submission.sealed_at
 
 
 def _abilities(session: Session, *, scheme: Scheme, submissions: list[Submission]) -> list[Record]:
@@ -87,6 +93,7 @@ def _abilities(session: Session, *, scheme: Scheme, submissions: list[Submission
         select(PanelMark)
         .where(PanelMark.submission_id.in_(ids), PanelMark.mark.is_not(None), PanelMark.released_at.is_(None))
         .order_by(PanelMark.id)
+        .execution_options(populate_existing=True)  # numbers as the database writes them, also those just added
     ):
         marks[one.submission_id].append(one)
     return [_ability(scheme, one, peers[one.id], marks[one.id]) for one in submissions]
@@ -126,6 +133,7 @@ def _adjustments(session: Session, *, enrolment: Enrolment) -> Record:
             select(Adjustment)
             .where(Adjustment.enrolment_id == enrolment.id, Adjustment.state != AdjustmentState.STRUCK)
             .order_by(Adjustment.happened_on, Adjustment.id)
+            .execution_options(populate_existing=True)
         )
     )
     return {

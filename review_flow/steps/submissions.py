@@ -64,6 +64,9 @@ class DutyOpen(Refusal):
 
 def record_check(session: Session, *, evidence: Evidence, report: dict[str, Any], sheet_key: str | None) -> None:
     """Keep what a check saw. A rejected file is said to its author at once; nothing else is decided here."""
+    submission = session.get_one(Submission, evidence.submission_id)
+    round_ = session.get_one(Round, submission.round_id)
+    take_turn(session, organization_id=round_.organization_id)  # the author may be sealing at this moment
     findings: Sequence[dict[str, Any]] = report["findings"]
     for old in session.scalars(select(Finding).where(Finding.evidence_id == evidence.id)):
         session.delete(old)
@@ -78,8 +81,6 @@ def record_check(session: Session, *, evidence: Evidence, report: dict[str, Any]
     evidence.sheet_key, evidence.checked_at = sheet_key, now()
     if evidence.state is EvidenceState.WAITING:
         evidence.state = EvidenceState.CHECKED
-    submission = session.get_one(Submission, evidence.submission_id)
-    round_ = session.get_one(Round, submission.round_id)
     audit.record(
         session,
         organization_id=round_.organization_id,

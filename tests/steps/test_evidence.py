@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from models import AuditEvent, DueWork, Evidence, Submission
+from review_flow.clock import now
+from review_flow.errors import NotAllowed
+from review_flow.rules.words import EvidenceState, VerdictKind, WorkKind
+from review_flow.steps import evidence, submissions
+from review_flow.steps.evidence import NotEditable, UnknownSlot, WindowClosed
+from review_flow.steps.rounds import WrongPhase
+from tests.cast import Clock, School, kept, queries
+
+
+@pytest.fixture
+def works(school: School) -> list[Submission]:
+    return school.open().ready(school.teachers[0])
+
+
+def add(school: School, work: Submission, *, slot: str = "plan", content: str = "方案", **names) -> Evidence:
+    names = {"actor": school.teachers[0], "file_name": "方案.docx", **names}
+    return evidence.add_evidence(school.session, submission=work, slot=slot, stored=kept(content), **names)
+
+
+def test_a_file_hangs_on_its_slot_and_waits_for_its_check(school: School, works: list[Submission]) -> None:
+    file = add(school, works[0])
+    stored = kept("方案")
+    assert (file.submission_id, file.slot, file.file_name) == (works[0].id, "plan", "方案.docx")
+    assert (file.storage_key, file.sha256, file.size_bytes) == (stored.key, stored.sha256, stored.size_bytes)
+    assert (file.state, file.verdict, file.uploaded_at) == (EvidenceState.WAITING, None, now())
+    due = school.session.scalars(select(DueWork).where(DueWork.kind == WorkKind.CHECK_EVIDENCE)).all()
+    assert [one.subject_id for one in due] == [file.id]
+    (event,) = school.session.scalars(select(AuditEvent).where(AuditEvent.deed == "evidence.add"))
+    assert event.data == f'{{"sha256":"{stored.sha256}","slot":"plan"}}'  # the name of the file stays out
+
+
+def test_a_later_file_supersedes_and_never_overwrites(school: School, works: list[Submission]) -> None:
+    first = add(school, works[0])
+    second = add(school, works[0], content="新方案", replaces=first)
+    third = add(school, works[0], slot="report", content="报告")
+    assert (first.state, first.sha256) == (EvidenceState.SUPERSEDED, kept("方案").sha256)
+    assert evidence.standing_evidence(school.session, submission=works[0]) == [second, third]
+    slots = evidence.slots_filled(school.session, scheme=school.scheme, submission=works[0])
+    assert [slot.id for slot in slots] == ["plan", "report"]
+    assert evidence.slots_filled(school.session, scheme=school.scheme, submission=works[1]) == []
+
+
+def test_a_file_of_another_work_is_not_superseded(school: School, works: list[Submission]) -> None:
+    other = add(school, works[1], slot="notes")
+    with pytest.raises(NotAllowed) as no:
+        add(school, works[0], replaces=other)
+    assert str(no.value) == "您没有权限做这件事：这是另一项成果的证据。"
+    assert other.state is EvidenceState.WAITING
+
+
+def test_an_ability_takes_its_own_slots_only(school: School, works: list[Submission]) -> None:
+    with pytest.raises(UnknownSlot) as no:
+        add(school, works[0], slot="clip")
+    assert (no.value.status, str(no.value)) == (422, "“A1”没有“clip”这个证据项；应为：plan、report。")
+
+
+def test_nobody_else_hangs_a_file_on_it(school: School, works: list[Submission]) -> None:
+    for actor in (school.teachers[1], school.admin, school.members[0]):
+        with pytest.raises(NotAllowed) as no:
+            add(school, works[0], actor=actor)
+        assert str(no.value) == "您没有权限做这件事：这是另一位教师的成果。"
+    assert evidence.standing_evidence(school.session, submission=works[0]) == []
+
+
+def test_a_sealed_work_takes_no_file(school: School, works: list[Submission]) -> None:
+    school.seal(school.teachers[0])
+    with pytest.raises(NotEditable) as no:
+        add(school, works[0])
+    assert (no.value.status, str(no.value)) == (409, "这项成果现在是“已封存待互评”，不能再改动证据。")
+
+
+def test_the_last_second_before_the_hard_close_counts(school: School, works: list[Submission], clock: Clock) -> None:
+    clock.to(school.round.hard_close_at)
+    add(school, works[0])
+    clock.day(4, 4, 0)
+    with pytest.raises(WindowClosed) as no:
+        add(school, works[0])
+    assert (no.value.status, str(no.value)) == (409, "本轮提交已于2026-04-03 23:59:59最终截止。")
+    with pytest.raises(WindowClosed):
+        submissions.seal(school.session, actor=school.teachers[0], submission=works[0], own_work=True)
+
+
+def test_a_round_that_is_over_takes_no_file(school: School, works: list[Submission]) -> None:
+    from review_flow.rules.lifecycle import RoundPhase
+
+    school.round.phase = RoundPhase.PUBLICITY
+    with pytest.raises(WrongPhase) as no:
+        add(school, works[0])
+    assert str(no.value) == "本轮考核正处于“公示”阶段，不能这样做。"
+    school.round.phase = RoundPhase.OPEN
+
+
+def test_what_is_missing_is_said_slot_by_slot(school: School, works: list[Submission]) -> None:
+    def missing(work: Submission) -> list[str]:
+        files = evidence.standing_evidence(school.session, submission=work)
+        return evidence.missing(school.scheme, submission=work, evidence=files)
+
+    assert missing(works[0]) == ["“学情分析方案”还差1个文件", "“学情分析报告”还差1个文件"]
+    assert missing(works[2]) == [
+        "“教学设计（该环节）”还差1个文件",
+        "“课堂实录片段”还差1个文件",
+        "“学生体会”还差2个文件",
+    ]
+    plan = add(school, works[0])
+    assert missing(works[0]) == ["“学情分析报告”还差1个文件"]  # a file that waits for its check holds nobody up
+    school.check(plan, verdict="rejected")
+    assert missing(works[0]) == [
+        "“学情分析方案”的文件“方案.docx”不合格，请更换",
+        "“学情分析方案”还差1个文件",
+        "“学情分析报告”还差1个文件",
+    ]
+
+
+def test_the_check_is_told_what_it_needs_of_a_file(school: School, works: list[Submission]) -> None:
+    plan, clip = add(school, works[0]), add(school, works[2], slot="clip", content="课", file_name="课.mp4")
+    wanted = evidence.wanted(school.session, evidence=plan)
+    assert wanted == evidence.Wanted(
+        storage_key=plan.storage_key,
+        file_name="方案.docx",
+        author_id=school.teachers[0].id,
+        submission_id=works[0].id,
+        round_id=school.round.id,
+        slot={
+            "kind": None,
+            "formats": [],
+            "min_seconds": None,
+            "max_seconds": None,
+            "min_chars": None,
+            "teacher_visible": False,
+        },
+        known_hashes={},
+    )
+    shown = evidence.wanted(school.session, evidence=clip)
+    assert shown is not None
+    assert (shown.slot["kind"], shown.slot["max_seconds"], shown.slot["teacher_visible"]) == ("video", 600, None)
+    add(school, works[0], content="新", replaces=plan)
+    assert evidence.wanted(school.session, evidence=plan) is None
+
+
+def test_the_same_file_in_another_work_is_known_and_a_work_is_no_twin_of_itself(
+    school: School, works: list[Submission]
+) -> None:
+    mine = add(school, works[0], content="同一份")
+    assert evidence.known_hashes(school.session, evidence=mine) == {}
+    add(school, works[0], slot="report", content="同一份")
+    assert evidence.known_hashes(school.session, evidence=mine) == {}
+    twin = add(school, works[1], slot="notes", content="同一份")
+    assert evidence.known_hashes(school.session, evidence=mine) == {mine.sha256: f"submission:{works[1].id}"}
+    assert evidence.known_hashes(school.session, evidence=twin) == {mine.sha256: f"submission:{works[0].id}"}
+
+
+def test_a_file_that_is_looked_at_twice_keeps_its_newest_findings(school: School, works: list[Submission]) -> None:
+    from models import Finding
+
+    file = add(school, works[0])
+    school.check(file, verdict="human", present=None)
+    school.check(file, verdict="valid", present=True)
+    findings = school.session.scalars(select(Finding).where(Finding.evidence_id == file.id)).all()
+    assert [(one.position, one.code, one.level, one.text) for one in findings] == [(0, "said", "info", "结论：valid")]
+    assert (file.state, file.verdict, file.teacher_present) == (EvidenceState.CHECKED, VerdictKind.VALID, True)
+    assert (file.report, file.checked_at) == ({"media": {"kind": "video"}}, now())
+
+
+def test_the_check_of_a_superseded_file_changes_nothing_of_the_work(school: School, works: list[Submission]) -> None:
+    first = add(school, works[0])
+    add(school, works[0], content="新", replaces=first)
+    school.check(first, verdict="rejected")
+    assert (first.state, first.verdict) == (EvidenceState.SUPERSEDED, VerdictKind.REJECTED)
+    files = evidence.standing_evidence(school.session, submission=works[0])
+    assert evidence.missing(school.scheme, submission=works[0], evidence=files) == ["“学情分析报告”还差1个文件"]
+
+
+def test_files_are_listed_in_one_query(school: School, works: list[Submission]) -> None:
+    for number in range(3):
+        add(school, works[0], content=str(number))
+    school.session.refresh(works[0])
+    with queries(school.session) as sent:
+        files = evidence.standing_evidence(school.session, submission=works[0])
+        assert len(files) == 3
+    assert len(sent) == 1

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from review_flow.settings import Settings
+
+KEY = "ab" * 32
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the machine's own settings."""
+    import os
+
+    for name in os.environ:
+        if name.startswith("REVIEW_FLOW_"):
+            monkeypatch.delenv(name)
+
+
+def test_with_nothing_set_everything_lives_under_one_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    settings = Settings()
+    home = tmp_path / "review-flow"
+    assert settings.home == home
+    assert settings.database == f"sqlite:///{home / 'review-flow.db'}"
+    assert not home.exists()  # reading the settings makes nothing
+    assert settings.storage == home / "storage"
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (home, home / "storage")] == [0o700, 0o700]
+    assert settings.storage == settings.folder("storage")
+    assert (settings.time_zone, settings.evidence_workers, settings.message_urls) == ("Asia/Shanghai", 2, ())
+    assert (settings.encryption_key, settings.prefect_api_url, settings.log_json) == (None, None, False)
+
+
+def test_a_variable_sets_a_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", "postgresql+psycopg://db/school")
+    monkeypatch.setenv("REVIEW_FLOW_MESSAGE_URLS", '["mailto://a", "dingtalk://b"]')
+    monkeypatch.setenv("REVIEW_FLOW_EVIDENCE_WORKERS", "8")
+    settings = Settings()
+    assert (settings.home, settings.database) == (tmp_path, "postgresql+psycopg://db/school")
+    assert (settings.message_urls, settings.evidence_workers) == (("mailto://a", "dingtalk://b"), 8)
+
+
+def test_a_secret_comes_from_a_file_and_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\r\n", encoding="utf-8")
+    monkeypatch.setenv("REVIEW_FLOW_ENCRYPTION_KEY_FILE", str(tmp_path / "key"))
+    settings = Settings()
+    assert settings.encryption_key is not None
+    assert settings.encryption_key.get_secret_value() == KEY
+    assert KEY not in repr(settings)
+
+
+def test_an_argument_wins_over_a_variable_and_that_over_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "workers").write_text("3", encoding="utf-8")
+    monkeypatch.setenv("REVIEW_FLOW_EVIDENCE_WORKERS_FILE", str(tmp_path / "workers"))
+    assert Settings().evidence_workers == 3
+    monkeypatch.setenv("REVIEW_FLOW_EVIDENCE_WORKERS", "4")
+    assert Settings().evidence_workers == 4
+    assert Settings(evidence_workers=5).evidence_workers == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TIME_ZONE", "Asia/Peking"),
+        ("EVIDENCE_WORKERS", "0"),
+        ("EVIDENCE_WORKERS", "65"),
+        ("ENCRYPTION_KEY", "secret"),
+        ("ENCRYPTION_KEY", "ab" * 31),
+        ("LOG_JSON", "maybe"),
+    ],
+)
+def test_a_wrong_value_refuses_to_start_and_names_its_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"REVIEW_FLOW_{name}", value)
+    with pytest.raises(ValidationError) as no:
+        Settings()
+    assert [error["loc"] for error in no.value.errors()] == [(name.lower(),)]
+
+
+def test_a_secret_file_that_is_not_there_refuses_to_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REVIEW_FLOW_ENCRYPTION_KEY_FILE", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError):
+        Settings()
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().evidence_workers = 3
