@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,6 @@ KEY = "ab" * 32
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """None of the machine's own settings."""
-    import os
-
     for name in os.environ:
         if name.startswith("REVIEW_FLOW_"):
             monkeypatch.delenv(name)
@@ -92,3 +92,49 @@ def test_a_secret_file_that_is_not_there_refuses_to_start(monkeypatch: pytest.Mo
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         Settings().evidence_workers = 3
+
+
+def test_a_homes_own_key_is_made_once_and_closed_to_others(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    key = settings.face_key()
+    kept = tmp_path / "home" / "secrets" / "encryption.key"
+    assert (len(key), kept.read_bytes()) == (32, key)
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (kept, kept.parent)] == [0o600, 0o700]
+    assert Settings(home=tmp_path / "home").face_key() == key
+    assert settings.secret("session.key") != key
+    assert sorted(one.name for one in kept.parent.iterdir()) == ["encryption.key", "session.key"]
+    assert Settings(home=tmp_path, encryption_key=KEY).face_key() == bytes.fromhex(KEY)
+
+
+def test_who_makes_the_key_first_wins(tmp_path: Path) -> None:
+    """Eight threads begin at once: they all read the same key, and nothing is left beside it."""
+    settings = Settings(home=tmp_path)
+    settings.folder("secrets")
+    begin = threading.Barrier(8)
+    keys: list[bytes] = []
+
+    def read() -> None:
+        begin.wait()
+        keys.append(settings.secret("session.key"))
+
+    threads = [threading.Thread(target=read) for _number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(keys) == {(tmp_path / "secrets" / "session.key").read_bytes()}
+    assert len(keys) == 8
+    assert [one.name for one in (tmp_path / "secrets").iterdir()] == ["session.key"]
+
+
+def test_a_key_that_came_between_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(home=tmp_path)
+    path = settings.folder("secrets") / "session.key"
+    link = os.link
+
+    def late(source: Path, target: Path) -> None:
+        path.write_bytes(b"first")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    assert settings.secret("session.key") == b"first"
