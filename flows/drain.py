@@ -21,7 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy.orm import Session
 
 from flows.showing import RunTags, Shown, show
-from review_flow.db import transaction
+from review_flow.db import settings, transaction
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.words import WorkKind
@@ -29,7 +29,6 @@ from review_flow.steps import work
 
 log = structlog.get_logger()
 
-LEASE = timedelta(seconds=60)
 LOOK_AGAIN_S = 0.2
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -79,7 +78,7 @@ def drain(
     tags_of: Tags = lambda _session, _item: (),
     width: int = 1,
     patience: float = 0,
-    lease: timedelta = LEASE,
+    lease: timedelta | None = None,
 ) -> Tally:
     """Do what is due of a kind until nothing is left for `patience` seconds. Call it inside a flow.
 
@@ -89,19 +88,20 @@ def drain(
     go on. `width` items are done at a time, each in a thread; long computing belongs into child processes.
     Raises what the database raises when it is away, and nothing else.
     """
+    term = lease or timedelta(seconds=settings().lease_seconds)
     tally, labels = Tally(), RunTags()
     perform = _perform.with_options(name=kind.value)
 
     def lane() -> None:
         idle_since = time.monotonic()
         while not stopping.is_set():
-            claimed = _claim(kind, tags_of, lease)
+            claimed = _claim(kind, tags_of, term)
             if claimed is None:
                 if time.monotonic() - idle_since >= patience or stopping.wait(LOOK_AGAIN_S):
                     return
                 continue
             item, found = claimed
-            with _kept(item, lease):
+            with _kept(item, term):
                 state = perform(item, handle, return_state=True)
             tally.done += state.is_completed()
             tally.failed += not state.is_completed()

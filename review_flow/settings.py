@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
     encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
+    lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 60
+    """How long a worker may be silent before another takes its item over."""
     message_urls: tuple[str, ...] = ()
     log_json: bool = False
 
