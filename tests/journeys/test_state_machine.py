@@ -118,7 +118,7 @@ class SmallSchool(RuleBasedStateMachine):
         self.helped = self.steps = 0
 
     @initialize(teachers=st.integers(3, 5), samples=st.integers(0, 4), seated=st.booleans())
-    def found(self, teachers: int, samples: int, seated: bool) -> None:
+    def found(self, *, teachers: int, samples: int, seated: bool) -> None:
         self.school = School(self.session, teachers=teachers, scheme=SCHEME)
         if seated:
             self.seat(self.school.teachers[0], SeatKind.MEMBER)
@@ -149,11 +149,13 @@ class SmallSchool(RuleBasedStateMachine):
                 act()
                 self.session.flush()
         except Refusal as refusal:
-            assert str(refusal)
-            FATES[f"{name}: {type(refusal).__name__}"] += 1
-            return False
-        FATES[f"{name}: done"] += 1
-        return True
+            said = refusal
+        else:
+            FATES[f"{name}: done"] += 1
+            return True
+        assert str(said)
+        FATES[f"{name}: {type(said).__name__}"] += 1
+        return False
 
     def all(self, kind: type[Row]) -> list[Row]:
         return list(self.session.scalars(select(kind).order_by(kind.id)))  # type: ignore[attr-defined]  # rows have ids
@@ -171,7 +173,7 @@ class SmallSchool(RuleBasedStateMachine):
     # Time and the flows.
 
     @rule(hours=st.integers(1, 200), looks=st.booleans())
-    def time_passes(self, hours: int, looks: bool) -> None:
+    def time_passes(self, *, hours: int, looks: bool) -> None:
         self.clock.to(now() + timedelta(hours=hours))
         if looks:
             self.drain()
@@ -202,8 +204,10 @@ class SmallSchool(RuleBasedStateMachine):
             return advance.advance(self.session, round_=self.round)
         return None
 
-    @rule(verdict=st.sampled_from(["valid", "valid", "human", "rejected"]), present=st.sampled_from([True, False, None]))
-    def files_are_checked(self, verdict: str, present: bool | None) -> None:
+    @rule(
+        verdict=st.sampled_from(["valid", "valid", "human", "rejected"]), present=st.sampled_from([True, False, None])
+    )
+    def files_are_checked(self, *, verdict: str, present: bool | None) -> None:
         waiting = [one for one in self.all(Evidence) if one.checked_at is None]
         for one in waiting:
             self.school.check(one, verdict=verdict, present=present)
@@ -239,7 +243,7 @@ class SmallSchool(RuleBasedStateMachine):
         )
 
     @rule(n=NUMBER, m=NUMBER, seals=st.booleans())
-    def teacher_hands_in(self, n: int, m: int, seals: bool) -> None:
+    def teacher_hands_in(self, *, n: int, m: int, seals: bool) -> None:
         submission = pick(self.all(Submission), m)
         if submission is None:
             return
@@ -283,7 +287,7 @@ class SmallSchool(RuleBasedStateMachine):
     # The reviewers.
 
     @rule(n=NUMBER, sample=st.booleans())
-    def somebody_claims(self, n: int, sample: bool) -> None:
+    def somebody_claims(self, *, n: int, sample: bool) -> None:
         actor = pick(self.everybody(), n)
         take = reviews.take_sample if sample else reviews.claim
         self.deed(named(take.__name__, lambda: take(self.session, actor=actor, round_=self.round)))
@@ -308,7 +312,7 @@ class SmallSchool(RuleBasedStateMachine):
     # The panel.
 
     @rule(n=NUMBER, m=NUMBER, visible=st.booleans(), own=st.booleans())
-    def somebody_votes(self, n: int, m: int, visible: bool, own: bool) -> None:
+    def somebody_votes(self, *, n: int, m: int, visible: bool, own: bool) -> None:
         submission = pick([one for one in self.all(Submission) if n % 5 == 0 or one.state.value == "submitted"], m)
         if submission is None:
             return
@@ -335,9 +339,7 @@ class SmallSchool(RuleBasedStateMachine):
         if submission is None:
             return
         form = self.form(mark, submission.id, level) if m % 7 else {}
-        self.deed(
-            named("panel.mark", lambda: panel.mark(self.session, actor=actor, submission=submission, form=form))
-        )
+        self.deed(named("panel.mark", lambda: panel.mark(self.session, actor=actor, submission=submission, form=form)))
 
     @rule(n=NUMBER, m=NUMBER, k=NUMBER)
     def somebody_is_substituted(self, n: int, m: int, k: int) -> None:
@@ -409,7 +411,7 @@ class SmallSchool(RuleBasedStateMachine):
         self.session.flush()
 
     @rule(n=NUMBER, m=NUMBER, stands=st.booleans(), contest=st.booleans())
-    def a_fact_is_disputed(self, n: int, m: int, stands: bool, contest: bool) -> None:
+    def a_fact_is_disputed(self, *, n: int, m: int, stands: bool, contest: bool) -> None:
         adjustment = pick(self.all(Adjustment), m)
         if adjustment is None:
             return
@@ -460,7 +462,7 @@ class SmallSchool(RuleBasedStateMachine):
         self.deed(named(what, lambda: act(self.session, actor=actor, round_=self.round)))
 
     @rule(n=NUMBER, m=NUMBER, what=st.sampled_from(["sign", "file"]), late=st.booleans())
-    def a_teacher_answers(self, n: int, m: int, what: str, late: bool) -> None:
+    def a_teacher_answers(self, *, n: int, m: int, what: str, late: bool) -> None:
         result = pick(self.all(Result), m)
         if result is None:
             return
@@ -484,7 +486,7 @@ class SmallSchool(RuleBasedStateMachine):
             )
 
     @rule(n=NUMBER, m=NUMBER, uphold=st.booleans(), ability=st.sampled_from(ABILITIES), mark=MARKS)
-    def somebody_hears(self, n: int, m: int, uphold: bool, ability: str, mark: str) -> None:
+    def somebody_hears(self, *, n: int, m: int, uphold: bool, ability: str, mark: str) -> None:
         appeal = pick(self.all(Appeal), m)
         actor = pick([*self.school.hearers, *self.everybody()], n)
         if appeal is not None:

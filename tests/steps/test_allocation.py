@@ -39,10 +39,10 @@ def test_every_work_gets_its_reviewers_and_nobody_their_own(sealed: School) -> N
 def test_reviewers_are_told_how_many_and_the_deed_is_kept(sealed: School) -> None:
     found = sealed.allocate()
     loads = Counter(reviewer for reviewer, _work in found.pairs)
-    told = sealed.session.execute(select(Message.person_id, Message.text).where(Message.kind == "review.assigned")).all()
-    assert sorted(map(tuple, told)) == sorted(
-        (person, f"您有{count}份成果待互评。") for person, count in loads.items()
-    )
+    told = sealed.session.execute(
+        select(Message.person_id, Message.text).where(Message.kind == "review.assigned")
+    ).all()
+    assert sorted(map(tuple, told)) == sorted((person, f"您有{count}份成果待互评。") for person, count in loads.items())
     event = sealed.session.scalars(select(AuditEvent).where(AuditEvent.deed == "reviews.allocate")).one()
     assert json.loads(event.data) == {"pairs": [list(pair) for pair in found.pairs], "unmet": {}}
 
@@ -62,9 +62,11 @@ def test_conflicts_are_never_paired_and_what_is_short_stays_wanted(sealed: Schoo
     mine = [one for one in tasks(sealed.session, sealed.round) if one.author_id == author.id]
     assert {one.reviewer_id for one in mine} == {sealed.teachers[4].id}
     assert found.unmet == {one.submission_id: 2 for one in mine}
-    assert not [one for one in tasks(sealed.session, sealed.round) if one.reviewer_id == author.id and one.author_id in {
-        sealed.teachers[1].id, sealed.teachers[2].id
-    }]
+    assert not [
+        one
+        for one in tasks(sealed.session, sealed.round)
+        if one.reviewer_id == author.id and one.author_id in {sealed.teachers[1].id, sealed.teachers[2].id}
+    ]
 
 
 def test_the_exempt_the_left_and_the_inactive_get_nothing(sealed: School) -> None:

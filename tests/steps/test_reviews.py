@@ -37,7 +37,12 @@ def submit(school: School, task: Assignment, *, person: int = 0, form: dict | No
 
 def sample(school: School, title: str = "样例") -> None:
     reviews.add_sample(
-        school.session, actor=school.admin, round_=school.round, ability="A1", title=title, form=school.review_form("82")
+        school.session,
+        actor=school.admin,
+        round_=school.round,
+        ability="A1",
+        title=title,
+        form=school.review_form("82"),
     )
 
 
@@ -70,9 +75,7 @@ def test_claims_take_the_least_reviewed_first_and_end_when_all_are_taken(ready: 
     assert second.submission_id == first[0]
     mine = [claim(ready, 0) for _ in range(6)]
     assert {task.author_id for task in mine} == {ready.teachers[1].id, ready.teachers[2].id}
-    refused(
-        reviews.NothingToReview, "目前没有可供您互评的成果；请稍后再来，或先评标准样例。", lambda: claim(ready, 0)
-    )
+    refused(reviews.NothingToReview, "目前没有可供您互评的成果；请稍后再来，或先评标准样例。", lambda: claim(ready, 0))
 
 
 def test_a_declared_conflict_is_never_claimed(ready: School) -> None:

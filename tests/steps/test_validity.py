@@ -32,9 +32,7 @@ def submitted(school: School, *, verdict: str = "human", present: bool | None = 
 
 
 def say(school: School, work: Submission, voter, *, visible: bool = True, own: bool = True, reason: str = "") -> None:
-    validity.vote(
-        school.session, actor=voter, submission=work, teacher_visible=visible, own_work=own, reason=reason
-    )
+    validity.vote(school.session, actor=voter, submission=work, teacher_visible=visible, own_work=own, reason=reason)
 
 
 def again(school: School, work: Submission, *, verdict: str = "valid") -> None:
@@ -65,7 +63,9 @@ def test_a_check_that_passes_everything_passes_the_work(alone: School) -> None:
 
 
 @pytest.mark.parametrize("present", [None, False])
-def test_a_check_that_did_not_see_the_teacher_asks_people_and_fails_nobody(alone: School, present: bool | None) -> None:
+def test_a_check_that_did_not_see_the_teacher_asks_people_and_fails_nobody(
+    alone: School, *, present: bool | None
+) -> None:
     work = submitted(alone, verdict="valid", present=present)
     assert (work.state, work.valid) == (SubmissionState.SUBMITTED, None)
 
@@ -103,9 +103,7 @@ def test_correction_is_granted_once_in_working_days_of_the_school(alone: School,
     clock_day = last_second_of(date(2026, 3, 12))
     assert (work.state, work.correction_due_at, work.valid) == (SubmissionState.CORRECTING, clock_day, None)
     message = alone.session.scalars(select(Message).where(Message.kind == "submission.returned")).one()
-    assert message.text == (
-        "您的“A1”需要补正：没有教师本人。请在2026-03-12 23:59:59前补正并重新封存。"
-    )
+    assert message.text == ("您的“A1”需要补正：没有教师本人。请在2026-03-12 23:59:59前补正并重新封存。")
     assert message.person_id == alone.teachers[0].id
 
     again(alone, work)
@@ -187,9 +185,7 @@ def test_only_the_panel_says_it_and_never_of_own_or_conflicting_work(alone: Scho
     refused(NotAllowed, seat, lambda: say(alone, work, alone.admin))
     refused(NotAllowed, seat, lambda: say(alone, work, alone.hearers[0]))
     rounds.seat(alone.session, actor=alone.admin, round_=alone.round, person=author, kind=SeatKind.MEMBER)
-    people.declare_conflict(
-        alone.session, actor=alone.admin, one=author, other=alone.members[0], reason="夫妻"
-    )
+    people.declare_conflict(alone.session, actor=alone.admin, one=author, other=alone.members[0], reason="夫妻")
     aside = "您没有权限做这件事：应回避本人或有关联的教师。"
     refused(NotAllowed, aside, lambda: say(alone, work, author))
     refused(NotAllowed, aside, lambda: say(alone, work, alone.members[0]))
