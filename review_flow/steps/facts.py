@@ -58,7 +58,7 @@ def _hours(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[st
         .where(Hours.enrolment_id == enrolment.id, Hours.struck_at.is_(None))
         .group_by(Hours.ledger)
     )
-    recorded = dict(sums.all())
+    recorded = dict(sums.tuples().all())
     return {ledger.id: str(recorded.get(ledger.id, 0)) for ledger in scheme.hours.ledgers}
 
 

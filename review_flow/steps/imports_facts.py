@@ -204,7 +204,7 @@ def _of_the_round(
         .join(Enrolment, Enrolment.person_id == Person.id)
         .where(Enrolment.round_id == bringing.the_round().id)
     )
-    enrolled = dict(bringing.session.execute(of_round).all())
+    enrolled = dict(bringing.session.execute(of_round).tuples().all())
     first: dict[tuple[str, str, str | None], int] = {}
     for row in rows:
         number, key = row.text("number"), row.text("key")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from sqlalchemy.orm import Session
+
+from models import Person, Round
 from review_flow.i18n import _
 from review_flow.outside.spreadsheets import Column, Kind, Problems, Row, Table
 from review_flow.rules.words import RoleKind, SheetKind
 from review_flow.steps.people import ROLE_NAMES
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from models import Person, Round
 
 ROLES = (RoleKind.TEACHER, RoleKind.WORKSHOP_LEADER, RoleKind.SCHOOL_ADMIN, RoleKind.SUBJECT_EXPERT)
 LATE, ABSENT, LATE_MATERIAL, LEAVE = _("迟到"), _("旷到"), _("迟交"), _("请假")

@@ -136,7 +136,9 @@ def obstacles(session: Session, *, round_: Round) -> list[str]:
     counts: dict[SeatKind, int] = dict(
         session.execute(
             select(PanelSeat.kind, func.count()).where(PanelSeat.round_id == round_.id).group_by(PanelSeat.kind)
-        ).all()
+        )
+        .tuples()
+        .all()
     )
     wanted = {
         SeatKind.MEMBER: scheme.review.panel.size,

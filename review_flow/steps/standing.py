@@ -78,7 +78,7 @@ def counts(session: Session, *, round_: Round) -> dict[str, dict[State, int]]:
         ("results", ResultState, Result.state, Result.enrolment_id.in_(of_round) & Result.current),
     )
     for name, states, state, where in asked:
-        rows: dict[Any, int] = dict(session.execute(select(state, func.count()).where(where).group_by(state)).all())
+        rows = dict(session.execute(select(state, func.count()).where(where).group_by(state)).tuples().all())
         found[name] = {one: rows[one] for one in states if one in rows}
     return found
 
