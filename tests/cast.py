@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from models import (
     Assignment,
     Enrolment,
     Hours,
+    Organization,
     PanelMark,
     Person,
     Result,
@@ -54,6 +56,12 @@ ABILITIES = ("A1", "A3", "A5", "A6", "A11", "B2", "B6")
 CHOICE = ("A1", "A3", "A5")
 
 
+@functools.cache
+def xian() -> Scheme:
+    """001-A, read once."""
+    return scheme_files.load("xian-2022-appraisal")
+
+
 class School:
     """A school with one round of 001-A; everything through the product's steps."""
 
@@ -67,9 +75,25 @@ class School:
         self.reserve = self.person("P4", "候补")
         self.arbiter = self.person("P5", "仲裁")
         self.hearers = [self.person("P6", "复核甲"), self.person("P7", "复核乙"), self.person("P8", "复核丙")]
-        self.scheme = scheme or scheme_files.load("xian-2022-appraisal")
+        self.scheme = scheme or xian()
         self.version = self.publish(self.scheme)
         self.round = self.setup()
+
+    @classmethod
+    def again(cls, session: Session) -> School:
+        """The same school in a copy of its database."""
+        school = cls.__new__(cls)
+        school.session, school.scheme = session, xian()
+        by_number = {one.number: one for one in session.scalars(select(Person).order_by(Person.id))}
+        school.organization = session.scalars(select(Organization)).one()
+        school.admin = by_number["A01"]
+        school.teachers = [one for number, one in by_number.items() if number.startswith("T")]
+        school.members = [by_number[f"P{n}"] for n in range(1, 4)]
+        school.reserve, school.arbiter = by_number["P4"], by_number["P5"]
+        school.hearers = [by_number[f"P{n}"] for n in range(6, 9)]
+        school.version = session.scalars(select(SchemeVersion)).one()
+        school.round = session.scalars(select(Round)).one()
+        return school
 
     def person(
         self, number: str, name: str, subject: str | None = None, *, role: RoleKind = RoleKind.TEACHER

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,27 @@ class Postgres:
             shutil.chown(self.folder, self.user)
         self.run("initdb", "-D", "data", "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         options = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
-        self.run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", f"{options} -c unix_socket_directories={self.folder}", "start")
+        self.run(
+            "pg_ctl",
+            "-D",
+            "data",
+            "-w",
+            "-l",
+            "log",
+            "-o",
+            f"{options} -c unix_socket_directories={self.folder}",
+            "start",
+        )
         self.made = 0
 
     def run(self, program: str, *arguments: str) -> None:
         subprocess.run(
-            [self.binaries / program, *arguments], cwd=self.folder, user=self.user, check=True, capture_output=True, timeout=60
+            [self.binaries / program, *arguments],
+            cwd=self.folder,
+            user=self.user,
+            check=True,
+            capture_output=True,
+            timeout=60,
         )
 
     def url(self, database: str) -> str:
@@ -81,36 +97,53 @@ def postgres() -> Iterator[Postgres]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def migrated_postgres(postgres: Postgres) -> str:
-    """A migrated database to copy from."""
-    name = postgres.database()
-    engine = make_engine(postgres.url(name))
+def prepare(url: str, *, school: bool) -> None:
+    """Migrate a database that tests copy; with the school of the cast in it, if wanted."""
+    engine = make_engine(url)
     upgrade(engine)
+    if school:
+        with closing(Clock().stack), transaction(engine) as session:
+            School(session)
     engine.dispose()
-    return name
+
+
+class Templates:
+    """Databases to copy from, prepared when first wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ready: dict[tuple[str, bool], str] = {}
+
+    def sqlite(self, *, school: bool) -> Path:
+        path = self.folder / f"school-{school}.db"
+        if ("sqlite", school) not in self.ready:
+            prepare(f"sqlite:///{path}", school=school)
+            self.ready["sqlite", school] = str(path)
+        return path
+
+    def postgres(self, server: Postgres, *, school: bool) -> str:
+        if ("postgres", school) not in self.ready:
+            name = server.database()
+            prepare(server.url(name), school=school)
+            self.ready["postgres", school] = name
+        return self.ready["postgres", school]
 
 
 @pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file to copy from."""
-    path = tmp_path_factory.mktemp("sqlite") / "base.db"
-    engine = make_engine(f"sqlite:///{path}")
-    upgrade(engine)
-    engine.dispose()
-    return path
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    return Templates(tmp_path_factory.mktemp("templates"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh, migrated database of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> str:
+    """A fresh, migrated database of each kind; the school is in it where the test asks for `school`."""
+    school = "school" in request.fixturenames
     if request.param == "sqlite":
         path = tmp_path / "review-flow.db"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        shutil.copy(templates.sqlite(school=school), path)
         return f"sqlite:///{path}"
-    template = request.getfixturevalue("migrated_postgres")
     server: Postgres = request.getfixturevalue("postgres")
-    return server.url(server.database(template))
+    return server.url(server.database(templates.postgres(server, school=school)))
 
 
 @pytest.fixture
@@ -140,4 +173,4 @@ def clock() -> Iterator[Clock]:
 @pytest.fixture
 def school(session: Session, clock: Clock) -> School:
     """A school whose round is set up."""
-    return School(session)
+    return School.again(session)
