@@ -49,6 +49,11 @@ class Parts(TyperGroup):
         name, found, rest = super().resolve_command(ctx, args)
         return name, found and _loaded(str(name)), rest
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help in the language chosen before it."""
+        _translated(self)
+        super().format_help(ctx, formatter)
+
 
 def _loaded(name: str) -> Any:
     module = PARTS[name][0]

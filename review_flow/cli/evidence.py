@@ -31,15 +31,15 @@ PRESENT_WORDS = {
 }
 SIGNS = {Level.INFO: "·", Level.HUMAN: "?", Level.REJECT: "✗"}
 
-app = typer.Typer(help=_("证据文件：自动检查（不需要数据库）"), no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
-@app.callback()
+@app.callback(help=_("证据文件：自动检查（不需要数据库）"))
 def evidence() -> None:
-    """证据文件：自动检查（不需要数据库）。"""  # noqa: D400 - shown as help; Chinese full stop
+    """Keep `check` a command of its own name, though it is the only one."""
 
 
-@app.command()
+@app.command(help=_("检查一个文件：是什么、合不合要求、教师本人是否出镜。任何结论都返回 0，用法有误返回 2。"))
 def check(
     file: Annotated[Path, typer.Argument(help=_("要检查的视频、照片或文档"))],
     reference: Annotated[list[Path] | None, typer.Option(help=_("教师本人的参照照片，可给多张"))] = None,
@@ -50,7 +50,7 @@ def check(
     min_chars: Annotated[int | None, typer.Option(help=_("最少字数（含）"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("输出 JSON"))] = False,
 ) -> None:
-    """检查一个文件：是什么、合不合要求、教师本人是否出镜。任何结论都返回 0，用法有误返回 2。"""  # noqa: D400 - shown as help
+    """Check one file: what it is, whether it qualifies, whether the teacher is seen."""
     from review_flow.evidence.sandbox import Sandbox
 
     if not file.is_file():

@@ -21,42 +21,43 @@ AsJson = Annotated[bool, typer.Option("--json", help=_("输出 JSON"))]
 Name = Annotated[str, typer.Argument(help=_("方案编号，或 YAML 文件"))]
 
 
-@app.command("list")
+@app.command("list", help=_("列出自带的考核方案。"))
 def list_(as_json: AsJson = False) -> None:
-    """列出自带的考核方案。"""  # noqa: D400 - shown as help; Chinese full stop
+    """List the schemes that come with the program."""
     found = schemes.available()
     if as_json:
         _print_json([{"id": one.id, "title_zh": one.title_zh, "edition": one.edition} for one in found])
         return
     for one in found:
-        typer.echo(f"{one.id}  {one.title_zh}（{one.edition}）")
+        typer.echo(say(_("{id}  {title}（{edition}）"), id=one.id, title=one.title_zh, edition=one.edition))
 
 
-@app.command()
+@app.command(help=_("显示一个方案的每个值及其出处，和本校待确认的事项。"))
 def show(name: Name, as_json: AsJson = False) -> None:
-    """显示一个方案的每个值及其出处，和本校待确认的事项。"""  # noqa: D400 - shown as help
+    """Show every value of a scheme with its source, and what the school has to confirm."""
     scheme = _scheme(name)
     if as_json:
         _print_json({**scheme.document, "digest": scheme.digest})
         return
-    typer.echo(f"{scheme.title_zh}（{scheme.id}，第{scheme.version}版）")
+    names = {"title": scheme.title_zh, "id": scheme.id, "version": scheme.version}
+    typer.echo(say(_("{title}（{id}，第{version}版）"), **names))
     typer.echo(f"{scheme.digest}\n")
     for path, value in scheme.values():
-        typer.echo(f"{path}：{_plain(value)}  [{_rule(str(scheme.source(path)))}]")
+        typer.echo(f"{_line(path, value)}  [{_rule(str(scheme.source(path)))}]")
     typer.echo("\n" + say(_("本校待确认：")))
     for unknown in scheme.unconfirmed():
         typer.echo(f"· {unknown.id}  {unknown.text_zh}")
         for path, value in scheme.in_force(unknown).items():
-            typer.echo(f"    {path}：{_plain(value)}")
+            typer.echo(f"    {_line(path, value)}")
 
 
-@app.command()
+@app.command(help=_("检查方案文件：指出每处错误的行号和字段。无错误返回 0，有错误返回 1，用法有误返回 2。"))
 def check(
     file: Annotated[Path, typer.Argument(help=_("要检查的方案文件"))],
     ready: Annotated[bool, typer.Option(help=_("待确认事项也算错误：检查能否启用"))] = False,
     as_json: AsJson = False,
 ) -> None:
-    """检查方案文件：指出每处错误的行号和字段。无错误返回 0，有错误返回 1，用法有误返回 2。"""  # noqa: D400 - shown as help
+    """Name line and field of every mistake in a scheme file."""
     from review_flow.schemes.check import check as check_text
 
     mistakes = check_text(_read(file), source=str(file), ready=ready)
@@ -69,19 +70,20 @@ def check(
         _print_json({"ok": not wrong, "mistakes": rows})
     else:
         for one in mistakes:
-            typer.echo(f"{say(_('错误') if one.level == 'error' else _('提醒'))} {one}")
+            level = say(_("错误")) if one.level == "error" else say(_("提醒"))
+            typer.echo(f"{level} {one}")
         count, notes = len(wrong), len(mistakes) - len(wrong)
         typer.echo(say(_("{count}处错误，{notes}处提醒。"), count=count, notes=notes))
     raise typer.Exit(MISTAKES if wrong else 0)
 
 
-@app.command("grade")
+@app.command("grade", help=_("按方案为一位教师的事实计分，逐行说明依据。"))
 def grade_(
     name: Name,
     record: Annotated[Path, typer.Argument(help=_("一位教师的事实（JSON，见 docs/record.md）"))],
     as_json: AsJson = False,
 ) -> None:
-    """按方案为一位教师的事实计分，逐行说明依据。"""  # noqa: D400 - shown as help
+    """Grade one teacher's facts, with the reason for every line."""
     scheme = _scheme(name)
     try:
         outcome = grade(scheme, _facts(record))
@@ -139,8 +141,9 @@ def _rule(rule: str) -> str:
     return rule.replace("default", say(_("默认")), 1)
 
 
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _line(path: str, value: object) -> str:
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return say(_("{path}：{value}"), path=path, value=shown)
 
 
 def _print_json(value: object) -> None:

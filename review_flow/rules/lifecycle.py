@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from review_flow.i18n import _
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,61 +32,61 @@ class State(Enum):
 class SchemeState(State):
     """考核方案."""
 
-    DRAFT = "draft", "草案"
-    PUBLISHED = "published", "已发布"
-    RETIRED = "retired", "已停用"
+    DRAFT = "draft", _("草案")
+    PUBLISHED = "published", _("已发布")
+    RETIRED = "retired", _("已停用")
 
 
 class RoundPhase(State):
     """考核轮次: what may be done in it now."""
 
-    SETUP = "setup", "筹备"
-    OPEN = "open", "提交与互评"
-    SCORING = "scoring", "评审"
-    PUBLICITY = "publicity", "公示"
-    SIGNING = "signing", "签名与申诉"
-    CLOSED = "closed", "已归档"
+    SETUP = "setup", _("筹备")
+    OPEN = "open", _("提交与互评")
+    SCORING = "scoring", _("评审")
+    PUBLICITY = "publicity", _("公示")
+    SIGNING = "signing", _("签名与申诉")
+    CLOSED = "closed", _("已归档")
 
 
 class EnrolmentState(State):
     """参评: one teacher's way through a round."""
 
-    REGISTERED = "registered", "已登记"
-    EXEMPT = "exempt", "免训"
-    INFORMED = "informed", "已告知"
-    SELF_TESTED = "self_tested", "已自测"
-    SELECTED = "selected", "已选学"
-    ASSESSED = "assessed", "已有结果"
+    REGISTERED = "registered", _("已登记")
+    EXEMPT = "exempt", _("免训")
+    INFORMED = "informed", _("已告知")
+    SELF_TESTED = "self_tested", _("已自测")
+    SELECTED = "selected", _("已选学")
+    ASSESSED = "assessed", _("已有结果")
 
 
 class SubmissionState(State):
     """成果提交: one teacher's evidence for one ability."""
 
-    DRAFT = "draft", "草稿"
-    SEALED = "sealed", "已封存待互评"
-    SUBMITTED = "submitted", "有效性检查"
-    CORRECTING = "correcting", "待补正"
-    IN_PEER_REVIEW = "in_peer_review", "互评中"
-    IN_PANEL = "in_panel", "评审中"
-    IN_ARBITRATION = "in_arbitration", "仲裁"
-    GRADED = "graded", "已定等级"
-    INVALID = "invalid", "无效"
-    REPLACED = "replaced", "已替换"
-    CLOSED = "closed", "未提交"
+    DRAFT = "draft", _("草稿")
+    SEALED = "sealed", _("已封存待互评")
+    SUBMITTED = "submitted", _("有效性检查")
+    CORRECTING = "correcting", _("待补正")
+    IN_PEER_REVIEW = "in_peer_review", _("互评中")
+    IN_PANEL = "in_panel", _("评审中")
+    IN_ARBITRATION = "in_arbitration", _("仲裁")
+    GRADED = "graded", _("已定等级")
+    INVALID = "invalid", _("无效")
+    REPLACED = "replaced", _("已替换")
+    CLOSED = "closed", _("未提交")
 
 
 class ResultState(State):
     """考核结果: one version of one teacher's grade."""
 
-    COMPOSED = "composed", "已合成"
-    BANDED = "banded", "已定等"
-    PUBLISHED = "published", "公示中"
-    TO_SIGN = "to_sign", "待签名"
-    SIGNED = "signed", "已签名"
-    UNSIGNED_EFFECTIVE = "unsigned_effective", "未签名已生效"
-    APPEALED = "appealed", "申诉中"
-    FINAL = "final", "已生效"
-    SUPERSEDED = "superseded", "已被新版取代"
+    COMPOSED = "composed", _("已合成")
+    BANDED = "banded", _("已定等")
+    PUBLISHED = "published", _("公示中")
+    TO_SIGN = "to_sign", _("待签名")
+    SIGNED = "signed", _("已签名")
+    UNSIGNED_EFFECTIVE = "unsigned_effective", _("未签名已生效")
+    APPEALED = "appealed", _("申诉中")
+    FINAL = "final", _("已生效")
+    SUPERSEDED = "superseded", _("已被新版取代")
 
 
 Machine = TypeVar("Machine", bound=State)

@@ -16,7 +16,7 @@ class RecordInvalid(ValueError):  # noqa: N818 - an answer about data, as Refusa
     """A field of a record cannot be taken; `field` is its path, `problem` a Chinese sentence."""
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}：{problem}")
+        super().__init__(say(_("{field}：{problem}"), field=field, problem=problem))
         self.field, self.problem = field, problem
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from review_flow.errors import NotFound
+from review_flow.i18n import _, say
 from review_flow.rules.build import build
 from review_flow.rules.catalogue import Catalogue
 from review_flow.rules.scheme import Scheme
@@ -38,7 +39,7 @@ def load(name: str | Path) -> Scheme:
         return _built_in(str(name))
     path = Path(name)
     if not path.is_file():
-        raise NotFound(what="考核方案", key=str(name))
+        raise NotFound(what=say(_("考核方案")), key=str(name))
     return parse(path.read_text(encoding="utf-8-sig"), source=str(path))
 
 
@@ -69,7 +70,7 @@ def catalogue_document(name: str) -> dict[str, Any]:
     """Return a catalogue as plain data, every ability with its own slots."""
     path = HERE / f"{name}.yaml"
     if not path.is_file() or name in _files():
-        raise NotFound(what="微能力目录", key=name)
+        raise NotFound(what=say(_("微能力目录")), key=name)
     return expand(read_page(path.read_text(encoding="utf-8"), source=path.name).data)
 
 
@@ -88,7 +89,7 @@ def document(name: str) -> dict[str, Any]:
 def page(name: str) -> Page:
     """Return the parsed file of a built-in scheme; NotFound when there is none."""
     if name not in _files():
-        raise NotFound(what="考核方案", key=name)
+        raise NotFound(what=say(_("考核方案")), key=name)
     path = _files()[name]
     return read_page(path.read_text(encoding="utf-8"), source=path.name)
 

@@ -53,7 +53,7 @@ def _form(page: Page) -> Iterator[Mistake]:
             known = list(deepest.schema["properties"])
             for key in sorted(set(deepest.instance) - set(known)):
                 near = difflib.get_close_matches(key, known, n=1)
-                hint = say(_("，是不是“{near}”？"), near=near[0]) if near else "。"
+                hint = say(_("，是不是“{near}”？"), near=near[0]) if near else say(_("。"))
                 yield page.mistake(_below(path, key), say(_("不认识的字段“{key}”{hint}"), key=key, hint=hint))
         else:
             yield page.mistake(path, _sentence(deepest))
@@ -87,7 +87,9 @@ def _sentence(error: Any) -> str:
     if error.validator not in SENTENCES:
         about = error.schema.get("description", "")
         shown = json.dumps(error.instance, ensure_ascii=False)
-        return say(_("写法不对：{shown}{about}。"), shown=shown[:60], about=f"（{about}）" if about else "")
+        return say(
+            _("写法不对：{shown}{about}。"), shown=shown[:60], about=about and say(_("（{about}）"), about=about)
+        )
     if error.validator == "type":
         value = say(TYPES[value])
     elif error.validator == "required":

@@ -28,11 +28,8 @@ class Mistake:
     level: str = "error"
 
     def __str__(self) -> str:
-        return (
-            f"{self.file}:{self.line} {self.field}：{self.text}"
-            if self.field
-            else f"{self.file}:{self.line} {self.text}"
-        )
+        text = say(_("{field}：{problem}"), field=self.field, problem=self.text) if self.field else self.text
+        return f"{self.file}:{self.line} {text}"
 
 
 class SchemeInvalid(Refusal):
