@@ -59,7 +59,8 @@ class Result(Base):
     """The inputs as canonical JSON."""
     outcome: Mapped[str] = mapped_column(Text)
     """What `grade` made of them, as canonical JSON: score, grade, gates, ledger."""
-    score: Mapped[Decimal]
+    score: Mapped[Decimal | None]
+    """None where the scheme grades without a number (official-conjunctive)."""
     proposed_grade: Mapped[str]
     grade: Mapped[str | None]
     """The confirmed grade; None until the panel confirmed it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from models import Enrolment, Hours, Person, Round, Submission
-from review_flow.clock import now
+from review_flow.clock import now, shown
 from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState, move
@@ -28,6 +28,12 @@ class NotYet(Refusal):
     """An earlier step of the teacher's way is missing (T3-T5)."""
 
     status, text = 409, _("请先完成前一步：您现在的状态是“{state}”。")
+
+
+class NotBegun(Refusal):
+    """A round may be opened ahead of its first day; its teachers begin on that day."""
+
+    status, text = 409, _("本轮考核从{moment}开始。")
 
 
 class Selection(Refusal):
@@ -64,6 +70,8 @@ def _own(session: Session, *, actor: Person, enrolment: Enrolment) -> Round:
     round_ = session.get_one(Round, enrolment.round_id)
     take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN)
+    if now() < round_.opens_at:
+        raise NotBegun(moment=shown(round_.opens_at))
     return round_
 
 

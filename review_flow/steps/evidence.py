@@ -34,6 +34,12 @@ class NotEditable(Refusal):
     status, text = 409, _("这项成果现在是“{state}”，不能再改动证据。")
 
 
+class CorrectionOver(Refusal):
+    """A correction is taken to the last second of its days and no later (T11)."""
+
+    status, text = 409, _("补正期已于{moment}结束。")
+
+
 class UnknownSlot(Refusal):
     """The ability has no such slot."""
 
@@ -115,19 +121,22 @@ def add_evidence(
 
 
 def require_editable(round_: Round, submission: Submission) -> None:
-    """Raise NotEditable or WindowClosed where evidence can no longer be changed."""
+    """Raise NotEditable, WindowClosed or CorrectionOver where evidence can no longer be changed."""
     if submission.state not in {SubmissionState.DRAFT, SubmissionState.CORRECTING}:
         raise NotEditable(state=say(submission.state.label))
     if submission.state is SubmissionState.DRAFT and now() > round_.hard_close_at:
         raise WindowClosed(moment=shown(round_.hard_close_at))
+    due = submission.correction_due_at
+    if submission.state is SubmissionState.CORRECTING and due is not None and now() > due:
+        raise CorrectionOver(moment=shown(due))
 
 
 def known_hashes(session: Session, *, evidence: Evidence) -> dict[str, str]:
     """Return sha256 → where it stands, for files of other submissions that are the same to the byte."""
     twins = session.execute(
-        select(Evidence.sha256, Evidence.submission_id).where(
-            Evidence.sha256 == evidence.sha256, Evidence.submission_id != evidence.submission_id
-        )
+        select(Evidence.sha256, Evidence.submission_id)
+        .where(Evidence.sha256 == evidence.sha256, Evidence.submission_id != evidence.submission_id)
+        .order_by(Evidence.id.desc())  # of several the first one stays: a dict keeps the last it is told
     )
     return {sha256: f"submission:{submission_id}" for sha256, submission_id in twins}
 

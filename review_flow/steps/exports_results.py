@@ -106,9 +106,9 @@ def _result_row(scheme: Scheme, line: _Line, most: int) -> list[Cell]:
         _mean(line, "peer"),
         _mean(line, "panel"),
         _sum(
-            line, {scheme.source(f"adjust.deductions.{one.id}.each").rule for one in scheme.adjust.deductions}, sign=-1
+            line, {str(scheme.source(f"adjust.deductions.{one.id}.each")) for one in scheme.adjust.deductions}, sign=-1
         ),
-        _sum(line, {scheme.source(f"adjust.bonuses.{one.id}").rule for one in scheme.adjust.bonuses}, sign=1),
+        _sum(line, {str(scheme.source(f"adjust.bonuses.{one.id}")) for one in scheme.adjust.bonuses}, sign=1),
         _number(line.outcome["score"]),
         grade,
         say(result.state.label),

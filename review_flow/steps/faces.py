@@ -15,6 +15,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import EvidenceState, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def standing_consent(session: Session, *, person_id: int) -> Consent | None:
 
 def give_consent(session: Session, *, actor: Person, text_version: str = CONSENT_TEXT) -> Consent:
     """Record the actor's own consent to face matching, once."""
+    take_turn(session, organization_id=actor.organization_id)
     standing = standing_consent(session, person_id=actor.id)
     if standing is not None:
         return standing

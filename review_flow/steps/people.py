@@ -71,6 +71,8 @@ def has_role(session: Session, *, person_id: int, organization_id: int, kinds: C
     return (
         session.scalars(
             select(Role.id)
+            .join(Person, Person.id == Role.person_id)
+            .where(Person.active)
             .where(Role.person_id == person_id, Role.organization_id == organization_id, Role.kind.in_(kinds))
             .limit(1)
         ).first()
@@ -94,6 +96,8 @@ def has_seat(session: Session, *, person_id: int, round_id: int, kinds: Collecti
     return (
         session.scalars(
             select(PanelSeat.id)
+            .join(Person, Person.id == PanelSeat.person_id)
+            .where(Person.active)
             .where(PanelSeat.person_id == person_id, PanelSeat.round_id == round_id, PanelSeat.kind.in_(kinds))
             .limit(1)
         ).first()
@@ -108,9 +112,12 @@ def require_seat(session: Session, *, actor: Person, round_: Round, kinds: Colle
 
 
 def declare_conflict(session: Session, *, actor: Person, one: Person, other: Person, reason: str) -> Conflict:
-    """Record that two people may not judge each other (X-47): by one of them, or by the administrator."""
-    if actor.id not in {one.id, other.id}:
-        require_admin(session, actor=actor, organization_id=one.organization_id)
+    """Record that two people may not judge each other (X-47); the administrator does, whoever said it.
+
+    A conflict makes the duty to review smaller, so nobody can declare one by themselves; who is asked to review
+    somebody close declines the task with that reason.
+    """
+    require_admin(session, actor=actor, organization_id=one.organization_id)
     first, second = sorted((one.id, other.id))
     standing = session.scalars(select(Conflict).where(Conflict.one_id == first, Conflict.other_id == second)).first()
     if standing is not None:

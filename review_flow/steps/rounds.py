@@ -132,7 +132,7 @@ def seat(session: Session, *, actor: Person, round_: Round, person: Person, kind
 def obstacles(session: Session, *, round_: Round) -> list[str]:
     """Return, in Chinese, everything that stands in the way of opening the round."""
     scheme = round_scheme(session, round_=round_)
-    found = [problem.text.rstrip("。") for problem in school_list_problems(scheme, scheme.catalogue, round_.abilities)]
+    found = [problem.text.rstrip("。.") for problem in school_list_problems(scheme, scheme.catalogue, round_.abilities)]
     counts: dict[SeatKind, int] = dict(
         session.execute(
             select(PanelSeat.kind, func.count()).where(PanelSeat.round_id == round_.id).group_by(PanelSeat.kind)
@@ -149,6 +149,8 @@ def obstacles(session: Session, *, round_: Round) -> list[str]:
         if counts.get(kind, 0) < least:
             sentence = _("{seat}至少{least}人，现有{have}人")
             found.append(say(sentence, seat=say(SEATS[kind]), least=least, have=counts.get(kind, 0)))
+    if now() > round_.submit_due_at:
+        found.append(say(_("提交截止时间已过，请先改定日程")))
     teachers = session.scalar(
         select(func.count())
         .select_from(Enrolment)

@@ -37,6 +37,12 @@ class NotWaiting(Refusal):
     status, text = 409, _("这项成果现在是“{state}”，不在等待有效性认定。")
 
 
+class StillChecking(Refusal):
+    """People judge what the checks have looked at: a file may yet be rejected and exchanged."""
+
+    status, text = 409, _("还有文件在自动检查，请稍后再作有效性认定。")
+
+
 class AlreadySaid(Refusal):
     """Each person says it once."""
 
@@ -59,6 +65,9 @@ def vote(
         raise NotWaiting(state=say(submission.state.label))
     if not (teacher_visible and own_work) and not reason.strip():
         raise BadInput(field=say(_("理由")), problem=say(_("认为无效时请写明理由。")))
+    files = standing_evidence(session, submission=submission)
+    if any(one.state is EvidenceState.WAITING for one in files):
+        raise StillChecking
     votes = _votes(session, submission=submission)
     if actor.id in {one.voter_id for one in votes}:
         raise AlreadySaid

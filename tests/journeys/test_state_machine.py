@@ -409,7 +409,7 @@ class SmallSchool(RuleBasedStateMachine):
     def a_conflict_is_declared(self, n: int, m: int) -> None:
         one, other = pick(self.everybody(), n), pick(self.everybody(), m)
         if one is not other and n % 3 == 0:
-            people.declare_conflict(self.session, actor=one, one=one, other=other, reason="亲属")
+            people.declare_conflict(self.session, actor=self.school.admin, one=one, other=other, reason="亲属")
 
     @tried(n=NUMBER, what=["exempt", "leave", "hours"])
     def the_administrator_acts(self, n: int, what: str) -> None:

@@ -114,7 +114,7 @@ def test_a_mark_is_given_once_and_by_the_asked_alone(alone: School) -> None:
 def test_who_became_related_after_being_asked_marks_no_more(alone: School) -> None:
     work = at_panel(alone)
     people.declare_conflict(
-        alone.session, actor=alone.members[0], one=alone.teachers[0], other=alone.members[0], reason="师徒"
+        alone.session, actor=alone.admin, one=alone.teachers[0], other=alone.members[0], reason="师徒"
     )
     refused(
         NotAllowed,

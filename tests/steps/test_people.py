@@ -80,12 +80,13 @@ def test_a_seat_counts_in_its_own_round_only(school: School) -> None:
     assert str(no.value) == "您没有权限做这件事：这需要仲裁人、申诉复核人的席位。"
 
 
-def test_a_conflict_is_kept_once_whoever_declares_it(school: School) -> None:
+def test_a_conflict_is_kept_once_whichever_way_round(school: School) -> None:
     session = school.session
     first, second, third = school.teachers[:3]
-    made = people.declare_conflict(session, actor=second, one=second, other=first, reason="夫妻")
-    assert (made.one_id, made.other_id, made.reason, made.declared_by_id) == (first.id, second.id, "夫妻", second.id)
-    again = people.declare_conflict(session, actor=school.admin, one=first, other=second, reason="同室")
+    admin = school.admin
+    made = people.declare_conflict(session, actor=admin, one=second, other=first, reason="夫妻")
+    assert (made.one_id, made.other_id, made.reason, made.declared_by_id) == (first.id, second.id, "夫妻", admin.id)
+    again = people.declare_conflict(session, actor=admin, one=first, other=second, reason="同室")
     assert again is made
     assert [c.reason for c in session.scalars(select(Conflict))] == ["夫妻"]
     assert people.conflicting_with(session, person_id=first.id) == {first.id, second.id}
@@ -93,9 +94,19 @@ def test_a_conflict_is_kept_once_whoever_declares_it(school: School) -> None:
     assert people.conflicting_with(session, person_id=third.id) == {third.id}
 
 
-def test_somebody_else_may_not_declare_a_conflict(school: School) -> None:
-    first, second, third = school.teachers[:3]
+@pytest.mark.parametrize("who", [0, 2])
+def test_teachers_declare_no_conflict_not_even_their_own(school: School, who: int) -> None:
+    first, second = school.teachers[:2]
     with pytest.raises(NotAllowed) as no:
-        people.declare_conflict(school.session, actor=third, one=first, other=second, reason="听说")
+        people.declare_conflict(school.session, actor=school.teachers[who], one=first, other=second, reason="听说")
     assert str(no.value) == "您没有权限做这件事：这需要校级管理员的角色。"
     assert list(school.session.scalars(select(Conflict))) == []
+
+
+def test_who_has_left_holds_no_role_and_no_seat(school: School) -> None:
+    member = school.members[0]
+    school.admin.active = member.active = False
+    with pytest.raises(NotAllowed):
+        people.require_admin(school.session, actor=school.admin, organization_id=school.organization.id)
+    with pytest.raises(NotAllowed):
+        people.require_seat(school.session, actor=member, round_=school.round, kinds=[SeatKind.MEMBER])
