@@ -316,3 +316,14 @@ def test_choosing_costs_the_same_number_of_queries_for_any_number_of_abilities(o
             enrolments.choose(session, actor=person, enrolment=enrolment, abilities=[*CHOICE, *extra])
         counts.append(len(sent))
     assert counts[1] - counts[0] <= 4  # a look for an earlier draft, and a row, for each new one
+
+
+def test_a_round_opened_ahead_begins_on_its_first_day(school: School, clock) -> None:
+    clock.day(3, 1, hour=23, minute=59)
+    school.open()
+    person = school.teachers[0]
+    with pytest.raises(enrolments.NotBegun) as no:
+        enrolments.acknowledge(school.session, actor=person, enrolment=school.enrolment(person))
+    assert (no.value.status, str(no.value)) == (409, "本轮考核从2026-03-02 00:00:00开始。")
+    clock.day(3, 2, hour=0)
+    enrolments.acknowledge(school.session, actor=person, enrolment=school.enrolment(person))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -8,7 +10,7 @@ from review_flow.clock import now
 from review_flow.errors import NotAllowed
 from review_flow.rules.words import EvidenceState, VerdictKind, WorkKind
 from review_flow.steps import evidence, submissions
-from review_flow.steps.evidence import NotEditable, UnknownSlot, WindowClosed
+from review_flow.steps.evidence import CorrectionOver, NotEditable, UnknownSlot, WindowClosed
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import Clock, School, kept, queries
 
@@ -184,3 +186,28 @@ def test_files_are_listed_in_one_query(school: School, works: list[Submission]) 
         files = evidence.standing_evidence(school.session, submission=works[0])
         assert len(files) == 3
     assert len(sent) == 1
+
+
+def test_a_correction_is_taken_to_the_last_second_of_its_days(school: School, works: list[Submission], clock: Clock):
+    work = works[0]
+    school.fill(work)
+    submissions.seal(school.session, actor=school.teachers[0], submission=work, own_work=True)
+    file = school.session.scalars(select(Evidence).where(Evidence.submission_id == work.id)).first()
+    school.check(file, verdict="rejected", present=None)
+    due = work.correction_due_at
+    assert due is not None
+    clock.to(due)
+    add(school, work, slot=file.slot, content="补正", replaces=file)
+    clock.to(due + timedelta(seconds=1))
+    with pytest.raises(CorrectionOver) as no:
+        add(school, work, content="太晚")
+    assert (no.value.status, str(no.value)) == (409, "补正期已于2026-03-09 23:59:59结束。")
+
+
+def test_of_several_twins_the_first_is_named(school: School, works: list[Submission]) -> None:
+    first, second = (
+        add(school, work, slot=slot, content="同") for work, slot in zip(works, ("plan", "notes"), strict=False)
+    )
+    third = add(school, works[2], slot="lesson_plan", content="同")
+    assert evidence.known_hashes(school.session, evidence=third) == {third.sha256: f"submission:{first.submission_id}"}
+    assert second.sha256 == third.sha256

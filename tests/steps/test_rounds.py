@@ -207,3 +207,10 @@ def test_seats_may_be_added_until_the_round_is_closed_and_teachers_until_the_han
             assert str(no.value) == "本轮考核正处于“已归档”阶段，不能这样做。"
         else:
             rounds.seat(session, actor=school.admin, round_=school.round, person=newcomer, kind=SeatKind.MEMBER)
+
+
+def test_a_round_whose_days_are_over_does_not_open(school: School, clock) -> None:
+    clock.day(3, 20, hour=23, minute=59)
+    assert rounds.obstacles(school.session, round_=school.round) == []
+    clock.day(3, 21, hour=0)
+    assert rounds.obstacles(school.session, round_=school.round) == ["提交截止时间已过，请先改定日程"]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from models import AuditEvent, Evidence, Message, Submission, ValidityVote
-from review_flow.clock import last_second_of
+from review_flow.clock import last_second_of, now
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import EvidenceState, SeatKind
@@ -153,9 +153,20 @@ def test_a_file_that_is_still_being_checked_holds_the_decision(alone: School) ->
     work = submitted(alone)
     file = alone.session.scalars(select(Evidence).where(Evidence.submission_id == work.id)).first()
     assert file is not None
+    say(alone, work, alone.members[0])
     file.state = EvidenceState.WAITING
-    for voter in alone.members[:2]:
-        say(alone, work, voter)
+    second = ValidityVote(  # as somebody gave it before this file came to be checked again
+        submission_id=work.id,
+        author_id=work.author_id,
+        voter_id=alone.members[1].id,
+        attempt=0,
+        teacher_visible=True,
+        own_work=True,
+        reason="",
+        at=now(),
+    )
+    alone.session.add(second)
+    validity.settle(alone.session, submission=work)
     assert work.state is SubmissionState.SUBMITTED
     alone.check(file, verdict="human", present=None)
     assert work.state is SubmissionState.IN_PEER_REVIEW
@@ -199,3 +210,12 @@ def test_what_is_not_waiting_is_not_judged(alone: School) -> None:
         "这项成果现在是“已封存待互评”，不在等待有效性认定。",
         lambda: say(alone, work, alone.members[0]),
     )
+
+
+def test_nobody_votes_while_a_file_is_being_checked(alone: School) -> None:
+    work = submitted(alone)
+    file = alone.session.scalars(select(Evidence).where(Evidence.submission_id == work.id)).first()
+    assert file is not None
+    file.state = EvidenceState.WAITING
+    sentence = "还有文件在自动检查，请稍后再作有效性认定。"
+    refused(validity.StillChecking, sentence, lambda: say(alone, work, alone.members[0]))
