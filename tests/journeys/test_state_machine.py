@@ -706,7 +706,7 @@ class SmallSchool(RuleBasedStateMachine):
     def find_people(self) -> None:
         """Answer every message that says somebody is lacking with a stranger to everybody."""
         cries = [one for one in self.all(Message) if one.kind in SHORT]
-        if len(cries) > self.helped:
+        if len(cries) > self.helped and self.round.phase is not RoundPhase.CLOSED:
             for kind in SeatKind:
                 self.seat(self.school.person(f"X{len(cries)}{kind.value}", "外校专家"), kind)
                 self.seat(self.school.person(f"Y{len(cries)}{kind.value}", "外校专家"), kind)

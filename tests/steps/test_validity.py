@@ -143,10 +143,10 @@ def test_a_file_refused_after_the_hard_close_buys_no_new_days(alone: School, clo
 def test_within_the_window_each_refused_file_has_its_days(alone: School, clock) -> None:
     work = submitted(alone)
     validity.ask_correction(alone.session, scheme=alone.scheme, submission=work, reasons="文件损坏")
-    clock.day(3, 12)
+    clock.day(3, 6)
     again(alone, work)
     validity.ask_correction(alone.session, scheme=alone.scheme, submission=work, reasons="文件损坏")
-    assert work.correction_due_at == last_second_of(date(2026, 3, 19))
+    assert work.correction_due_at == last_second_of(date(2026, 3, 13))
 
 
 def test_a_file_that_is_still_being_checked_holds_the_decision(alone: School) -> None:
