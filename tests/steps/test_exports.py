@@ -250,10 +250,10 @@ class Forger:
 
 
 @pytest.fixture(scope="module")
-def archived(migrated_sqlite, tmp_path_factory) -> bytes:
+def archived(templates, tmp_path_factory) -> bytes:
     """One archive for all forgeries: checking it asks no database."""
     path = tmp_path_factory.mktemp("archived") / "review-flow.db"
-    shutil.copy(migrated_sqlite, path)
+    shutil.copy(templates.sqlite(school=False), path)
     engine, clock = make_engine(f"sqlite:///{path}"), Clock()
     with transaction(engine) as session:
         school = finish(School(session), clock)

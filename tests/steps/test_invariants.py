@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event, text
@@ -23,12 +22,12 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A round with something of everything in it, and a database that takes any row."""
     if request.param == "sqlite":
         path = tmp_path_factory.mktemp("lived") / "review-flow.db"
-        migrated: Path = request.getfixturevalue("migrated_sqlite")
-        shutil.copy(migrated, path)
+        templates = request.getfixturevalue("templates")
+        shutil.copy(templates.sqlite(school=False), path)
         url = f"sqlite:///{path}"
     else:
         server = request.getfixturevalue("postgres")
-        url = server.url(server.database(request.getfixturevalue("migrated_postgres")))
+        url = server.url(server.database(request.getfixturevalue("templates").postgres(server, school=False)))
     strict = make_engine(url)
     with transaction(strict) as session:
         live(session)
