@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from review_flow.evidence import presence
 from review_flow.evidence.contact_sheet import draw
@@ -15,6 +14,9 @@ from review_flow.evidence.presence import Presence, Search
 from review_flow.evidence.probe import Probe, probe
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Kind, Level, Slot, Verdict, limits, verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHECKER = "faces-hog-resnet/1"  # frozen with every judgement: raise it when the same file could be judged otherwise
 
@@ -120,9 +122,7 @@ def check(
     report = Report(
         verdict=outcome,
         present=present,
-        seen=tuple(
-            {"at_s": round(m.at_s, 3), "distance": round(m.distance, 4), "box": list(m.box)} for m in seen
-        ),
+        seen=tuple({"at_s": round(m.at_s, 3), "distance": round(m.distance, 4), "box": list(m.box)} for m in seen),
         media=looked.media.as_json(),
         findings=tuple(findings),
         cost={

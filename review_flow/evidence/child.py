@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import base64
 import ctypes
+import importlib
 import json
 import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
@@ -76,9 +79,9 @@ def warm(_arguments: Mapping[str, Any]) -> None:
     import av
     import cv2
 
-    from review_flow.evidence import check as _check
     from review_flow.evidence import faces
 
+    importlib.import_module("review_flow.evidence.check")
     av.logging.set_level(None)
     cv2.setNumThreads(1)
     faces.preload()

@@ -9,18 +9,20 @@ from __future__ import annotations
 import functools
 import io
 import subprocess
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from review_flow.evidence.presence import Snapshot
 from review_flow.i18n import _, language, say
 from review_flow.rules.verdict import Finding, Verdict, clock
 
 if TYPE_CHECKING:
-    from review_flow.evidence.presence import Presence, Snapshot
+    from collections.abc import Mapping, Sequence
+
+    from review_flow.evidence.presence import Presence
 
 COLUMNS, CELL, GAP, LINE = 3, 480, 12, 34
 INK, PAPER, SEEN, MAYBE = "#1f2933", "#ffffff", "#15803d", "#b45309"
@@ -42,13 +44,24 @@ class Judged(Protocol):
     """The part of a report that a sheet shows."""
 
     @property
-    def verdict(self) -> Verdict: ...
+    def verdict(self) -> Verdict:
+        """What follows for the file."""
+        ...
+
     @property
-    def findings(self) -> tuple[Finding, ...]: ...
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found."""
+        ...
+
     @property
-    def media(self) -> Mapping[str, Any]: ...
+    def media(self) -> Mapping[str, Any]:
+        """Facts of the file."""
+        ...
+
     @property
-    def seen(self) -> tuple[Mapping[str, Any], ...]: ...
+    def seen(self) -> tuple[Mapping[str, Any], ...]:
+        """Moments with the teacher."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

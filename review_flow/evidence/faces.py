@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,9 @@ from numpy.typing import NDArray
 from review_flow.evidence.pictures import PictureRefused, read_picture
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Image = NDArray[np.uint8]
 Encoding = NDArray[np.float64]
@@ -102,7 +104,8 @@ def _models() -> tuple[Any, Any, Any]:
     import dlib
 
     spec = importlib.util.find_spec("face_recognition_models")
-    assert spec is not None and spec.submodule_search_locations is not None
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
     folder = Path(next(iter(spec.submodule_search_locations))) / "models"
     return (
         dlib.get_frontal_face_detector(),

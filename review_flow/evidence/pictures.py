@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,8 @@ from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Level
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL import Image as Pillow
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")

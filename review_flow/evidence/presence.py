@@ -6,9 +6,7 @@ Rule 001-A-29. Absence is never stated: what was not seen, or only perhaps, is f
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from review_flow.evidence import faces, video
@@ -18,6 +16,9 @@ from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Level
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
     from review_flow.evidence.video import Frame, Survey
 
 WORK_WIDTH = 1920  # px across of the picture a face is cut from: an 8K frame in RGB would take 200 MB
@@ -122,9 +123,7 @@ def in_video(path: Path, found: Survey, references: Sequence[Encoding], search: 
     return outcome
 
 
-def _passes(
-    path: Path, found: Survey, search: Search, outcome: Presence
-) -> Iterator[tuple[int, int, Iterator[Frame]]]:
+def _passes(path: Path, found: Survey, search: Search, outcome: Presence) -> Iterator[tuple[int, int, Iterator[Frame]]]:
     """Yield (detection width, most frames, frames), from the cheap and likely to the dear."""
     length = float(found.readable)
     yield search.width, search.frames, video.keyframes(path, found, outcome.tally)
@@ -135,9 +134,7 @@ def _passes(
         yield search.width, search.frames, video.throughout(path, outcome.tally, every_s=every)
 
 
-def _look(
-    frame: Frame, width: int, references: Sequence[Encoding], search: Search, outcome: Presence
-) -> None:
+def _look(frame: Frame, width: int, references: Sequence[Encoding], search: Search, outcome: Presence) -> None:
     small = frame.grey(width)
     boxes = faces.detect(small)
     known = outcome.known.setdefault(round(frame.at_s, 3), [])
@@ -149,9 +146,9 @@ def _look(
         return
     pixels = frame.rgb(WORK_WIDTH)
     compared = _compare(pixels, new, pixels.shape[1] / frame.width, references, search, outcome)
-    near = [pair for pair in compared if pair[1] is not None and pair[1] <= search.thresholds.video]
+    near = [(box, far) for box, far in compared if far is not None and far <= search.thresholds.video]
     if near and not any(round(moment.at_s, 3) == round(frame.at_s, 3) for moment in outcome.seen):
-        box, best = min(near, key=lambda pair: pair[1] or 0.0)
+        box, best = min(near, key=lambda pair: pair[1])
         outcome.seen.append(Moment(frame.at_s, best, box))
     known += compared
     _keep(outcome, frame.at_s, pixels, frame.width, known)
@@ -161,9 +158,7 @@ def _among(face: Box, known: Sequence[tuple[Box, float | None]]) -> bool:
     """Say whether this face was compared before: its middle lies in a box of the same frame."""
     across, down = (face.left + face.right) / 2, (face.top + face.bottom) / 2
     return any(
-        box.left <= across <= box.right and box.top <= down <= box.bottom
-        for box, near in known
-        if near is not None
+        box.left <= across <= box.right and box.top <= down <= box.bottom for box, near in known if near is not None
     )
 
 

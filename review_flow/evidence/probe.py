@@ -14,10 +14,34 @@ from review_flow.rules.verdict import KIND_WORDS, Facts, Finding, Kind, Level, c
 
 HEAD_BYTES = 4096
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-VIDEO_NAMES = frozenset("mp4 m4v mov avi mkv webm wmv asf flv 3gp 3g2 ts mts m2ts mpg mpeg rm rmvb vob".split())
-PHOTO_NAMES = frozenset("jpg jpeg png webp gif bmp tif tiff avif heic heif".split())
-DOCUMENT_NAMES = frozenset("doc docx wps pdf ppt pptx dps xls xlsx et txt md csv rtf".split())
-AUDIO_NAMES = frozenset("mp3 m4a aac wav amr ogg flac wma".split())
+VIDEO_NAMES = frozenset(
+    [
+        "mp4",
+        "m4v",
+        "mov",
+        "avi",
+        "mkv",
+        "webm",
+        "wmv",
+        "asf",
+        "flv",
+        "3gp",
+        "3g2",
+        "ts",
+        "mts",
+        "m2ts",
+        "mpg",
+        "mpeg",
+        "rm",
+        "rmvb",
+        "vob",
+    ]
+)
+PHOTO_NAMES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif"])
+DOCUMENT_NAMES = frozenset(
+    ["doc", "docx", "wps", "pdf", "ppt", "pptx", "dps", "xls", "xlsx", "et", "txt", "md", "csv", "rtf"]
+)
+AUDIO_NAMES = frozenset(["mp3", "m4a", "aac", "wav", "amr", "ogg", "flac", "wma"])
 NAMES_OF = {
     Kind.VIDEO: VIDEO_NAMES,
     Kind.PHOTO: PHOTO_NAMES,
@@ -96,7 +120,7 @@ def _ask(code: str, sentence: str, **names: object) -> Finding:
     return Finding(code, Level.HUMAN, say(sentence, **names))
 
 
-def _look(path: Path, head: bytes, facts: dict[str, Any]) -> Probe:
+def _look(path: Path, head: bytes, facts: dict[str, Any]) -> Probe:  # noqa: PLR0911 - a list of cases, the first that holds
     if not head:
         text = _("文件是空的（0 字节），可能上传时中断了。请在本机确认能打开后重新上传。")
         return _unknown(facts, _reject("empty", text))
@@ -145,7 +169,9 @@ def _document_format(path: Path, head: bytes) -> str | Finding | None:
 
 def _document(path: Path, name: str, facts: dict[str, Any]) -> Probe:
     if name in {"doc", "rtf"}:
-        text = _("这是旧格式的办公文档（.doc/.ppt/.xls/.wps/.rtf），系统数不了字数，将由人工查看。另存为 .docx 或 PDF 可自动检查。")
+        text = _(
+            "这是旧格式的办公文档（.doc/.ppt/.xls/.wps/.rtf），系统数不了字数，将由人工查看。另存为 .docx 或 PDF 可自动检查。"
+        )
         return Probe(Media(Kind.DOCUMENT, name, **facts), (_ask("old_document", text),))
     try:
         content = documents.read(path, name)
@@ -161,9 +187,8 @@ def _document(path: Path, name: str, facts: dict[str, Any]) -> Probe:
 def _is_picture(head: bytes) -> bool:
     signs = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
     return (
-        head.startswith(signs[:4])
-        or (head.startswith(signs[4]) and head[6:10] == b"\0\0\0\0")
-        or head.startswith(signs[5:])
+        head.startswith((*signs[:4], *signs[5:]))
+        or (head.startswith(signs[4]) and head[6:10] == b"\x00\x00\x00\x00")
         or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
         or (head[4:8] == b"ftyp" and head[8:12] in {b"avif", b"avis"})
         or pictures.is_heif(head)

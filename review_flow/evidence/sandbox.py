@@ -18,12 +18,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import review_flow
 from review_flow.evidence.check import Report, broken_off, search_as_json
@@ -31,6 +29,10 @@ from review_flow.evidence.faces import Encoding, Enrolment, from_bytes, to_bytes
 from review_flow.evidence.presence import Search
 from review_flow.i18n import _, language, say
 from review_flow.rules.verdict import Finding, Level, Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ class Broken(Exception):  # noqa: N818 - it is an answer, not a fault
 
 TIMED_OUT = ("check_timed_out", _("文件太复杂，自动检查超时，将由人工查看；也可以导出为普通 MP4（1080p）再传。"))
 CRASHED = ("check_crashed", _("自动检查打不开这个文件，将由人工查看；如果您自己也打不开，请重新导出后再传。"))
-TOO_MUCH = ("check_out_of_memory", _("文件展开后太大，自动检查放弃了，将由人工查看；也可以导出为普通 MP4（1080p）再传。"))
+TOO_MUCH = (
+    "check_out_of_memory",
+    _("文件展开后太大，自动检查放弃了，将由人工查看；也可以导出为普通 MP4（1080p）再传。"),
+)
 NOT_THERE = ("file_missing", _("文件不在了或读不到，将由人工处理。"))
 REASONS = {"memory": TOO_MUCH, "missing": NOT_THERE}
 
@@ -94,7 +99,12 @@ class _Child:
         assert self.process.stdout is not None
         self.served += 1
         late = threading.Event()
-        timer = threading.Timer(self.limits.wall_s, lambda: (late.set(), self._kill()))
+
+        def give_up() -> None:
+            late.set()
+            self._kill()
+
+        timer = threading.Timer(self.limits.wall_s, give_up)
         timer.start()
         line = b""
         try:

@@ -7,22 +7,23 @@ a concat script or a reference inside a container can't make it open another fil
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from av import VideoFrame
 
 from review_flow.evidence.pictures import MAX_PIXELS, Picture, PictureFacts, PictureRefused
 from review_flow.i18n import _
 
 if TYPE_CHECKING:
-    from av import VideoFrame
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from av.container import InputContainer
+    from numpy.typing import NDArray
 
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpegts,mpeg,mpegvideo,rm,mp3,aac,amr,wav,ogg,flac"
 BRANDS = {"qt": "mov", "3g": "3gp", "M4A": "m4a", "M4V": "m4v"}
@@ -89,7 +90,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "none"}
     with (
         path.open("rb") as file,
-        av.open(file, options=options, buffer_size=1 << 18, metadata_errors="replace") as container,
+        av.open(file, "r", options=options, buffer_size=1 << 18, metadata_errors="replace") as container,
     ):
         yield container
 

@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -24,7 +25,7 @@ from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 MOST_BYTES = 10 * 1024 * 1024
 MOST_ROWS = 20_000

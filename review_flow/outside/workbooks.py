@@ -7,6 +7,7 @@ the same bytes.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,7 +19,7 @@ from review_flow.i18n import _, say
 from review_flow.outside.spreadsheets import NO, YES, Cell, Column, Kind, Problems, Sheet, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 PROBLEM = _("问题")
 ROWS_OFFERED = 1000

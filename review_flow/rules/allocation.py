@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from operator import attrgetter
@@ -21,7 +22,7 @@ from ortools.graph.python import min_cost_flow
 from review_flow.i18n import _, say
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
 Pair = tuple[int, int]  # (reviewer id, work id)
 Couple = frozenset[int]  # two arcs that face each other

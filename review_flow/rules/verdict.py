@@ -6,13 +6,15 @@ or ask a human. That somebody was *not* seen is never more than a question to a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from review_flow.i18n import _, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Level(StrEnum):
@@ -29,14 +31,6 @@ class Verdict(StrEnum):
     VALID = "valid"
     HUMAN = "human"
     REJECTED = "rejected"
-
-
-class Validity(StrEnum):
-    """What follows for a submission once people have looked; 无效 is theirs alone to say."""
-
-    VALID = "有效"
-    INVALID = "无效"
-    OPEN = "待定"
 
 
 class Kind(StrEnum):
@@ -192,41 +186,3 @@ def verdict(findings: Sequence[Finding], *, teacher_needed: bool, present: bool 
     if Level.HUMAN in levels or (teacher_needed and present is not True):
         return Verdict.HUMAN
     return Verdict.VALID
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What is known of one file of a submission; None where nobody has said yet."""
-
-    shows_teacher: bool | None = None
-    attributable: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A submission's validity and the reasons against it, in words."""
-
-    validity: Validity
-    reasons: tuple[str, ...] = field(default=())
-
-
-def submission_validity(items: Sequence[Item], *, per_item: bool = False) -> Judged:
-    """Apply 001-A-29 to one submission, as read in X-34.
-
-    Invalid if no item shows the teacher, or any item can't be attributed (N23: the two are joined by or).
-    By default over the submission (N24: courseware beside a lesson video is fine); `per_item` asks it of
-    every file. What nobody has answered leaves it open, unless an answer already decides.
-    """
-    if not items:
-        return Judged(Validity.OPEN)
-    shown = [item.shows_teacher for item in items]
-    own = [item.attributable for item in items]
-    seen, unseen = (all(shown), False in shown) if per_item else (True in shown, set(shown) == {False})
-    reasons = []
-    if unseen:
-        reasons.append(say(_("证据未包含教师本人的影像（001-A-29）")))
-    if False in own:
-        reasons.append(say(_("不能确定是教师本人制作的（001-A-29）")))
-    if reasons:
-        return Judged(Validity.INVALID, tuple(reasons))
-    return Judged(Validity.VALID if seen and all(own) else Validity.OPEN)
