@@ -22,7 +22,7 @@ demo: setup  ## play a whole review round in a fresh school (ARGS="--keep DIR --
 	@$(RUN) review-flow demo $(ARGS)
 
 test: setup  ## run the whole test suite (ARGS="-k …")
-	@$(RUN) pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
+	@$(RUN) pytest -n auto --dist worksteal $(ARGS)
 
 serve: setup  ## start the worker and Prefect's server on the embedded defaults
 	@$(RUN) review-flow work $(ARGS)
