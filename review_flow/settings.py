@@ -10,7 +10,6 @@ import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import platformdirs
 from pydantic import AfterValidator, Field, SecretStr
@@ -37,14 +36,6 @@ class FromFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found if value is not None}
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, OSError) as unknown:  # only a ValueError tells pydantic which setting is wrong
-        raise ValueError(f"no time zone {name!r}") from unknown
-    return name
-
-
 def _hex_key(key: SecretStr) -> SecretStr:
     if len(bytes.fromhex(key.get_secret_value())) != KEY_BYTES:
         raise ValueError(f"not {2 * KEY_BYTES} hex digits")
@@ -59,7 +50,6 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("review-flow")))
     database_url: str | None = None
     prefect_api_url: str | None = None
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
     encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
     lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 60

@@ -31,7 +31,7 @@ def test_with_nothing_set_everything_lives_under_one_home(monkeypatch: pytest.Mo
     assert settings.storage == home / "storage"
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in (home, home / "storage")] == [0o700, 0o700]
     assert settings.storage == settings.folder("storage")
-    assert (settings.time_zone, settings.evidence_workers, settings.message_urls) == ("Asia/Shanghai", 2, ())
+    assert (settings.evidence_workers, settings.lease_seconds, settings.message_urls) == (2, 60, ())
     assert (settings.encryption_key, settings.prefect_api_url, settings.log_json) == (None, None, False)
 
 
@@ -66,7 +66,7 @@ def test_an_argument_wins_over_a_variable_and_that_over_a_file(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("TIME_ZONE", "Asia/Peking"),
+        ("LEASE_SECONDS", "1"),
         ("EVIDENCE_WORKERS", "0"),
         ("EVIDENCE_WORKERS", "65"),
         ("ENCRYPTION_KEY", "secret"),

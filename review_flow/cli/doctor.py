@@ -13,6 +13,7 @@ from sqlalchemy import func, select, text
 
 from models import Consent, DueWork, ReferenceFace
 from review_flow.cli.common import local
+from review_flow.clock import SCHOOL_ZONE
 from review_flow.cli.refusals import explained
 from review_flow.db import engine_for, settings, transaction
 from review_flow.i18n import _, say
@@ -69,7 +70,7 @@ def _seen(name: str, title: str, look: Callable[[], Iterable[tuple[Health, str]]
 
 def _settings() -> Iterable[tuple[Health, str]]:
     chosen = settings()
-    yield Health.GOOD, say(_("家目录 {home}，时区 {zone}"), home=chosen.home, zone=chosen.time_zone)
+    yield Health.GOOD, say(_("家目录 {home}，时区 {zone}"), home=chosen.home, zone=SCHOOL_ZONE.key)
 
 
 def _home() -> Iterable[tuple[Health, str]]:

@@ -122,7 +122,7 @@ def test_the_variables_stand_in_for_the_options(home: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("variable", "value", "name"),
     [
-        ("REVIEW_FLOW_TIME_ZONE", "Mars/Olympus", "REVIEW_FLOW_TIME_ZONE"),
+        ("REVIEW_FLOW_LEASE_SECONDS", "0", "REVIEW_FLOW_LEASE_SECONDS"),
         ("REVIEW_FLOW_EVIDENCE_WORKERS", "many", "REVIEW_FLOW_EVIDENCE_WORKERS"),
         ("REVIEW_FLOW_MESSAGE_URLS", "not json", "REVIEW_FLOW_MESSAGE_URLS"),
         ("REVIEW_FLOW_DATABASE_URL", "nothing", "REVIEW_FLOW_DATABASE_URL"),
