@@ -13,8 +13,8 @@ from sqlalchemy import func, select, text
 
 from models import Consent, DueWork, ReferenceFace
 from review_flow.cli.common import local
-from review_flow.clock import SCHOOL_ZONE
 from review_flow.cli.refusals import explained
+from review_flow.clock import SCHOOL_ZONE
 from review_flow.db import engine_for, settings, transaction
 from review_flow.i18n import _, say
 from review_flow.migrate import is_current
