@@ -52,7 +52,9 @@ def test_make_test_starts_the_suite():
 
 
 def test_ci_calls_the_readmes_test_command():
-    assert re.search(r"^[A-Z_=1 ]*make test( ARGS=.*)?$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.search(
+        r"^[A-Z_=1 ]*make test( ARGS=.*)?$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE
+    )
 
 
 def test_the_commands_of_use_work_on_a_new_home(tmp_path):
