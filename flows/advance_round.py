@@ -32,7 +32,7 @@ def tags_of(_session: Session, item: Item) -> Sequence[str]:
     return (f"round:{item.subject_id}",)
 
 
-@flow(name="advance_round")
+@flow(name="advance_round", flow_run_name="advance_round")
 def advance_round(patience: float = 0) -> dict[str, int]:
     """Turn the clocks of rounds: deadlines, leases, reminders, phase ends. Drains what is due; stays `patience` seconds for more."""
     return asdict(drain(WorkKind.ADVANCE_ROUND, handle, tags_of=tags_of, patience=patience))

@@ -38,7 +38,7 @@ def tags_of(_session: Session, item: Item) -> Sequence[str]:
     return (f"round:{item.subject_id}",)
 
 
-@flow(name="allocate_reviews")
+@flow(name="allocate_reviews", flow_run_name="allocate_reviews")
 def allocate_reviews(patience: float = 0) -> dict[str, int]:
     """Give works that wait for reviewers their reviewers. Drains what is due; stays `patience` seconds for more."""
     return asdict(drain(WorkKind.ALLOCATE_REVIEWS, handle, tags_of=tags_of, patience=patience))

@@ -72,7 +72,7 @@ def tags_of(session: Session, item: Item) -> Sequence[str]:
     return (f"evidence:{item.subject_id}", f"submission:{submission.id}", f"round:{submission.round_id}")
 
 
-@flow(name="check_evidence")
+@flow(name="check_evidence", flow_run_name="check_evidence")
 def check_evidence(patience: float = 0) -> dict[str, int]:
     """Look at uploaded files in limited children: the teacher, the limits of the slot, duplicates. Drains what is due; stays `patience` seconds for more."""
     return asdict(

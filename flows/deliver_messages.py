@@ -26,7 +26,7 @@ def handle(item: Item) -> Record:
     return record
 
 
-@flow(name="deliver_messages")
+@flow(name="deliver_messages", flow_run_name="deliver_messages")
 def deliver_messages(patience: float = 0) -> dict[str, int]:
     """Deliver what waits in people's outboxes. Drains what is due; stays `patience` seconds for more."""
     return asdict(drain(WorkKind.DELIVER_MESSAGES, handle, patience=patience))

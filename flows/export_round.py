@@ -33,7 +33,7 @@ def tags_of(session: Session, item: Item) -> Sequence[str]:
     return (f"round:{session.get_one(RoundExport, item.subject_id).round_id}",)
 
 
-@flow(name="export_round")
+@flow(name="export_round", flow_run_name="export_round")
 def export_round(patience: float = 0) -> dict[str, int]:
     """Make the files that were asked of rounds. Drains what is due; stays `patience` seconds for more."""
     return asdict(drain(WorkKind.EXPORT_ROUND, handle, tags_of=tags_of, patience=patience))

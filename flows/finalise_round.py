@@ -58,7 +58,7 @@ def tags_of(_session: Session, item: Item) -> Sequence[str]:
     return (f"round:{item.subject_id}",)
 
 
-@flow(name="finalise_round")
+@flow(name="finalise_round", flow_run_name="finalise_round")
 def finalise_round(patience: float = 0) -> dict[str, int]:
     """Compose results, each in a transaction of its own. Drains what is due; stays `patience` seconds for more."""
     return asdict(drain(WorkKind.FINALISE_ROUND, handle, tags_of=tags_of, patience=patience))

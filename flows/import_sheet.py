@@ -33,7 +33,7 @@ def tags_of(_session: Session, item: Item) -> Sequence[str]:
     return (f"import:{item.subject_id}",)
 
 
-@flow(name="import_sheet")
+@flow(name="import_sheet", flow_run_name="import_sheet")
 def import_sheet(patience: float = 0) -> dict[str, int]:
     """Bring sheets in, each whole or not at all. Drains what is due; stays `patience` seconds for more."""
     return asdict(drain(WorkKind.IMPORT_SHEET, handle, tags_of=tags_of, patience=patience))

@@ -32,7 +32,7 @@ def tags_of(_session: Session, item: Item) -> Sequence[str]:
     return (f"round:{item.subject_id}",)
 
 
-@flow(name="open_round")
+@flow(name="open_round", flow_run_name="open_round")
 def open_round(patience: float = 0) -> dict[str, int]:
     """Invite everybody of a round that was opened. Drains what is due; stays `patience` seconds for more."""
     return asdict(drain(WorkKind.OPEN_ROUND, handle, tags_of=tags_of, patience=patience))

@@ -32,7 +32,7 @@ def tags_of(_session: Session, item: Item) -> Sequence[str]:
     return (f"round:{item.subject_id}",)
 
 
-@flow(name="purge_faces")
+@flow(name="purge_faces", flow_run_name="purge_faces")
 def purge_faces(patience: float = 0) -> dict[str, int]:
     """Destroy reference encodings that a closed round no longer needs. Drains what is due; stays `patience` seconds for more."""
     return asdict(drain(WorkKind.PURGE_FACES, handle, tags_of=tags_of, patience=patience))
