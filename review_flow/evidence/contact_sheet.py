@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from review_flow.evidence.faces import Box, detect
+from review_flow.evidence import faces
 from review_flow.evidence.presence import Snapshot
 from review_flow.i18n import _, language, say
 from review_flow.rules.verdict import Finding, Verdict, clock
@@ -80,19 +78,18 @@ class Sheet:
 
     def png(self) -> bytes:
         """Return the sheet as PNG bytes."""
-        columns = max(1, min(COLUMNS, len(self.snapshots)))
-        rows = -(-len(self.snapshots) // columns)
+        rows = -(-len(self.snapshots) // COLUMNS)
         tallest = max((shot.pixels.shape[0] for shot in self.snapshots), default=0)
         head = GAP * 2 + LINE * (1 + len(self.lines))
-        size = (GAP + max(2, columns) * (CELL + GAP), head + rows * (tallest + LINE + GAP) + GAP)
+        size = (GAP + COLUMNS * (CELL + GAP), head + rows * (tallest + LINE + GAP) + GAP)
         page = Image.new("RGB", size, PAPER)
         pen = ImageDraw.Draw(page)
         pen.text((GAP, GAP), self.title, INK, font=font(26))
         for number, line in enumerate(self.lines, start=1):
             pen.text((GAP, GAP + number * LINE), _fitted(pen, line, size[0] - 2 * GAP), INK, font=font(18))
         for number, shot in enumerate(self.snapshots):
-            left = GAP + number % columns * (CELL + GAP)
-            top = head + number // columns * (tallest + LINE + GAP)
+            left = GAP + number % COLUMNS * (CELL + GAP)
+            top = head + number // COLUMNS * (tallest + LINE + GAP)
             page.paste(self._cell(shot), (left, top))
             pen.text((left, top + tallest + 4), self._caption(shot), INK, font=font(18))
         file = io.BytesIO()
@@ -120,11 +117,11 @@ class Sheet:
         return f"{shot.at_s // 60:.0f}:{shot.at_s % 60:04.1f}{near}"
 
 
-def _missed(pixels: NDArray[np.uint8]) -> list[Box]:
+def _missed(pixels: faces.Image) -> list[faces.Box]:
     """Look once more, for the smaller faces that the search had no use for: from 40 px of the cell's 480."""
     import cv2
 
-    return detect(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype("uint8"), upsample=1)
+    return faces.detect(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype("uint8"), upsample=1)
 
 
 def _unrecognisable(face: Image.Image) -> Image.Image:
@@ -191,7 +188,7 @@ def _facts(media: Mapping[str, Any]) -> str:
     """List the file's facts in figures and format names, the same in every language."""
     parts = [str(media["format"])]
     if "width" in media:
-        parts.append(f"{media['width']} x {media['height']}")
+        parts.append(f"{media['width']}×{media['height']}")
     if "duration_s" in media:
         parts.append(f"{media['duration_s']} s")
     if "fps" in media:

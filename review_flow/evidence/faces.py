@@ -47,6 +47,12 @@ class Box(NamedTuple):
         """Pixels down."""
         return self.bottom - self.top
 
+    def meets(self, other: Box) -> bool:
+        """Say whether two boxes overlap."""
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
     def scaled(self, factor: float) -> Box:
         """Return the same face in an image `factor` times as large."""
         return Box(*(round(edge * factor) for edge in self))
