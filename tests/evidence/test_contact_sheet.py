@@ -88,6 +88,16 @@ def test_other_faces_are_beyond_recognition_and_the_teacher_s_is_kept() -> None:
     assert tuple(cell[60, 80]) == (0x15, 0x80, 0x3D)  # the box is drawn in the colour of certainty
 
 
+def test_a_face_too_small_for_the_search_is_blurred_too(tmp_path: Path) -> None:
+    path = media.lesson_photo(tmp_path / "photo.png", person="eileen", size=(480, 270))
+    pixels = np.asarray(Image.open(path))
+    sheet = Sheet("title", (), "words", (Snapshot(0.0, pixels, []),), sure=0.40, maybe=0.50)
+    cell = np.asarray(opened(sheet.png()))[GAP * 2 + LINE : GAP * 2 + LINE + 270, GAP : GAP + 480]
+    changed = np.argwhere((cell != pixels).any(axis=2))
+    (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+    assert (240 <= left < right < 350, 40 <= top < bottom < 140) == (True, True)  # her face and nothing else
+
+
 @pytest.mark.usefixtures("no_font")
 def test_without_a_chinese_font_a_sheet_is_in_english_and_holds_no_box(tmp_path: Path) -> None:
     report = check(media.lesson_photo(tmp_path / "photo.jpg"), sheet=True)
