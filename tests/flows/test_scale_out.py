@@ -36,11 +36,11 @@ from review_flow.rules.words import WorkKind
 from review_flow.steps import invariants
 from tests.conftest import Postgres
 from tests.flows.conftest import ROOT, until
-from tests.journeys.test_crash import all_done, assert_every_file_was_checked_once, files_waiting
+from tests.flows.test_crash import all_done, assert_every_file_was_checked_once, files_waiting
 
 # For the test's sake: Prefect books runs and asks for them every few seconds rather than every minute and every ten.
 HASTE = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2", "PREFECT_WORKER_QUERY_SECONDS": "2"}
-STAYS_S = 12
+STAYS_S = 15
 ASK_EVERY_S = 0.5
 
 
@@ -144,7 +144,7 @@ class Api:
 
     def ordered(self) -> list[FlowRun]:
         """The runs we asked for."""
-        return self.runs(name={"like_": "order-"})
+        return self.runs(tags={"all_": ["ordered"]})
 
     def states(self) -> list[str | None]:
         return [run.state_name for run in self.ordered()]
@@ -201,8 +201,8 @@ def test_every_drain_is_deployed() -> None:
 @pytest.mark.slow
 def test_two_machines_share_the_files_to_check(postgres: Postgres, tmp_path: Path) -> None:
     with county(postgres, tmp_path) as (machines, api):
-        stays = ["--param", f"patience={STAYS_S}", "--flow-run-name"]
-        orders = [machines.type("prefect deployment run", more=[*stays, name]) for name in ("order-1", "order-2")]
+        stays = ["--param", f"patience={STAYS_S}", "--tag", "ordered"]
+        orders = [machines.type("prefect deployment run", more=stays) for _order in range(2)]
         assert [order.wait(90) for order in orders] == [0, 0]
         one_each = ("--limit 4", "--limit 1")  # else the first to ask takes both
         workers = [machines.type("prefect worker start", instead=one_each, machine=name) for name in ("left", "right")]
@@ -225,5 +225,8 @@ def test_two_machines_share_the_files_to_check(postgres: Postgres, tmp_path: Pat
 
         machines.done("prefect deployment schedule resume")
         drain = api.ordered()[0].deployment_id
+        assert drain is not None
+        (pull,) = api.client.read_deployment(drain).pull_steps or []
+        assert list(pull.values()) == [{"directory": "{{ $REVIEW_FLOW_CODE }}"}]  # each machine's own
         until(lambda: drain in api.booked())
     assert machines.left == set()
