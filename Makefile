@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 RUN := $(UV) run --frozen
+# Many tests wait for real processes: one test worker more than there are cores.
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
 .PHONY: demo test coverage serve lint fmt types contracts setup clean
 .DEFAULT_GOAL := help
@@ -22,10 +24,10 @@ demo: setup  ## play a whole review round in a fresh school (ARGS="--keep DIR --
 	@$(RUN) review-flow demo $(ARGS)
 
 test: setup  ## run the whole test suite (ARGS="-k …")
-	@$(RUN) pytest -n auto --dist worksteal $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal --durations=12 $(ARGS)
 
 coverage: setup  ## branch coverage of rules and steps, by their tests on SQLite; below 100 % it fails
-	@$(RUN) pytest -n auto --dist worksteal -k "not postgresql" --cov --cov-report=term --cov-fail-under=100 tests/rules tests/schemes tests/steps tests/test_i18n.py $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal -k "not postgresql" --cov --cov-report=term --cov-fail-under=100 tests/rules tests/schemes tests/steps tests/test_i18n.py $(ARGS)
 
 serve: setup  ## start the worker and Prefect's server on the embedded defaults
 	@$(RUN) review-flow work $(ARGS)

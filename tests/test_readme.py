@@ -46,7 +46,7 @@ def test_both_readmes_say_the_same_commands():
 
 
 def test_make_test_starts_the_suite():
-    done = run("make test", ARGS="--collect-only -q -n0 --no-cov tests/test_readme.py")
+    done = run("make test", ARGS="--collect-only -q -n0 tests/test_readme.py")
     assert done.returncode == 0, done.stderr
     assert "test_make_test_starts_the_suite" in done.stdout
 
