@@ -1,4 +1,4 @@
-"""What Prefect costs here: ``python benchmarks/prefect_overhead.py``. Numbers go into docs/decisions/0001.
+"""What Prefect costs here: ``python benchmarks/prefect_overhead.py``. Numbers go into docs/decisions/0001, with the load.
 
 Starts an embedded server in a temporary home and compares ways to run a flow: a direct call in a warm process, an
 in-process worker on a work pool, and a process of its own.

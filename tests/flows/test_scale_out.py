@@ -226,7 +226,5 @@ def test_two_machines_share_the_files_to_check(postgres: Postgres, tmp_path: Pat
         machines.done("prefect deployment schedule resume")
         drain = api.ordered()[0].deployment_id
         assert drain is not None
-        (pull,) = api.client.read_deployment(drain).pull_steps or []
-        assert list(pull.values()) == [{"directory": "{{ $REVIEW_FLOW_CODE }}"}]  # each machine's own
         until(lambda: drain in api.booked())
     assert machines.left == set()
