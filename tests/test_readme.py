@@ -25,7 +25,9 @@ def commands(name: str) -> list[str]:
 
 def run(command: str, *, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {
-        key: value for key, value in os.environ.items() if not key.startswith(("REVIEW_FLOW_", "PREFECT_", "COV_"))
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("REVIEW_FLOW_", "PREFECT_", "COV_", "MAKE", "MFLAGS"))
     }
     return subprocess.run(
         command,
@@ -72,7 +74,9 @@ def test_the_commands_of_use_work_on_a_new_home(tmp_path):
 def test_make_serve_starts_worker_and_prefect_and_stops_cleanly(tmp_path):
     home = tmp_path / "home"
     clean = {
-        key: value for key, value in os.environ.items() if not key.startswith(("REVIEW_FLOW_", "PREFECT_", "COV_"))
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("REVIEW_FLOW_", "PREFECT_", "COV_", "MAKE", "MFLAGS"))
     }
     with (tmp_path / "log").open("wb") as log:
         serving = subprocess.Popen(
