@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 RUN := $(UV) run --frozen
-# Many tests wait for real processes: one test worker more than there are cores.
-WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
+# Tests of real processes have time limits: no more test workers than cores.
+WORKERS ?= auto
 
 .PHONY: demo test coverage serve lint fmt types contracts setup clean
 .DEFAULT_GOAL := help
