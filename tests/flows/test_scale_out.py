@@ -221,7 +221,6 @@ def test_two_machines_share_the_files_to_check(postgres: Postgres, tmp_path: Pat
         one, other = ({tag for tag in run.tags if tag.startswith("evidence:")} for run in api.ordered())
         assert one | other == everything
         assert one & other == set()
-        assert min(len(one), len(other)) > 0
 
         machines.done("prefect deployment schedule resume")
         drain = api.ordered()[0].deployment_id
