@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from models.base import Base, OptionalPersonRef, PersonRef, words
 from models.rounds import Enrolment
 from review_flow.rules.lifecycle import SubmissionState
-from review_flow.rules.words import EvidenceState, VerdictKind
+from review_flow.rules.words import EvidenceState, Verdict
 
 
 class Submission(Base):
@@ -63,7 +63,7 @@ class Evidence(Base):
     size_bytes: Mapped[int]
     uploaded_at: Mapped[datetime]
     state: Mapped[EvidenceState] = mapped_column(words(EvidenceState, "evidence_state"))
-    verdict: Mapped[VerdictKind | None] = mapped_column(words(VerdictKind, "verdict_kind"))
+    verdict: Mapped[Verdict | None] = mapped_column(words(Verdict, "verdict_kind"))
     teacher_present: Mapped[bool | None]
     report: Mapped[dict[str, Any] | None]
     """The check's report without its findings: media facts, moments seen, cost, checker version."""

@@ -10,6 +10,10 @@ import functools
 import os
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LANGUAGES = ("zh", "en")
 language: ContextVar[str] = ContextVar("language", default=os.environ.get("REVIEW_FLOW_LANG", "zh")[:2])
@@ -30,6 +34,16 @@ def catalogue(code: str) -> dict[str, str]:
 
     with path.open("rb") as file:
         return {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
+
+
+def listed(words: Iterable[object]) -> str:
+    """Return the words as one enumeration of the current language."""
+    return ("、" if language.get() == "zh" else ", ").join(map(str, words))
+
+
+def clauses(sentences: Iterable[str]) -> str:
+    """Return the sentences as the clauses of one."""
+    return ("；" if language.get() == "zh" else "; ").join(sentences)
 
 
 def say(sentence: str, /, **names: object) -> str:

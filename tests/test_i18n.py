@@ -37,6 +37,14 @@ def test_a_sentence_is_translated_when_it_is_read(english: None) -> None:
     assert say("没有译文") == "没有译文"
 
 
+def test_enumerations_and_clauses_are_joined_as_the_language_does() -> None:
+    assert (i18n.listed(["A1", 2]), i18n.clauses(["先读", "再写"])) == ("A1、2", "先读；再写")
+
+
+def test_enumerations_and_clauses_are_joined_in_english(english: None) -> None:
+    assert (i18n.listed(["A1", 2]), i18n.clauses(["read", "then write"])) == ("A1, 2", "read; then write")
+
+
 def test_chinese_and_a_language_we_do_not_have_need_no_catalogue() -> None:
     assert i18n.catalogue("zh") == {}
     assert i18n.catalogue("xx") == {}

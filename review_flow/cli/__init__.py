@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from review_flow.i18n import LANGUAGES, _, language, say
+from review_flow.i18n import LANGUAGES, _, language, listed, say
 
 # Command → the module that has it, and its help. Where the module is named as the command, all of it is meant.
 PARTS = {
@@ -74,7 +74,7 @@ def _translated(command: Any) -> Any:
 def _choose_language(chosen: str | None) -> str | None:
     if chosen is not None:
         if chosen not in LANGUAGES:
-            raise typer.BadParameter(say(_("可选 {languages}"), languages="、".join(LANGUAGES)))
+            raise typer.BadParameter(say(_("可选 {languages}"), languages=listed(LANGUAGES)))
         language.set(chosen)
     return chosen
 

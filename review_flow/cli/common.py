@@ -18,7 +18,7 @@ from review_flow.cli.refusals import Misuse, NotMigrated, StrangeSchema, explain
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.db import engine_for, settings, transaction
 from review_flow.errors import NotFound
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, listed, say
 from review_flow.migrate import is_current, upgrade
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import OrganizationKind
@@ -105,7 +105,7 @@ class Desk:
         if not named:
             raise NotFound(what=say(_("学校")), key=self._school)
         if len(named) > 1:
-            raise Misuse(why=say(_("请用 --school 指明学校：{names}"), names="、".join(one.name for one in named)))
+            raise Misuse(why=say(_("请用 --school 指明学校：{names}"), names=listed(one.name for one in named)))
         return named[0]
 
     @cached_property
@@ -129,7 +129,7 @@ class Desk:
         for candidates in (running, found):
             if len(candidates) == 1:
                 return candidates[0]
-        raise Misuse(why=say(_("请用 --round 指明考核轮次：{names}"), names="、".join(one.name for one in found)))
+        raise Misuse(why=say(_("请用 --round 指明考核轮次：{names}"), names=listed(one.name for one in found)))
 
     def pause(self) -> None:
         """Commit and let the database go before something that takes long; the next use begins a new transaction."""
@@ -206,7 +206,7 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return local(value)
     if isinstance(value, list):
-        return "；".join(map(str, value))
+        return clauses(value)
     return "" if value is None else str(value)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 
 if TYPE_CHECKING:
     from review_flow.demo.stage import Story
@@ -147,7 +147,7 @@ def _show(story: Story) -> None:
     for name in (_("工号"), _("姓名"), _("得分"), _("等级"), _("版本"), _("签名"), _("说明")):
         table.add_column(say(name), justify="right" if name in {"得分", "版本"} else "left")
     for one in story.results:
-        why = "、".join([*(say(FLAGS[flag]) for flag in one["flags"]), *one["failed_gates"]])
+        why = listed([*(say(FLAGS[flag]) for flag in one["flags"]), *one["failed_gates"]])
         signed = say(_("已签名")) if one["signed"] else say(_("未签名，同样有效"))
         table.add_row(one["number"], one["name"], one["score"], one["grade"], str(one["version"]), signed, why)
     console.print(table)

@@ -16,7 +16,7 @@ from review_flow.cli.common import local
 from review_flow.cli.refusals import explained
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.db import engine_for, settings, transaction
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.migrate import is_current
 from review_flow.steps import work
 
@@ -117,7 +117,7 @@ def _due() -> Iterable[tuple[Health, str]]:
             select(func.min(DueWork.due_at)).where(DueWork.done_at.is_(None), DueWork.parked_at.is_(None))
         )
     if due:
-        names = "、".join(f"{kind} {count}" for kind, count in due.items())
+        names = listed(f"{kind} {count}" for kind, count in due.items())
         yield (
             Health.NOTE,
             say(_("到期未做：{names}（最早 {oldest}）；请运行 review-flow work"), names=names, oldest=local(oldest)),
@@ -171,7 +171,7 @@ def _faces() -> Iterable[tuple[Health, str]]:
     folders = list(spec.submodule_search_locations or ()) if spec else []
     lacking = [name for name in FACE_MODELS if not any((Path(one) / "models" / name).is_file() for one in folders)]
     if lacking:
-        yield Health.BAD, say(_("缺少人脸模型：{names}"), names="、".join(lacking))
+        yield Health.BAD, say(_("缺少人脸模型：{names}"), names=listed(lacking))
     else:
         yield Health.GOOD, say(_("人脸模型齐备"))
 

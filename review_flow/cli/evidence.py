@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from review_flow.i18n import _, say
-from review_flow.rules.verdict import KIND_WORDS, Kind, Level, Slot, Verdict, clock
+from review_flow.rules.verdict import KIND_WORDS, Kind, Level, Slot, clock
+from review_flow.rules.words import Verdict
 
 if TYPE_CHECKING:
     from review_flow.evidence.check import Report

@@ -14,7 +14,7 @@ from review_flow.cli.common import REFUSED, Desk, ready_engine, run_deed
 from review_flow.cli.demo import demo
 from review_flow.db import engine_for, settings
 from review_flow.errors import NotFound
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 
 app = typer.Typer()
 AsJson = common.AsJson
@@ -72,7 +72,7 @@ def _resume(desk: Desk, ids: list[int]) -> None:
         if item is None or item.parked_at is None:
             raise NotFound(what=say(_("被搁置的工作")), key=key)
         work.resume(desk.session, work_id=key)
-    desk.done(_("已重新排队：{ids}。"), ids="、".join(map(str, ids)))
+    desk.done(_("已重新排队：{ids}。"), ids=listed(ids))
 
 
 @app.command(help=cli.PARTS["migrate"][1])

@@ -10,7 +10,7 @@ from pydantic_settings import SettingsError
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from review_flow.errors import Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, say
 from review_flow.rules.lifecycle import IllegalMoveError
 from review_flow.schemes.document import SchemeInvalid
 from review_flow.settings import PREFIX
@@ -67,7 +67,7 @@ def _settings(error: ValidationError) -> Answer:
         for one in error.errors()
         if one["loc"]
     )
-    return Answer("settings", say(_("设置有误：{names}"), names="；".join(wrong)), MISUSE)
+    return Answer("settings", say(_("设置有误：{names}"), names=clauses(wrong)), MISUSE)
 
 
 def _unreadable_setting(error: SettingsError) -> Answer:

@@ -15,7 +15,7 @@ from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import Desk, day, read_json
 from review_flow.cli.refusals import Misuse
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.words import RoleKind, SeatKind
 from review_flow.steps import advance, enrolments, people, results, reviews, rounds, schemes, standing
 
@@ -155,7 +155,7 @@ def status(desk: Desk) -> None:
     titles = {"number": _("工号"), "who": _("谁"), "why": _("等什么"), "until": _("期限")}
     lines = [f"{desk.round.name}  {say(desk.round.phase.label)}"]
     lines += [
-        f"{say(TITLES[kind])}：" + "、".join(f"{say(state.label)} {count}" for state, count in found.items())
+        f"{say(TITLES[kind])}：" + listed(f"{say(state.label)} {count}" for state, count in found.items())
         for kind, found in counts.items()
         if found
     ]

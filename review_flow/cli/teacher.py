@@ -17,10 +17,9 @@ from review_flow.cli.common import REFUSED, Desk
 from review_flow.cli.round import codes
 from review_flow.db import settings
 from review_flow.errors import NotFound
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.outside.storage import keep, storage_at
-from review_flow.rules.verdict import Verdict
-from review_flow.rules.words import AdjustmentKind, AdjustmentState
+from review_flow.rules.words import AdjustmentKind, AdjustmentState, Verdict
 from review_flow.steps import adjustments, appeals, enrolments, evidence, faces, results, standing, submissions
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def status(desk: Desk) -> None:
         "todo": [one.why for one in waits],
     }
     lines = [f"{desk.round.name}  {say(desk.round.phase.label)}  {desk.actor.name}：{say(enrolment.state.label)}"]
-    lines += [say(_("学时：{hours}"), hours="、".join(f"{key} {hours}" for key, hours in credited.items()))] * bool(
+    lines += [say(_("学时：{hours}"), hours=listed(f"{key} {hours}" for key, hours in credited.items()))] * bool(
         credited
     )
     for work in works:
@@ -91,13 +90,12 @@ def _work(desk: Desk, work: Submission) -> dict[str, Any]:
 
 def _file(desk: Desk, one: Evidence) -> dict[str, Any]:
     findings = select(Finding.text).where(Finding.evidence_id == one.id).order_by(Finding.position)
-    verdict = Verdict(one.verdict.value) if one.verdict else None
     return {
         "id": one.id,
         "slot": one.slot,
         "file": one.file_name,
-        "verdict": verdict and verdict.value,
-        "verdict_zh": say(VERDICTS[verdict]),
+        "verdict": one.verdict and one.verdict.value,
+        "verdict_zh": say(VERDICTS[one.verdict]),
         "findings": list(desk.session.scalars(findings)),
     }
 
@@ -137,7 +135,7 @@ def choose(desk: Desk, abilities: Annotated[str, typer.Argument(help=_("如 A1,A
     """Choose the abilities."""
     chosen = codes(abilities)
     enrolments.choose(desk.session, actor=desk.actor, enrolment=desk.enrolment(), abilities=chosen)
-    desk.done(_("已选择{abilities}。"), abilities="、".join(chosen))
+    desk.done(_("已选择{abilities}。"), abilities=listed(chosen))
 
 
 @command(_("用另一项微能力替换被认定无效的一项"))

@@ -32,7 +32,7 @@ from review_flow.evidence.faces import to_bytes
 from review_flow.i18n import _, say
 from review_flow.outside.storage import read
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
-from review_flow.rules.words import ExportKind, SeatKind, SheetKind, VerdictKind
+from review_flow.rules.words import ExportKind, SeatKind, SheetKind, Verdict
 from review_flow.steps import (
     adjustments,
     advance,
@@ -195,7 +195,7 @@ class Play(Stage):
     def seal(self) -> None:
         """Replace what the check rejected; seal, two early birds first, one too late."""
         with self.deed() as session:
-            rejected = session.scalars(select(Evidence).where(Evidence.verdict == VerdictKind.REJECTED)).all()
+            rejected = session.scalars(select(Evidence).where(Evidence.verdict == Verdict.REJECTED)).all()
             self.story.facts["rejected_files"] = [one.file_name for one in rejected]
             for one in rejected:
                 work = session.get_one(Submission, one.submission_id)

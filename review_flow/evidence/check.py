@@ -13,7 +13,8 @@ from review_flow.evidence.faces import Encoding, Thresholds
 from review_flow.evidence.presence import Presence, Search
 from review_flow.evidence.probe import Probe, probe
 from review_flow.i18n import _, say
-from review_flow.rules.verdict import Finding, Kind, Level, Slot, Verdict, limits, verdict
+from review_flow.rules.verdict import Finding, Kind, Level, Slot, limits, verdict
+from review_flow.rules.words import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from review_flow.evidence import faces
 from review_flow.evidence.presence import Snapshot
-from review_flow.i18n import _, language, say
-from review_flow.rules.verdict import Finding, Verdict, clock
+from review_flow.i18n import _, clauses, language, listed, say
+from review_flow.rules.verdict import Finding, clock
+from review_flow.rules.words import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -207,8 +208,8 @@ def _alt_text(report: Judged, pictures: int) -> str:
     """Tell the sheet in words, for those who can't see it."""
     parts = [say(VERDICT_WORDS[report.verdict][0])]
     if report.seen:
-        times = "、".join(clock(int(moment["at_s"])) for moment in report.seen)
+        times = listed(clock(int(moment["at_s"])) for moment in report.seen)
         parts.append(say(_("在 {times} 处认出教师本人"), times=times))
     elif pictures:
         parts.append(say(_("展示 {count} 个画面"), count=pictures))
-    return "；".join([*parts, *(finding.text for finding in report.findings)])
+    return clauses([*parts, *(finding.text for finding in report.findings)])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from review_flow.errors import Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 
 if TYPE_CHECKING:
     from review_flow.settings import Settings
@@ -86,7 +86,7 @@ class AppriseMessenger:
             _service(url) for url, body in due if not _notify(_filled(url, email=to or "", phone=to or ""), body)
         ]
         if refused:
-            raise MessageNotDelivered(services="、".join(refused))
+            raise MessageNotDelivered(services=listed(refused))
         return ",".join(_service(url) for url, _body in due) or INBOX
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from review_flow.errors import Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -209,13 +209,13 @@ def _header(
                 best = (score, page, place)
     score, page, place = best
     if score == 0:
-        names = "、".join(column.name_zh for column in table.columns if column.required)
+        names = listed(column.name_zh for column in table.columns if column.required)
         raise SheetUnreadable(why=say(_("没有找到表头。表头一行应有：{names}。"), names=names))
     _number, cells = sheets[page][place]
     places = _places(table, cells)
     missing = [column.name_zh for column in table.columns if column.required and column.key not in places]
     if missing:
-        raise SheetUnreadable(why=say(_("表头缺少这些列：{names}。"), names="、".join(missing)))
+        raise SheetUnreadable(why=say(_("表头缺少这些列：{names}。"), names=listed(missing)))
     _refuse_doubles(table, cells)
     return tuple(str(cell) for cell in cells), places, list(sheets[page][place + 1 :])
 
@@ -235,7 +235,7 @@ def _refuse_doubles(table: Table, cells: Iterable[Cell]) -> None:
     names = [_heading(cell) for cell in cells]
     doubled = [column.name_zh for column in table.columns if names.count(_heading(column.name_zh)) > 1]
     if doubled:
-        raise SheetUnreadable(why=say(_("表头中有重复的列：{names}。"), names="、".join(doubled)))
+        raise SheetUnreadable(why=say(_("表头中有重复的列：{names}。"), names=listed(doubled)))
 
 
 def _heading(cell: Cell) -> str:
@@ -329,9 +329,7 @@ def _integer(column: Column, cell: Cell) -> int:
 def _choice(column: Column, cell: Cell) -> str:
     word = _code(column, cell)
     if word not in column.choices:
-        raise CellRefusedError(
-            say(_("里没有“{word}”，可填：{choices}。"), word=word, choices="、".join(column.choices))
-        )
+        raise CellRefusedError(say(_("里没有“{word}”，可填：{choices}。"), word=word, choices=listed(column.choices)))
     return word
 
 

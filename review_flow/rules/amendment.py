@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.paths import is_under, leaves
 from review_flow.rules.scheme import Scheme
 
@@ -14,7 +14,7 @@ def amendment_refusal(old: Scheme, new: Scheme, *, effective_from: date, on: dat
     held = [path for path in changed if on < until and any(is_under(path, root) for root in old.lock.locked)]
     if held:
         return say(_("{paths}在{until}之前不能修改（考核方法至少保持{months}个月一致）。"),
-                   paths="、".join(held), until=until.isoformat(), months=old.lock.consistency_months)  # fmt: skip
+                   paths=listed(held), until=until.isoformat(), months=old.lock.consistency_months)  # fmt: skip
     if changed and "reason" in old.lock.amend_needs and not reason.strip():
         return say(_("修改方案须写明理由。"))
     return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.scheme import Scheme
 
 MISSING = {"", "缺", "缺失", "missing"}
@@ -178,7 +178,7 @@ def one_of(field: str, value: object, allowed: Sequence[str]) -> str:
         return value
     if not allowed:
         raise RecordInvalid(field, say(_("方案里没有这样的项目。")))
-    raise RecordInvalid(field, say(_("应为以下之一：{allowed}。"), allowed="、".join(allowed)))
+    raise RecordInvalid(field, say(_("应为以下之一：{allowed}。"), allowed=listed(allowed)))
 
 
 def number(field: str, value: object, *, high: Decimal | None = None) -> Decimal:

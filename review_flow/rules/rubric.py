@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, listed, say
 from review_flow.rules.catalogue import Slot
 from review_flow.rules.marks import rounded
 from review_flow.rules.scheme import Scheme
@@ -25,7 +25,7 @@ class FormInvalid(ValueError):  # noqa: N818 - an answer about data, as Refusal 
     """A form that cannot be taken; `problems` names every field at once."""
 
     def __init__(self, problems: Sequence[FormProblem]) -> None:
-        super().__init__("；".join(problem.text for problem in problems))
+        super().__init__(clauses(problem.text for problem in problems))
         self.problems = tuple(problems)
 
 
@@ -177,7 +177,7 @@ def _evidence(scheme: Scheme, given: object, slots: Sequence[Slot], problems: li
             problems.append(FormProblem(f"evidence_levels.{key}", text))
     for key, name in names.items():
         if levels.get(key) not in scheme.ability.levels:
-            allowed = "、".join(scheme.ability.levels)
+            allowed = listed(scheme.ability.levels)
             text = say(_("请给证据“{name}”评等级：{allowed}。"), name=name, allowed=allowed)
             problems.append(FormProblem(f"evidence_levels.{key}", text))
     return {key: str(levels[key]) for key in names if key in levels}

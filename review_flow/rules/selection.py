@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.catalogue import Catalogue
 from review_flow.rules.scheme import Scheme
 
@@ -71,13 +71,13 @@ def _dimensions(catalogue: Catalogue, chosen: Sequence[str], least: int, within:
     if len(covered) >= least:
         return []
     open_ones = [dimension for dimension in catalogue.dimensions_of(within) if dimension not in covered]
-    names = {"short": least - len(covered), "least": least, "covered": "、".join(covered) or say(_("无"))}
+    names = {"short": least - len(covered), "least": least, "covered": listed(covered) or say(_("无"))}
     if len(open_ones) < least - len(covered):
         text = say(_("还差{short}个维度（应覆盖{least}个，现有{covered}），清单里没有可补的。"), **names)
     else:
         text = say(
             _("还差{short}个维度（应覆盖{least}个，现有{covered}），可从{open}中选。"),
-            open="、".join(open_ones),
+            open=listed(open_ones),
             **names,
         )
     return [Problem("dimensions", text)]

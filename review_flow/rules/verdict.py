@@ -11,7 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
+from review_flow.rules.words import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,14 +24,6 @@ class Level(StrEnum):
     INFO = "info"
     HUMAN = "human"
     REJECT = "reject"
-
-
-class Verdict(StrEnum):
-    """What follows from one file's check."""
-
-    VALID = "valid"
-    HUMAN = "human"
-    REJECTED = "rejected"
 
 
 class Kind(StrEnum):
@@ -146,11 +139,11 @@ def _reject(code: str, sentence: str, **names: object) -> Finding:
 
 def _wrong_kind(facts: Facts, slot: Slot) -> Finding | None:
     if slot.kinds and facts.kind not in slot.kinds:
-        wanted = "、".join(say(KIND_WORDS[kind]) for kind in sorted(slot.kinds))
+        wanted = listed(say(KIND_WORDS[kind]) for kind in sorted(slot.kinds))
         text = _("这一项要交{wanted}，交来的却是{got}（{format}）。请按要求的形式重新提交。")
         return _reject("wrong_kind", text, wanted=wanted, got=say(KIND_WORDS[facts.kind]), format=facts.format)
     if slot.formats and facts.format not in slot.formats:
-        wanted = "、".join(sorted(slot.formats))
+        wanted = listed(sorted(slot.formats))
         text = _("这一项只收 {wanted} 格式，交来的是 {got}。请另存为或导出为要求的格式后再传。")
         return _reject("wrong_format", text, wanted=wanted, got=facts.format)
     return None

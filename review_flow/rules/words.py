@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 
 
 class OrganizationKind(Enum):
@@ -41,7 +41,7 @@ class EvidenceState(Enum):
     SUPERSEDED = "superseded"
 
 
-class VerdictKind(Enum):
+class Verdict(StrEnum):
     """结论: what the findings of one file add up to; a machine never says more (design rule 3)."""
 
     VALID = "valid"

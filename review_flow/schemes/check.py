@@ -9,7 +9,7 @@ from typing import Any
 
 from review_flow import schemes
 from review_flow.errors import NotFound
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.paths import key_of
 from review_flow.rules.scheme import Scheme
 from review_flow.schemes.contradictions import contradictions
@@ -94,7 +94,7 @@ def _sentence(error: Any) -> str:
         value = say(TYPES[value])
     elif error.validator == "required":
         value = [key for key in value if key not in error.instance]
-    words = "、".join(map(str, value)) if isinstance(value, list) else json.dumps(value, ensure_ascii=False).strip('"')
+    words = listed(value) if isinstance(value, list) else json.dumps(value, ensure_ascii=False).strip('"')
     return say(SENTENCES[error.validator], value=words)
 
 

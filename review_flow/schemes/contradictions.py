@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.build import exact
 from review_flow.rules.catalogue import Slot
 from review_flow.rules.expressions import ExpressionError, names, parse
@@ -78,13 +78,13 @@ def _stretches(scheme: Scheme, bands: list[tuple[Decimal, Decimal, str]]) -> Ite
 def _levels(scheme: Scheme) -> Iterator[tuple[str, str]]:
     ladder = list(scheme.checklist_levels)
     if set(ladder) != set(scheme.level_marks):
-        yield "level_marks", say(_("等级应与 checklist_levels 相同：{levels}。"), levels="、".join(ladder))
+        yield "level_marks", say(_("等级应与 checklist_levels 相同：{levels}。"), levels=listed(ladder))
     bottom, top = scheme.adjust.clamp
     for level, (low, high) in scheme.level_marks.items():
         if not bottom <= low <= high <= top:
             yield f"level_marks.{level}", say(_("分数段{low}–{high}不对。"), low=low, high=high)
     if scheme.ability.pass_level not in scheme.ability.levels:
-        yield "ability.pass_level", say(_("应为以下之一：{allowed}。"), allowed="、".join(scheme.ability.levels))
+        yield "ability.pass_level", say(_("应为以下之一：{allowed}。"), allowed=listed(scheme.ability.levels))
 
 
 def _components(scheme: Scheme) -> Iterator[tuple[str, str]]:
@@ -148,7 +148,7 @@ def _gates(scheme: Scheme) -> Iterator[tuple[str, str]]:
     for section, gates in (("prerequisites", scheme.prerequisites), ("gates", scheme.gates)):
         for gate in gates:
             if gate.on_fail.grade is not None and gate.on_fail.grade not in grades:
-                text = say(_("应为以下之一：{allowed}。"), allowed="、".join(grades))
+                text = say(_("应为以下之一：{allowed}。"), allowed=listed(grades))
                 yield f"{section}.{gate.id}.on_fail.grade", text
 
 
@@ -257,7 +257,7 @@ def _unseen(scheme: Scheme) -> Iterator[tuple[str, str]]:
             if not any(slot.shows_teacher for slot in scheme.slots(ability.code))
         ]
         if hidden:
-            text = say(_("这些微能力没有一项证据要求出现教师本人：{codes}。"), codes="、".join(hidden))
+            text = say(_("这些微能力没有一项证据要求出现教师本人：{codes}。"), codes=listed(hidden))
             yield "evidence.validity", text
 
 
@@ -275,7 +275,7 @@ def _exists(document: Mapping[str, Any], path: str) -> bool:
 
 def _brief(value: object) -> str:
     if isinstance(value, list):
-        return "、".join(map(str, value))
+        return listed(value)
     if isinstance(value, bool):
         return say(_("是")) if value else say(_("否"))
     return say(_("无")) if value is None else str(value)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from models import Adjustment, Enrolment, Person, Result, Round
+from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState
-from review_flow.rules.words import AdjustmentState, SeatKind, WorkKind
+from review_flow.rules.words import AdjustmentKind, AdjustmentState, SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.messages import tell
 from review_flow.steps.people import require_seat
@@ -31,6 +32,23 @@ class AlreadyDecided(Refusal):
     """A decision stands; a new fact is a new record."""
 
     status, text = 409, _("这条记录已有决定，不能重复处理。")
+
+
+def note_late(session: Session, *, enrolment_id: int, key: str, proof: str) -> None:
+    """Record, and not twice for a `key`, that the clock saw something come late (001-A-35); the caller tells whom it costs."""
+    moment = now()
+    session.add(
+        Adjustment(
+            enrolment_id=enrolment_id,
+            kind=AdjustmentKind.LATE_MATERIAL,
+            happened_on=moment.astimezone(SCHOOL_ZONE).date(),
+            proof=proof,
+            key=key,
+            state=AdjustmentState.NOTIFIED,
+            recorded_at=moment,
+            notified_at=moment,
+        )
+    )
 
 
 def contest(session: Session, *, actor: Person, adjustment: Adjustment, reason: str) -> None:

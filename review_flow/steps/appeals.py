@@ -22,7 +22,7 @@ from models import (
 )
 from review_flow.clock import days_after, now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
 from review_flow.rules.words import AppealState, AssignmentState, SeatKind
 from review_flow.steps import audit
@@ -251,7 +251,7 @@ def _decide(session: Session, *, appeal: Appeal, result: Result, enrolment: Enro
         sentence=_("您的申诉成立，考核结果已变更，请查看新的计分明细。")
         if upheld
         else _("您的申诉经复核维持原结果：{reason}"),
-        reason="；".join(one.reason for one in votes if not one.uphold),
+        reason=clauses(one.reason for one in votes if not one.uphold),
     )
 
 
@@ -286,7 +286,7 @@ def _uphold(session: Session, *, appeal: Appeal, enrolment: Enrolment, votes: li
     appeal.state = AppealState.UPHELD
     session.flush()
     fresh = compose(
-        session, enrolment=enrolment, reason=say(_("申诉成立：{reason}"), reason="；".join(v.reason for v in votes))
+        session, enrolment=enrolment, reason=say(_("申诉成立：{reason}"), reason=clauses(v.reason for v in votes))
     )
     fresh.grade, fresh.confirmed_by_id = fresh.proposed_grade, votes[-1].voter_id
     fresh.state = move(move(fresh.state, ResultState.BANDED), ResultState.FINAL)

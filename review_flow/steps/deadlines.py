@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from models import (
-    Adjustment,
     Notice,
     PanelMark,
     Person,
@@ -19,19 +18,18 @@ from models import (
     Round,
     Submission,
 )
-from review_flow.clock import SCHOOL_ZONE, days_after, now
+from review_flow.clock import days_after, now
 from review_flow.i18n import _, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import (
-    AdjustmentKind,
-    AdjustmentState,
     EvidenceState,
     RoleKind,
     SeatKind,
     WorkKind,
 )
 from review_flow.steps import audit
+from review_flow.steps.adjustments import note_late
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import standing_evidence
 from review_flow.steps.messages import tell
@@ -187,18 +185,11 @@ def grace_ends_at(session: Session, *, round_: Round) -> datetime:
 
 
 def _note_duty(session: Session, *, round_: Round, submission: Submission) -> None:
-    moment = now()
-    session.add(
-        Adjustment(
-            enrolment_id=submission.enrolment_id,
-            kind=AdjustmentKind.LATE_MATERIAL,
-            happened_on=moment.astimezone(SCHOOL_ZONE).date(),
-            proof=say(_("系统记录：截止并宽限后仍未完成应承担的互评")),
-            key="duty",
-            state=AdjustmentState.NOTIFIED,
-            recorded_at=moment,
-            notified_at=moment,
-        )
+    note_late(
+        session,
+        enrolment_id=submission.enrolment_id,
+        key="duty",
+        proof=say(_("系统记录：截止并宽限后仍未完成应承担的互评")),
     )
     tell(
         session,

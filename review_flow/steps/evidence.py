@@ -10,9 +10,9 @@ from sqlalchemy import select
 from models import Evidence, Person, Round, Submission
 from review_flow.clock import now, shown
 from review_flow.errors import NotAllowed, Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
-from review_flow.rules.words import EvidenceState, VerdictKind, WorkKind
+from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -90,7 +90,7 @@ def add_evidence(
     require_editable(round_, submission)
     slots = round_scheme(session, round_=round_).slots(submission.ability)
     if slot not in {one.id for one in slots}:
-        raise UnknownSlot(ability=submission.ability, slot=slot, slots="、".join(one.id for one in slots))
+        raise UnknownSlot(ability=submission.ability, slot=slot, slots=listed(one.id for one in slots))
     if replaces is not None:
         if replaces.submission_id != submission.id:
             raise NotAllowed(why=say(_("这是另一项成果的证据")))
@@ -185,11 +185,11 @@ def missing(scheme: Scheme, *, submission: Submission, evidence: Sequence[Eviden
     problems = []
     for slot in scheme.slots(submission.ability):
         files = [one for one in evidence if one.slot == slot.id]
-        good = [one for one in files if one.verdict is not VerdictKind.REJECTED]
+        good = [one for one in files if one.verdict is not Verdict.REJECTED]
         problems += [
             say(_("“{slot}”的文件“{file}”不合格，请更换"), slot=slot.name_zh, file=one.file_name)
             for one in files
-            if one.verdict is VerdictKind.REJECTED
+            if one.verdict is Verdict.REJECTED
         ]
         if slot.required and len(good) < slot.count:
             problems.append(say(_("“{slot}”还差{left}个文件"), slot=slot.name_zh, left=slot.count - len(good)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from models import Enrolment, Person, Result, SchemeVersion, Workshop
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.outside.workbooks import Page, write
 from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.marks import rounded
@@ -152,7 +152,7 @@ def _about(round_: Round, version: SchemeVersion, scheme: Scheme) -> list[list[C
         [say(_("阶段")), say(round_.phase.label)],
         [say(_("方案")), scheme.title_zh],
         [say(_("方案编号与版本")), f"{version.scheme_id} v{version.version}"],
-        [say(_("依据文件")), "、".join(scheme.based_on)],
+        [say(_("依据文件")), listed(scheme.based_on)],
         [say(_("方案摘要（SHA-256）")), round_.scheme_digest or version.digest],
     ]
 

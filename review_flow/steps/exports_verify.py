@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from models import AuditEvent
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.grading import grade
 from review_flow.rules.scheme import Scheme
 from review_flow.steps.audit import GENESIS, digest
@@ -60,7 +60,7 @@ def _problems(files: Files) -> Iterator[str]:
     yield from _sums(files)
     missing = [name for name in NEEDED if name not in files]
     if missing:
-        raise _BrokenError(say(_("归档中缺少{names}。"), names="、".join(missing)))
+        raise _BrokenError(say(_("归档中缺少{names}。"), names=listed(missing)))
     yield from _chain(files["audit.jsonl"])
     yield from _replays(files)
 

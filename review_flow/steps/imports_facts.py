@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from models import Adjustment, Enrolment, Hours, Person, Result
 from review_flow.clock import SCHOOL_ZONE, now
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import EnrolmentState, ResultState
 from review_flow.rules.words import AdjustmentKind, AdjustmentState
 from review_flow.steps.imports_tables import ABSENT, LATE, LATE_MATERIAL, LEAVE
@@ -52,7 +52,7 @@ def bring_hours(bringing: Bringing, rows: Sequence[Row]) -> Counts:
     for row, enrolment in _of_the_round(bringing, rows, distinct=lambda row: ledgers.get(row.text("ledger"))):
         ledger = ledgers.get(row.text("ledger"))
         if ledger is None:
-            names = "、".join(ledger.name_zh for ledger in round_scheme(session, round_=round_).hours.ledgers)
+            names = listed(ledger.name_zh for ledger in round_scheme(session, round_=round_).hours.ledgers)
             bringing.refuse(
                 row, "ledger", say(_("里没有“{word}”，可填：{names}。"), word=row.text("ledger"), names=names)
             )

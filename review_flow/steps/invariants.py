@@ -33,7 +33,7 @@ from models import (
 )
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.scheme import Scheme
-from review_flow.rules.words import AssignmentState, EvidenceState, VerdictKind
+from review_flow.rules.words import AssignmentState, EvidenceState, Verdict
 from review_flow.steps.audit import breaks
 from review_flow.steps.results import outcome_digest, replay
 from review_flow.steps.reviews import LIVE
@@ -124,7 +124,7 @@ STATEMENTS: dict[str, Select[Any]] = {
     .where(
         Submission.state.in_(_SETTLED),
         Evidence.state == EvidenceState.CHECKED,
-        Evidence.verdict == VerdictKind.REJECTED,
+        Evidence.verdict == Verdict.REJECTED,
     ),
     "a graded work has no missing mark": select(PanelMark.id)
     .join(Submission, Submission.id == PanelMark.submission_id)

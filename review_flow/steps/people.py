@@ -9,13 +9,14 @@ from sqlalchemy import or_, select
 from models import Conflict, Organization, PanelSeat, Person, Role
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind
 from review_flow.steps import audit
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from models import Round
@@ -68,22 +69,17 @@ def person_by_number(session: Session, *, organization_id: int, number: str) -> 
 
 def has_role(session: Session, *, person_id: int, organization_id: int, kinds: Collection[RoleKind]) -> bool:
     """Whether the person holds one of these roles there."""
-    return (
-        session.scalars(
-            select(Role.id)
-            .join(Person, Person.id == Role.person_id)
-            .where(Person.active)
-            .where(Role.person_id == person_id, Role.organization_id == organization_id, Role.kind.in_(kinds))
-            .limit(1)
-        ).first()
-        is not None
+    return _active_with(
+        session,
+        person_id,
+        select(Role.person_id).where(Role.organization_id == organization_id, Role.kind.in_(kinds)),
     )
 
 
 def require_role(session: Session, *, actor: Person, organization_id: int, kinds: Collection[RoleKind]) -> None:
     """Raise NotAllowed unless the actor holds one of these roles in the organization."""
     if not has_role(session, person_id=actor.id, organization_id=organization_id, kinds=kinds):
-        raise NotAllowed(why=say(_("这需要{roles}的角色"), roles="、".join(say(ROLE_NAMES[kind]) for kind in kinds)))
+        raise NotAllowed(why=say(_("这需要{roles}的角色"), roles=listed(say(ROLE_NAMES[kind]) for kind in kinds)))
 
 
 def require_admin(session: Session, *, actor: Person, organization_id: int) -> None:
@@ -93,22 +89,22 @@ def require_admin(session: Session, *, actor: Person, organization_id: int) -> N
 
 def has_seat(session: Session, *, person_id: int, round_id: int, kinds: Collection[SeatKind]) -> bool:
     """Whether the person sits on the round's panel in one of these seats."""
-    return (
-        session.scalars(
-            select(PanelSeat.id)
-            .join(Person, Person.id == PanelSeat.person_id)
-            .where(Person.active)
-            .where(PanelSeat.person_id == person_id, PanelSeat.round_id == round_id, PanelSeat.kind.in_(kinds))
-            .limit(1)
-        ).first()
-        is not None
+    return _active_with(
+        session,
+        person_id,
+        select(PanelSeat.person_id).where(PanelSeat.round_id == round_id, PanelSeat.kind.in_(kinds)),
     )
+
+
+def _active_with(session: Session, person_id: int, holders: Select[tuple[int]]) -> bool:
+    found = select(Person.id).where(Person.id == person_id, Person.active, Person.id.in_(holders))
+    return session.scalars(found).first() is not None
 
 
 def require_seat(session: Session, *, actor: Person, round_: Round, kinds: Collection[SeatKind]) -> None:
     """Raise NotAllowed unless the actor sits on the round's panel in one of these seats."""
     if not has_seat(session, person_id=actor.id, round_id=round_.id, kinds=kinds):
-        raise NotAllowed(why=say(_("这需要{roles}的席位"), roles="、".join(say(SEAT_NAMES[kind]) for kind in kinds)))
+        raise NotAllowed(why=say(_("这需要{roles}的席位"), roles=listed(say(SEAT_NAMES[kind]) for kind in kinds)))
 
 
 def declare_conflict(session: Session, *, actor: Person, one: Person, other: Person, reason: str) -> Conflict:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from models import Adjustment, Enrolment, Person, Result, Round, Signature, Submission
 from review_flow.clock import days_after, now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState, move
 from review_flow.rules.paths import canonical_json
@@ -116,7 +116,7 @@ def compose(session: Session, *, enrolment: Enrolment, reason: str | None = None
         return older
     found = open_ends(session, enrolment=enrolment)
     if found:
-        raise NotComposed(why="；".join(found))
+        raise NotComposed(why=clauses(found))
     scheme = round_scheme(session, round_=round_)
     record = record_of(session, enrolment=enrolment)
     text = canonical_json(record).decode()

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from models import Enrolment, PanelSeat, Person, Round, SchemeVersion
 from review_flow.clock import first_second_of, last_second_of, now
 from review_flow.errors import BadInput, NotFound, Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SchemeState, move
 from review_flow.rules.selection import school_list_problems
 from review_flow.rules.words import SeatKind, WorkKind
@@ -173,7 +173,7 @@ def open_round(session: Session, *, actor: Person, round_: Round) -> None:
     require_phase(round_, RoundPhase.SETUP)
     found = obstacles(session, round_=round_)
     if found:
-        raise NotReady(problems="；".join(found))
+        raise NotReady(problems=clauses(found))
     round_.scheme_digest = session.get_one(SchemeVersion, round_.scheme_version_id).digest
     round_.phase = move(round_.phase, RoundPhase.OPEN)
     audit.record(

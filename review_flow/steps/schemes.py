@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from models import SchemeVersion
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.errors import NotFound, Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, listed, say
 from review_flow.rules.amendment import amendment_refusal
 from review_flow.rules.lifecycle import SchemeState, move
 from review_flow.rules.scheme import Scheme
@@ -137,7 +137,7 @@ def publish(session: Session, *, actor: Person, version: SchemeVersion) -> None:
     require_admin(session, actor=actor, organization_id=version.organization_id)
     open_ = [u for u in scheme_of(version).unconfirmed() if u.id not in version.confirmed]
     if open_:
-        raise StillUnconfirmed(count=len(open_), names="、".join(u.text_zh for u in open_))
+        raise StillUnconfirmed(count=len(open_), names=listed(u.text_zh for u in open_))
     if version.state is not SchemeState.DRAFT:
         raise SchemeInUse(version=version.version)
     for older in session.scalars(

@@ -23,7 +23,7 @@ from models import (
     ValidityVote,
 )
 from review_flow.errors import Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, State, SubmissionState
@@ -143,7 +143,7 @@ def _work(
     match work.state:
         case SubmissionState.DRAFT:
             problems = missing(scheme, submission=work, evidence=files)
-            why = say(_("还不能封存：{problems}"), problems="；".join(problems)) if problems else say(_("还没有封存"))
+            why = say(_("还不能封存：{problems}"), problems=clauses(problems)) if problems else say(_("还没有封存"))
             yield Wait(person.name, f"{what}{why}", person, round_.hard_close_at)
         case SubmissionState.CORRECTING:
             yield Wait(person.name, say(_("{what}待补正"), what=what), person, work.correction_due_at)
@@ -164,7 +164,7 @@ def _before_submitting(session: Session, scheme: Scheme, enrolment: Enrolment, w
     gates = gates_at(scheme, record_of(session, enrolment=enrolment), when="submit")
     closed = [gate.text for gate in gates if gate.passed is False]
     if closed:
-        return say(_("已封存，还不能提交：{problems}"), problems="；".join(closed))
+        return say(_("已封存，还不能提交：{problems}"), problems=clauses(closed))
     return say(_("已封存，可以提交了"))
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from models import (
-    Adjustment,
     Enrolment,
     Evidence,
     Finding,
@@ -15,20 +14,19 @@ from models import (
     Round,
     Submission,
 )
-from review_flow.clock import SCHOOL_ZONE, days_after, now, shown
+from review_flow.clock import days_after, now, shown
 from review_flow.errors import Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState, move
 from review_flow.rules.words import (
-    AdjustmentKind,
-    AdjustmentState,
     EvidenceState,
-    VerdictKind,
+    Verdict,
     WorkKind,
 )
 from review_flow.steps import audit
+from review_flow.steps.adjustments import note_late
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import NotEditable, missing, require_author, require_editable, standing_evidence
 from review_flow.steps.facts import record_of
@@ -75,7 +73,7 @@ def record_check(session: Session, *, evidence: Evidence, report: dict[str, Any]
         session.add(
             Finding(evidence_id=evidence.id, position=position, **{k: finding[k] for k in ("code", "level", "text")})
         )
-    evidence.verdict = VerdictKind(report["verdict"])
+    evidence.verdict = Verdict(report["verdict"])
     evidence.teacher_present = report["present"]
     evidence.report = {key: value for key, value in report.items() if key not in {"findings", "verdict", "present"}}
     evidence.sheet_key, evidence.checked_at = sheet_key, now()
@@ -89,7 +87,7 @@ def record_check(session: Session, *, evidence: Evidence, report: dict[str, Any]
         about=evidence,
         verdict=report["verdict"],
     )
-    if evidence.state is EvidenceState.CHECKED and evidence.verdict is VerdictKind.REJECTED:
+    if evidence.state is EvidenceState.CHECKED and evidence.verdict is Verdict.REJECTED:
         why = " ".join(f["text"] for f in findings if f["level"] == "reject")
         tell(
             session,
@@ -123,7 +121,7 @@ def seal(session: Session, *, actor: Person, submission: Submission, own_work: b
         raise Incomplete(problems=say(_("请确认全部证据由您本人制作")))
     problems = missing(scheme, submission=submission, evidence=standing_evidence(session, submission=submission))
     if problems:
-        raise Incomplete(problems="；".join(problems))
+        raise Incomplete(problems=clauses(problems))
     submission.statement_at = now()
     corrected = submission.state is SubmissionState.CORRECTING
     submission.state = move(submission.state, SubmissionState.SEALED)
@@ -139,22 +137,13 @@ def seal(session: Session, *, actor: Person, submission: Submission, own_work: b
 
 
 def _note_late(session: Session, *, round_: Round, submission: Submission) -> None:
-    moment = now()
-    session.add(
-        Adjustment(
-            enrolment_id=submission.enrolment_id,
-            kind=AdjustmentKind.LATE_MATERIAL,
-            happened_on=moment.astimezone(SCHOOL_ZONE).date(),
-            proof=say(
-                _("系统记录：{ability}于{moment}封存，晚于截止时间"),
-                ability=submission.ability,
-                moment=shown(moment),
-            ),
-            key=f"submission:{submission.id}",
-            state=AdjustmentState.NOTIFIED,
-            recorded_at=moment,
-            notified_at=moment,
-        )
+    note_late(
+        session,
+        enrolment_id=submission.enrolment_id,
+        key=f"submission:{submission.id}",
+        proof=say(
+            _("系统记录：{ability}于{moment}封存，晚于截止时间"), ability=submission.ability, moment=shown(now())
+        ),
     )
     tell(
         session,
@@ -192,7 +181,7 @@ def submit(session: Session, *, actor: Person | None, submission: Submission) ->
         if gate.passed is False
     ]
     if closed:
-        raise GateClosed(problems="；".join(closed))
+        raise GateClosed(problems=clauses(closed))
     peer_days = scheme.calendar.peer
     submission.state = move(submission.state, SubmissionState.SUBMITTED)
     submission.submitted_at = now()

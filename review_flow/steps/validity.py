@@ -9,10 +9,10 @@ from sqlalchemy import select
 from models import Person, Round, Submission, ValidityVote
 from review_flow.clock import days_after, now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, say
 from review_flow.rules.lifecycle import SubmissionState, move
 from review_flow.rules.validity import ItemFacts, validity
-from review_flow.rules.words import EvidenceState, SeatKind, VerdictKind, WorkKind
+from review_flow.rules.words import EvidenceState, SeatKind, Verdict, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.evidence import standing_evidence
 from review_flow.steps.messages import tell
@@ -109,11 +109,11 @@ def settle(session: Session, *, submission: Submission) -> None:
         return
     votes = _votes(session, submission=submission)
     agree = [one for one in votes if _says_valid(scheme, one)]
-    passed = all(one.verdict is VerdictKind.VALID for one in files) and any(one.teacher_present for one in files)
+    passed = all(one.verdict is Verdict.VALID for one in files) and any(one.teacher_present for one in files)
     if len(agree) >= ENOUGH or (passed and not votes and not submission.corrections):
         _accept(session, submission=submission, by="check" if len(agree) < ENOUGH else "people")
     elif len(votes) - len(agree) >= ENOUGH:
-        reasons = "；".join(dict.fromkeys(one.reason for one in votes if one not in agree))
+        reasons = clauses(dict.fromkeys(one.reason for one in votes if one not in agree))
         _refuse(session, scheme=scheme, submission=submission, reasons=reasons)
 
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from review_flow.demo import media
-from review_flow.rules.verdict import Finding, Level, Slot, Verdict
+from review_flow.rules.verdict import Finding, Level, Slot
+from review_flow.rules.words import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,8 @@ from PIL import Image
 from review_flow.demo import media
 from review_flow.evidence import sandbox
 from review_flow.evidence.sandbox import Limits, Sandbox
-from review_flow.rules.verdict import Finding, Level, Verdict
+from review_flow.rules.verdict import Finding, Level
+from review_flow.rules.words import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

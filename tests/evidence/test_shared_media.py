@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from review_flow.evidence.presence import Search
-from review_flow.rules.verdict import Verdict
+from review_flow.rules.words import Verdict
 
 if TYPE_CHECKING:
     from review_flow.evidence.faces import Encoding

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from review_flow.rules.verdict import Verdict
+from review_flow.rules.words import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from models import AuditEvent, DueWork, Evidence, Result
 from review_flow.db import transaction
 from review_flow.demo import media
 from review_flow.outside.storage import keep, storage_at
-from review_flow.rules.words import EvidenceState, VerdictKind, WorkKind
+from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.settings import Settings
 from review_flow.steps import evidence
 from review_flow.steps.work import enqueue
@@ -107,7 +107,7 @@ def assert_every_file_was_checked_once(engine: Engine) -> None:
     assert count(engine, CHECKED) == everything
     assert count(engine, SAID_CHECKED) == everything
     assert count(engine, select(func.count()).select_from(DueWork).where(DueWork.parked_at.is_not(None))) == 0
-    broken = select(func.count()).select_from(Evidence).where(Evidence.verdict == VerdictKind.REJECTED)
+    broken = select(func.count()).select_from(Evidence).where(Evidence.verdict == Verdict.REJECTED)
     assert count(engine, broken) == 0
 
 

@@ -6,18 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from review_flow.rules.verdict import (
-    Facts,
-    Finding,
-    Kind,
-    Level,
-    Slot,
-    Verdict,
-    clock,
-    limits,
-    shown_seconds,
-    verdict,
-)
+from review_flow.rules.verdict import Facts, Finding, Kind, Level, Slot, clock, limits, shown_seconds, verdict
+from review_flow.rules.words import Verdict
 
 NOTE = Finding("no_sound", Level.INFO, "视频没有声音。")
 QUESTION = Finding("duplicate", Level.HUMAN, "请人工确认。")

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from models import AuditEvent, DueWork, Evidence, Submission
 from review_flow.clock import now
 from review_flow.errors import NotAllowed
-from review_flow.rules.words import EvidenceState, VerdictKind, WorkKind
+from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.steps import evidence, submissions
 from review_flow.steps.evidence import CorrectionOver, NotEditable, UnknownSlot, WindowClosed
 from review_flow.steps.rounds import WrongPhase
@@ -165,7 +165,7 @@ def test_a_file_that_is_looked_at_twice_keeps_its_newest_findings(school: School
     school.check(file, verdict="valid", present=True)
     findings = school.session.scalars(select(Finding).where(Finding.evidence_id == file.id)).all()
     assert [(one.position, one.code, one.level, one.text) for one in findings] == [(0, "said", "info", "结论：valid")]
-    assert (file.state, file.verdict, file.teacher_present) == (EvidenceState.CHECKED, VerdictKind.VALID, True)
+    assert (file.state, file.verdict, file.teacher_present) == (EvidenceState.CHECKED, Verdict.VALID, True)
     assert (file.report, file.checked_at) == ({"media": {"kind": "video"}}, now())
 
 
@@ -173,7 +173,7 @@ def test_the_check_of_a_superseded_file_changes_nothing_of_the_work(school: Scho
     first = add(school, works[0])
     add(school, works[0], content="新", replaces=first)
     school.check(first, verdict="rejected")
-    assert (first.state, first.verdict) == (EvidenceState.SUPERSEDED, VerdictKind.REJECTED)
+    assert (first.state, first.verdict) == (EvidenceState.SUPERSEDED, Verdict.REJECTED)
     files = evidence.standing_evidence(school.session, submission=works[0])
     assert evidence.missing(school.scheme, submission=works[0], evidence=files) == ["“学情分析报告”还差1个文件"]
 
