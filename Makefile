@@ -5,6 +5,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 RUN := $(UV) run --frozen
 # Tests of real processes have time limits: no more test workers than cores.
 WORKERS ?= auto
+# Bytecode is kept, whatever the machine says: each worker, server and command would compile Prefect anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test coverage serve lint fmt types contracts setup clean
 .DEFAULT_GOAL := help

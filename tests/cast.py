@@ -81,18 +81,20 @@ class School:
 
     @classmethod
     def again(cls, session: Session) -> School:
-        """The same school in a copy of its database."""
+        """The same school in a copy of its database; who is exempt is no teacher of the round."""
         school = cls.__new__(cls)
-        school.session, school.scheme = session, xian()
+        school.session = session
         by_number = {one.number: one for one in session.scalars(select(Person).order_by(Person.id))}
         school.organization = session.scalars(select(Organization)).one()
         school.admin = by_number["A01"]
-        school.teachers = [one for number, one in by_number.items() if number.startswith("T")]
+        school.version = session.scalars(select(SchemeVersion)).one()
+        school.scheme = schemes.scheme_of(school.version)
+        school.round = session.scalars(select(Round)).one()
+        taking_part = {one.person_id for one in reviews.participants(session, round_=school.round)}
+        school.teachers = [one for number, one in by_number.items() if number.startswith("T") and one.id in taking_part]
         school.members = [by_number[f"P{n}"] for n in range(1, 4)]
         school.reserve, school.arbiter = by_number["P4"], by_number["P5"]
         school.hearers = [by_number[f"P{n}"] for n in range(6, 9)]
-        school.version = session.scalars(select(SchemeVersion)).one()
-        school.round = session.scalars(select(Round)).one()
         return school
 
     def person(

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,14 @@ from review_flow.db import make_engine, transaction
 from review_flow.migrate import upgrade
 from review_flow.steps import invariants
 from tests.cast import Clock, School
+from tests.stages import Stage, stage, stage_of
 
 REQUIRED = os.environ.get("REVIEW_FLOW_REQUIRE_POSTGRES") == "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: at the end the test processes share out what is left in small pieces."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def postgres_binaries() -> Path | None:
@@ -97,36 +102,39 @@ def postgres() -> Iterator[Postgres]:
     server.stop()
 
 
-def prepare(url: str, *, school: bool) -> None:
-    """Migrate a database that tests copy; with the school of the cast in it, if wanted."""
-    engine = make_engine(url)
-    upgrade(engine)
-    if school:
-        with closing(Clock().stack), transaction(engine) as session:
-            School(session)
-    engine.dispose()
-
-
 class Templates:
-    """Databases to copy from, prepared when first wanted."""
+    """Databases to copy from, prepared when first wanted: empty, or with a stage played in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ready: dict[tuple[str, bool], str] = {}
+        self.ready: dict[tuple[str, str], str] = {}
 
-    def sqlite(self, *, school: bool) -> Path:
-        path = self.folder / f"school-{school}.db"
-        if ("sqlite", school) not in self.ready:
-            prepare(f"sqlite:///{path}", school=school)
-            self.ready["sqlite", school] = str(path)
+    def sqlite(self, stage: Stage | None = None) -> Path:
+        name = stage.key if stage else "empty"
+        path = self.folder / f"{name}.db"
+        if ("sqlite", name) not in self.ready:
+            if stage:
+                shutil.copy(self.sqlite(), path)
+            prepare(f"sqlite:///{path}", stage)
+            self.ready["sqlite", name] = str(path)
         return path
 
-    def postgres(self, server: Postgres, *, school: bool) -> str:
-        if ("postgres", school) not in self.ready:
-            name = server.database()
-            prepare(server.url(name), school=school)
-            self.ready["postgres", school] = name
-        return self.ready["postgres", school]
+    def postgres(self, server: Postgres, stage: Stage | None = None) -> str:
+        name = stage.key if stage else "empty"
+        if ("postgres", name) not in self.ready:
+            database = server.database(self.postgres(server) if stage else "template1")
+            prepare(server.url(database), stage)
+            self.ready["postgres", name] = database
+        return self.ready["postgres", name]
+
+
+def prepare(url: str, stage: Stage | None) -> None:
+    engine = make_engine(url)
+    if stage:
+        stage.play(engine)
+    else:
+        upgrade(engine)
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -136,14 +144,14 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> str:
-    """A fresh, migrated database of each kind; the school is in it where the test asks for `school`."""
-    school = "school" in request.fixturenames
+    """A fresh, migrated database of each kind; the stage that the test starts from is in it."""
+    stage = stage_of(request)
     if request.param == "sqlite":
         path = tmp_path / "review-flow.db"
-        shutil.copy(templates.sqlite(school=school), path)
+        shutil.copy(templates.sqlite(stage), path)
         return f"sqlite:///{path}"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.url(server.database(templates.postgres(server, school=school)))
+    return server.url(server.database(templates.postgres(server, stage)))
 
 
 @pytest.fixture
@@ -170,7 +178,25 @@ def clock() -> Iterator[Clock]:
     held.stack.close()
 
 
-@pytest.fixture
-def school(session: Session, clock: Clock) -> School:
-    """A school whose round is set up."""
-    return School.again(session)
+@stage
+def school(session: Session, _clock: Clock) -> School:
+    """A school of five teachers whose round is set up."""
+    return School(session)
+
+
+@stage
+def alone(session: Session, _clock: Clock) -> School:
+    """A school of one teacher whose round is set up."""
+    return School(session, teachers=1)
+
+
+@stage
+def opened(session: Session, _clock: Clock) -> School:
+    """Five teachers, and the round is open."""
+    return School(session).open()
+
+
+@stage
+def marked(session: Session, _clock: Clock) -> School:
+    """All works of five teachers are reviewed and marked, everybody in time."""
+    return School(session).open().whole()

@@ -70,6 +70,7 @@ class Scheme:
     unknowns: tuple[Unknown, ...]
     confirmed: tuple[str, ...]
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    _slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
@@ -125,10 +126,12 @@ class Scheme:
 
     def slots(self, code: str) -> tuple[Slot, ...]:
         """Return the slots of an ability: the catalogue's or the scheme's own, with the scheme's limits."""
-        ability = self.catalogue.get(code)
-        slots = ability.slots if ability and ability.slots else self.evidence.slots
-        limits = self.evidence.limits.get(code, {})
-        return tuple(build(Slot, {**asdict(slot), **limits.get(slot.id, {})}) for slot in slots)
+        if code not in self._slots:
+            ability = self.catalogue.get(code)
+            slots = ability.slots if ability and ability.slots else self.evidence.slots
+            limits = self.evidence.limits.get(code, {})
+            self._slots[code] = tuple(build(Slot, {**asdict(slot), **limits.get(slot.id, {})}) for slot in slots)
+        return self._slots[code]
 
     def scored_components(self) -> tuple[Component, ...]:
         """Return the leaves of the indicator tree that a reviewer rates, in printed order."""

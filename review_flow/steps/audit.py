@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import select
 
@@ -14,12 +14,13 @@ from review_flow.clock import now
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import Session, SessionTransaction
 
     from models import Person
     from models.base import Base
 
 GENESIS = "0" * 64
+_TIP = "audit tip"
 
 
 def record(
@@ -31,28 +32,43 @@ def record(
     refer to the organization come in beside it: two writers who each added one before would wait for each other.
     """
     session.flush()
-    locked = select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
-    session.execute(locked).one()
-    last = session.scalars(
-        select(AuditEvent)
-        .where(AuditEvent.organization_id == organization_id)
-        .order_by(AuditEvent.number.desc())
-        .limit(1)
-    ).first()
+    number, tip = _tip(session, organization_id)
     event = AuditEvent(
         organization_id=organization_id,
-        number=last.number + 1 if last else 1,
+        number=number + 1,
         at=now(),
         actor_id=actor.id if actor else None,
         deed=deed,
         about=f"{about.__tablename__}:{about.id}",
         data=json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str),
-        previous_hash=last.hash if last else GENESIS,
+        previous_hash=tip,
     )
     event.hash = digest(event)
     session.add(event)
     session.flush()
+    session.info[_TIP] = _inside(session), organization_id, (event.number, event.hash)
     return event
+
+
+def _tip(session: Session, organization_id: int) -> tuple[int, str]:
+    """Return number and hash of the chain's last event: what this transaction wrote last, else asked under the lock."""
+    inside, organization, tip = session.info.get(_TIP, (None, None, None))
+    if inside is _inside(session) and organization == organization_id:
+        return cast("tuple[int, str]", tip)
+    locked = select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
+    session.execute(locked).one()
+    last = session.execute(
+        select(AuditEvent.number, AuditEvent.hash)
+        .where(AuditEvent.organization_id == organization_id)
+        .order_by(AuditEvent.number.desc())
+        .limit(1)
+    ).first()
+    return (last.number, last.hash) if last else (0, GENESIS)
+
+
+def _inside(session: Session) -> SessionTransaction | None:
+    """Return the innermost transaction: what a savepoint took back is not remembered beyond it."""
+    return session.get_nested_transaction() or session.get_transaction()
 
 
 def digest(event: AuditEvent) -> str:

@@ -764,7 +764,7 @@ WANTED = os.environ.get("REVIEW_FLOW_EXAMPLES")
 
 @pytest.mark.slow
 def test_any_interleaving_of_deeds_keeps_what_must_hold_and_leaves_nobody_stuck(templates: Any) -> None:
-    SmallSchool.base = templates.sqlite(school=False)
+    SmallSchool.base = templates.sqlite()
     FATES.clear()
     run_state_machine_as_test(
         SmallSchool,

@@ -22,11 +22,6 @@ from review_flow.steps.submissions import DutyOpen, GateClosed
 from tests.cast import Clock, School, kept
 
 
-@pytest.fixture
-def opened(school: School) -> School:
-    return school.open()
-
-
 def works(school: School, person: Person) -> dict[str, Submission]:
     enrolment = school.enrolment(person)
     return {one.ability: one for one in enrolments.submissions_of(school.session, enrolment=enrolment)}

@@ -138,15 +138,14 @@ def test_only_a_member_who_is_not_concerned_decides(school: School) -> None:
     decide(school, absence)
 
 
-def test_after_the_grade_is_confirmed_an_appeal_is_the_way(school: School, clock: Clock) -> None:
-    school.open().whole()
-    advance.advance(school.session, round_=school.round)
-    absence = noted(school)
+def test_after_the_grade_is_confirmed_an_appeal_is_the_way(marked: School, clock: Clock) -> None:
+    advance.advance(marked.session, round_=marked.round)
+    absence = noted(marked)
     clock.day(3, 10)
-    (result, *_others) = school.compose()
+    (result, *_others) = marked.compose()
     result.state, result.grade = ResultState.BANDED, result.proposed_grade
     with pytest.raises(TooLateToContest) as no:
-        contest(school, absence)
+        contest(marked, absence)
     assert (no.value.status, str(no.value)) == (409, "等级已经确定，不能再对扣分提出异议；可在申诉期内申诉。")
 
 
@@ -159,11 +158,10 @@ def test_an_award_is_a_fact_like_the_others(school: School) -> None:
     assert (record["events"], record["awards"]) == ([], [])
 
 
-def test_a_result_that_is_only_composed_leaves_the_way_open(school: School, clock: Clock) -> None:
-    school.open().whole()
-    advance.advance(school.session, round_=school.round)
-    absence = noted(school)
+def test_a_result_that_is_only_composed_leaves_the_way_open(marked: School, clock: Clock) -> None:
+    advance.advance(marked.session, round_=marked.round)
+    absence = noted(marked)
     clock.day(3, 10)
-    school.compose()
-    contest(school, absence)
+    marked.compose()
+    contest(marked, absence)
     assert absence.state is AdjustmentState.CONTESTED

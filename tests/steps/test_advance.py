@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
 from sqlalchemy import select
 
 from models import Adjustment, AuditEvent, DueWork, Evidence, Message, Submission
@@ -13,6 +12,7 @@ from review_flow.rules.words import AdjustmentKind, AdjustmentState, AssignmentS
 from review_flow.steps import advance, appeals, enrolments, people, results, reviews, rounds, submissions, validity
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import START, School, waiting_marks
+from tests.stages import stage
 from tests.steps.test_results import fact, graded, published, scoring
 from tests.steps.test_reviews import deeds, refused, submit
 from tests.steps.test_validity import again
@@ -20,14 +20,14 @@ from tests.steps.test_validity import again
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
+@stage
 def alone(session, clock) -> School:
     school = School(session, teachers=1).open()
     school.ready(school.teachers[0])
     return school
 
 
-@pytest.fixture
+@stage
 def pair(session, clock) -> School:
     """王芳 has sealed three works; 李伟 has chosen."""
     school = School(session, teachers=2).open()

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-import pytest
 from sqlalchemy import select
 
 from models import Assignment, AuditEvent, Message, Submission
@@ -11,12 +10,13 @@ from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import AssignmentState
 from review_flow.steps import enrolments, people, reviews
 from tests.cast import School, tasks
+from tests.stages import stage
 from tests.steps.test_reviews import deeds
 
 
-@pytest.fixture
-def sealed(school: School) -> School:
-    school.open()
+@stage
+def sealed(session, clock) -> School:
+    school = School(session).open()
     for person in school.teachers[:3]:
         school.ready(person)
         school.seal(person)

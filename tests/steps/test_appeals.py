@@ -15,13 +15,14 @@ from review_flow.rules.words import AppealState, SeatKind
 from review_flow.steps import advance, appeals, people, results, reviews, rounds
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import School
+from tests.stages import stage
 from tests.steps.test_results import graded, published, scoring
 from tests.steps.test_reviews import deeds, refused
 
 # 王芳 got 58 of the panel and appeals.
 
 
-@pytest.fixture
+@stage
 def failed(session, clock) -> School:
     school = School(session, teachers=2)
     graded(school, "58")

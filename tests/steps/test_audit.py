@@ -89,6 +89,21 @@ def test_every_school_has_a_chain_of_its_own_that_begins_at_the_genesis(session:
     assert list(audit.breaks(session)) == []
 
 
+def test_a_chain_goes_on_where_it_was_when_a_savepoint_is_taken_back(session: Session, clock: Clock) -> None:
+    school, admin = people.found_school(session, name="实验中学", admin_number="A01", admin_name="陈静")
+    record = lambda: audit.record(  # noqa: E731 - the same deed four times
+        session, organization_id=school.id, actor=None, deed="test.deed", about=admin
+    )
+    before = record()
+    taken_back = session.begin_nested()
+    record()
+    taken_back.rollback()
+    with session.begin_nested():
+        after = record()
+    last = record()
+    assert [(one.number, one.previous_hash) for one in (after, last)] == [(3, before.hash), (4, after.hash)]
+
+
 def test_the_digest_is_the_same_on_every_database_and_in_every_version() -> None:
     event = AuditEvent(
         organization_id=1,

@@ -10,12 +10,13 @@ from review_flow.rules.scheme import Scheme
 from review_flow.steps import enrolments, people, reviews
 from review_flow.steps.duty import duty, given
 from tests.cast import Clock, School
+from tests.stages import stage
 
 
-@pytest.fixture
-def sealed(school: School) -> School:
+@stage
+def sealed(session, clock) -> School:
     """王芳 and 李伟 have sealed three works each; the others none."""
-    school.open()
+    school = School(session).open()
     for person in school.teachers[:2]:
         school.ready(person)
         school.seal(person)

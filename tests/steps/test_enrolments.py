@@ -20,11 +20,6 @@ NO_ADMIN = "您没有权限做这件事：这需要校级管理员的角色。"
 
 
 @pytest.fixture
-def opened(school: School) -> School:
-    return school.open()
-
-
-@pytest.fixture
 def mine(opened: School) -> Enrolment:
     return opened.enrolment(opened.teachers[0])
 

@@ -23,6 +23,7 @@ from review_flow.steps import advance, enrolments, exports, results
 from review_flow.steps.exports_archive import packed
 from review_flow.steps.exports_results import _mean, _sum
 from tests.cast import Clock, School
+from tests.stages import stage
 
 
 def adjust(school: School, person: Person, kind: AdjustmentKind, key: str, points: str | None = None) -> None:
@@ -43,9 +44,9 @@ def adjust(school: School, person: Person, kind: AdjustmentKind, key: str, point
     school.session.flush()
 
 
-@pytest.fixture
-def finished(school, clock) -> School:
-    return finish(school, clock)
+@stage
+def finished(session, clock) -> School:
+    return finish(School(session), clock)
 
 
 def finish(school: School, clock: Clock) -> School:
@@ -253,7 +254,7 @@ class Forger:
 def archived(templates, tmp_path_factory) -> bytes:
     """One archive for all forgeries: checking it asks no database."""
     path = tmp_path_factory.mktemp("archived") / "review-flow.db"
-    shutil.copy(templates.sqlite(school=False), path)
+    shutil.copy(templates.sqlite(), path)
     engine, clock = make_engine(f"sqlite:///{path}"), Clock()
     with transaction(engine) as session:
         school = finish(School(session), clock)

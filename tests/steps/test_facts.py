@@ -85,12 +85,11 @@ def test_a_sealed_work_without_a_panel_has_no_levels_yet(school: School) -> None
     assert ["evidence_levels" in one for one in record(school)["abilities"]] == [False] * 3
 
 
-def test_the_arbiter_stands_beside_the_panel_and_hearers_in_its_place(school: School) -> None:
-    school.open().whole()
-    work = works(school)[0]
+def test_the_arbiter_stands_beside_the_panel_and_hearers_in_its_place(marked: School) -> None:
+    work = works(marked)[0]
 
     def add(person, seat: SeatKind, mark: str, *, form: dict | None = None) -> None:
-        school.session.add(
+        marked.session.add(
             PanelMark(
                 submission_id=work.id,
                 author_id=work.author_id,
@@ -103,26 +102,25 @@ def test_the_arbiter_stands_beside_the_panel_and_hearers_in_its_place(school: Sc
                 marked_at=now(),
             )
         )
-        school.session.flush()
+        marked.session.flush()
 
-    form = school.review_form("83", submission=work, level="优秀")
-    add(school.arbiter, SeatKind.ARBITER, "83", form=form)
-    (first, *_rest) = record(school)["abilities"]
+    form = marked.review_form("83", submission=work, level="优秀")
+    add(marked.arbiter, SeatKind.ARBITER, "83", form=form)
+    (first, *_rest) = record(marked)["abilities"]
     assert (first["panel"], first["arbiter"]) == (["85.00"] * 3, "83.00")
-    add(school.hearers[0], SeatKind.APPEAL, "66")
-    add(school.hearers[1], SeatKind.APPEAL, "67")
-    (first, *_rest) = record(school)["abilities"]
+    add(marked.hearers[0], SeatKind.APPEAL, "66")
+    add(marked.hearers[1], SeatKind.APPEAL, "67")
+    (first, *_rest) = record(marked)["abilities"]
     assert first["panel"] == ["66.00", "67.00"]
     assert "arbiter" not in first
     assert first["evidence_levels"] == {"plan": "合格", "report": "合格"}  # hearers who give marks alone leave them
 
 
-def test_a_released_mark_does_not_count(school: School) -> None:
-    school.open().whole()
-    work = works(school)[0]
-    (mark, *_rest) = school.session.scalars(select(PanelMark).where(PanelMark.submission_id == work.id))
+def test_a_released_mark_does_not_count(marked: School) -> None:
+    work = works(marked)[0]
+    (mark, *_rest) = marked.session.scalars(select(PanelMark).where(PanelMark.submission_id == work.id))
     mark.released_at = now()
-    assert record(school)["abilities"][0]["panel"] == ["85.00"] * 2
+    assert record(marked)["abilities"][0]["panel"] == ["85.00"] * 2
 
 
 def test_events_are_in_the_order_they_happened_with_their_rows_as_ids(school: School) -> None:

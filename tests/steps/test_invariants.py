@@ -23,11 +23,11 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "sqlite":
         path = tmp_path_factory.mktemp("lived") / "review-flow.db"
         templates = request.getfixturevalue("templates")
-        shutil.copy(templates.sqlite(school=False), path)
+        shutil.copy(templates.sqlite(), path)
         url = f"sqlite:///{path}"
     else:
         server = request.getfixturevalue("postgres")
-        url = server.url(server.database(request.getfixturevalue("templates").postgres(server, school=False)))
+        url = server.url(server.database(request.getfixturevalue("templates").postgres(server)))
     strict = make_engine(url)
     with transaction(strict) as session:
         live(session)

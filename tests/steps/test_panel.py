@@ -29,11 +29,6 @@ def at_panel(school: School) -> Submission:
     return work
 
 
-@pytest.fixture
-def alone(session, clock) -> School:
-    return School(session, teachers=1)
-
-
 def mark(school: School, work: Submission, person: Person, points: str = "85", *, level: str = "合格") -> PanelMark:
     form = school.review_form(points, submission=work, level=level)
     return panel.mark(school.session, actor=person, submission=work, form=form)

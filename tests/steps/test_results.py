@@ -4,7 +4,6 @@ import json
 from datetime import date
 from decimal import Decimal
 
-import pytest
 from sqlalchemy import select
 
 from models import Adjustment, AuditEvent, DueWork, Message, Person, Result, Signature, Submission
@@ -15,6 +14,7 @@ from review_flow.rules.words import AdjustmentKind, AdjustmentState, SeatKind, W
 from review_flow.steps import adjustments, advance, panel, people, results, reviews, rounds, submissions
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import School, waiting_marks
+from tests.stages import stage
 from tests.steps.test_reviews import deeds, refused
 
 # 王芳 hands in three works, marked by the panel alone; 李伟 hands in nothing. After the hard close both are composed.
@@ -42,7 +42,7 @@ def scoring(school: School, clock) -> None:
     assert school.round.phase is RoundPhase.SCORING
 
 
-@pytest.fixture
+@stage
 def two(session, clock) -> School:
     school = School(session, teachers=2)
     graded(school, "85")

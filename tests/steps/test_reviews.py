@@ -12,13 +12,14 @@ from review_flow.steps import enrolments, people, reviews, submissions
 from review_flow.steps.duty import duty
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import School, tasks
+from tests.stages import stage
 
 # 王芳, 李伟 and 张敏 have handed in; 刘洋 and 赵磊 have not begun.
 
 
-@pytest.fixture
-def ready(school: School) -> School:
-    school.open()
+@stage
+def ready(session, clock) -> School:
+    school = School(session).open()
     for person in school.teachers[:3]:
         school.ready(person)
         school.seal(person)

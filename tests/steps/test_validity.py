@@ -12,12 +12,13 @@ from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import EvidenceState, SeatKind
 from review_flow.steps import people, rounds, submissions, validity
 from tests.cast import School, kept
+from tests.stages import stage
 from tests.steps.test_reviews import deeds, refused
 
 # One teacher, alone in the pool: no duty, so a sealed work goes straight to the validity check.
 
 
-@pytest.fixture
+@stage
 def alone(session, clock) -> School:
     school = School(session, teachers=1).open()
     school.ready(school.teachers[0])
