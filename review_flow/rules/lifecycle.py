@@ -152,7 +152,9 @@ TRANSITIONS: tuple[Transition, ...] = (
         "补正后仍无效，或逾期未补正",
         "可改选其他微能力",
     ),
-    Transition("T11", (_S.INVALID, _S.DRAFT), _S.REPLACED, "教师", "提交期内改选其他微能力"),
+    Transition(
+        "T11", (_S.INVALID, _S.DRAFT, _S.GRADED), _S.REPLACED, "教师", "提交期内改选其他微能力；已定等级的须未合格"
+    ),
     Transition("T9", (_S.DRAFT, _S.SEALED), _S.CLOSED, "系统", "最终截止已过", "该能力不计"),
     Transition(
         "T12",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Adjustment, Enrolment, Person, Result, Round
+from models import Adjustment, Enrolment, PanelSeat, Person, Result, Round
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
@@ -74,6 +74,20 @@ def contest(session: Session, *, actor: Person, adjustment: Adjustment, reason: 
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="adjustment.contest", about=adjustment
     )
+    for member in session.scalars(
+        select(PanelSeat.person_id)
+        .where(PanelSeat.round_id == round_.id, PanelSeat.kind == SeatKind.MEMBER)
+        .where(PanelSeat.person_id.not_in([actor.id, adjustment.recorded_by_id or actor.id]))
+        .order_by(PanelSeat.id)
+    ):
+        tell(
+            session,
+            person_id=member,
+            round_id=round_.id,
+            kind="adjustment.contested",
+            sentence=_("有一条扣分记录被提出异议，决定之前该教师的等级不能确定，请考核组处理：{reason}"),
+            reason=reason,
+        )
 
 
 def decide(session: Session, *, actor: Person, adjustment: Adjustment, stands: bool, reason: str) -> None:

@@ -31,6 +31,7 @@ from review_flow.rules.words import (
 )
 from review_flow.steps import audit
 from review_flow.steps.deadlines import (
+    ask_people_instead,
     ask_validity,
     end_corrections,
     end_grace,
@@ -41,6 +42,7 @@ from review_flow.steps.deadlines import (
     pursue_panel,
     tell_admins,
 )
+from review_flow.steps.enrolments import failed_abilities
 from review_flow.steps.messages import tell
 from review_flow.steps.people import require_admin
 from review_flow.steps.results import ENDED, NotComposed, notice_over_at, results_of, stale
@@ -81,6 +83,7 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
         _remind(session, round_=round_)
         lapse(session, round_=round_)
         end_corrections(session, round_=round_)
+        ask_people_instead(session, round_=round_)
         ask_validity(session, round_=round_)
         end_peer_review(session, round_=round_)
         pursue_panel(session, round_=round_)
@@ -127,17 +130,19 @@ def _remind(session: Session, *, round_: Round) -> None:
 def _hard_close(session: Session, *, round_: Round) -> None:
     """End handing in on its day, or earlier, when everybody's works are judged.
 
-    While the window is open an invalid work may still be replaced (T11), so it keeps the round open.
+    While the window is open an invalid or failed work may still be replaced (T11, X-12), so it keeps the round open.
     """
-    everything = session.scalar(
-        select(func.count())
-        .select_from(Enrolment)
-        .where(
-            Enrolment.round_id == round_.id,
-            Enrolment.id.in_([one.id for one in participants(session, round_=round_)]),
-            Enrolment.id.not_in(select(Submission.enrolment_id).where(Submission.round_id == round_.id)),
-        )
-    )
+    if now() <= round_.hard_close_at and not _everybody_is_through(session, round_=round_):
+        return
+    for submission in in_state(session, round_=round_, state=SubmissionState.DRAFT):
+        _close_work(session, round_=round_, submission=submission)
+    _end_sealed(session, round_=round_)
+    round_.phase = move(round_.phase, RoundPhase.SCORING)
+    audit.record(session, organization_id=round_.organization_id, actor=None, deed="round.score", about=round_)
+
+
+def _everybody_is_through(session: Session, *, round_: Round) -> bool:
+    """Whether everybody chose, every work is marked, and none failed that could be replaced."""
     unjudged = (
         select(func.count())
         .select_from(Submission)
@@ -146,13 +151,13 @@ def _hard_close(session: Session, *, round_: Round) -> None:
             Submission.state.not_in([SubmissionState.GRADED, SubmissionState.REPLACED]),
         )
     )
-    if now() <= round_.hard_close_at and (everything or session.scalar(unjudged)):
-        return
-    for submission in in_state(session, round_=round_, state=SubmissionState.DRAFT):
-        _close_work(session, round_=round_, submission=submission)
-    _end_sealed(session, round_=round_)
-    round_.phase = move(round_.phase, RoundPhase.SCORING)
-    audit.record(session, organization_id=round_.organization_id, actor=None, deed="round.score", about=round_)
+    if session.scalar(unjudged):
+        return False
+    chose = set(session.scalars(select(Submission.enrolment_id).where(Submission.round_id == round_.id)))
+    everybody = participants(session, round_=round_)
+    return all(one.id in chose for one in everybody) and not any(
+        failed_abilities(session, enrolment=one) for one in everybody
+    )
 
 
 def _end_sealed(session: Session, *, round_: Round) -> None:

@@ -6,11 +6,13 @@ The round's clock calls these at any time and any number of times; the state the
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from models import (
+    DueWork,
+    Evidence,
     Notice,
     PanelMark,
     Person,
@@ -26,6 +28,7 @@ from review_flow.rules.words import (
     EvidenceState,
     RoleKind,
     SeatKind,
+    Verdict,
     WorkKind,
 )
 from review_flow.steps import audit
@@ -36,6 +39,7 @@ from review_flow.steps.messages import tell
 from review_flow.steps.panel import NobodyLeft, free_seats, pursue, substitute
 from review_flow.steps.reviews import close_short, forward, received
 from review_flow.steps.rounds import round_scheme
+from review_flow.steps.submissions import record_check
 from review_flow.steps.validity import invalidate
 from review_flow.steps.work import enqueue
 
@@ -79,6 +83,22 @@ def end_corrections(session: Session, *, round_: Round) -> None:
     for submission in in_state(session, round_=round_, state=SubmissionState.CORRECTING):
         if submission.correction_due_at is not None and submission.correction_due_at < now():
             invalidate(session, submission=submission, reasons=say(_("逾期未补正")))
+
+
+def ask_people_instead(session: Session, *, round_: Round) -> None:
+    """Let people look at files whose check was given up; the queue keeps the reason for the operator (design rule 3)."""
+    given_up = (
+        select(Evidence)
+        .join(Submission, Submission.id == Evidence.submission_id)
+        .join(DueWork, (DueWork.subject_id == Evidence.id) & (DueWork.kind == WorkKind.CHECK_EVIDENCE))
+        .where(Submission.round_id == round_.id, Evidence.state == EvidenceState.WAITING)
+        .where(DueWork.parked_at.is_not(None), DueWork.done_at.is_(None))
+        .order_by(Evidence.id)
+    )
+    for evidence in list(session.scalars(given_up)):
+        finding = {"code": "not_checked", "level": "human", "text": say(_("自动检查多次没有完成，请人工查看。"))}
+        report: dict[str, Any] = {"verdict": Verdict.HUMAN.value, "present": None, "findings": [finding], "media": {}}
+        record_check(session, evidence=evidence, report=report, sheet_key=None)
 
 
 def ask_validity(session: Session, *, round_: Round) -> None:

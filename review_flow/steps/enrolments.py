@@ -10,9 +10,11 @@ from models import Enrolment, Hours, Person, Round, Submission
 from review_flow.clock import now, shown
 from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, say
+from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState, move
 from review_flow.rules.selection import selection_problems
 from review_flow.steps import audit
+from review_flow.steps.facts import record_of
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -49,7 +51,7 @@ class NotExemptible(Refusal):
 
 
 class CannotReplace(Refusal):
-    """Only an invalid or unsealed ability can be replaced, while the window is open (T11)."""
+    """Only an ability that failed, or is not sealed yet, can be replaced, while the window is open (T11, X-12)."""
 
     status, text = 409, _("“{ability}”现在不能改选：{why}")
 
@@ -149,12 +151,12 @@ def choose(session: Session, *, actor: Person, enrolment: Enrolment, abilities: 
 
 
 def replace(session: Session, *, actor: Person, enrolment: Enrolment, old: str, new: str) -> Submission:
-    """Take another ability in the place of an invalid one, while the hand-in window is open (T11, N19)."""
+    """Take another ability in the place of an invalid or failed one, while the hand-in window is open (T11, X-12, N19)."""
     round_ = _own(session, actor=actor, enrolment=enrolment)
     standing = {s.ability: s for s in submissions_of(session, enrolment=enrolment)}
     if old not in standing:
         raise NotFound(what=say(_("微能力")), key=old)
-    if standing[old].state is not SubmissionState.INVALID:
+    if old not in failed_abilities(session, enrolment=enrolment):
         raise CannotReplace(ability=old, why=say(standing[old].state.label))
     if now() > round_.hard_close_at:
         raise CannotReplace(ability=old, why=say(_("提交期已结束")))
@@ -176,6 +178,20 @@ def replace(session: Session, *, actor: Person, enrolment: Enrolment, old: str, 
         new=new,
     )
     return made
+
+
+def failed_abilities(session: Session, *, enrolment: Enrolment) -> set[str]:
+    """Return the abilities that have ended and did not pass: found invalid, or marked below the level to pass (X-12)."""
+    ended = {
+        one.ability
+        for one in submissions_of(session, enrolment=enrolment)
+        if one.state in {SubmissionState.INVALID, SubmissionState.GRADED}
+    }
+    if not ended:
+        return ended
+    scheme = round_scheme(session, round_=session.get_one(Round, enrolment.round_id))
+    outcome = grade(scheme, record_of(session, enrolment=enrolment))
+    return {one.code for one in outcome.abilities if one.code in ended and one.passed is False}
 
 
 def _draft(session: Session, *, enrolment: Enrolment, ability: str) -> Submission:

@@ -26,7 +26,7 @@ ENDS: dict[type[State], set[State]] = {
     SchemeState: {SchemeState.RETIRED},
     RoundPhase: {RoundPhase.CLOSED},
     EnrolmentState: {EnrolmentState.ASSESSED},
-    SubmissionState: {SubmissionState.GRADED, SubmissionState.CLOSED},
+    SubmissionState: {SubmissionState.CLOSED},
     ResultState: {ResultState.SUPERSEDED},
 }
 PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"

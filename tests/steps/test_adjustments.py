@@ -63,6 +63,9 @@ def test_a_contested_fact_counts_for_nothing_until_it_is_decided(school: School)
     contest(school, absence)
     assert (absence.state, absence.contest_reason) == (AdjustmentState.CONTESTED, "那天请了假")
     assert [one["contested"] for one in events(school)] == [True]
+    sentence = "有一条扣分记录被提出异议，决定之前该教师的等级不能确定，请考核组处理：那天请了假"
+    asked = select(Message.person_id, Message.text).where(Message.kind == "adjustment.contested").order_by(Message.id)
+    assert school.session.execute(asked).all() == [(one.id, sentence) for one in school.members]
     decide(school, absence)
     assert (absence.state, absence.decided_by_id) == (AdjustmentState.CONFIRMED, school.members[0].id)
     assert absence.decision_reason == "查无假条"

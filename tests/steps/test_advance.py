@@ -4,14 +4,33 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import select
 
-from models import Adjustment, AuditEvent, DueWork, Evidence, Message, Submission
+from models import Adjustment, AuditEvent, DueWork, Evidence, Finding, Message, Submission
 from review_flow.clock import last_second_of, now
 from review_flow.errors import NotAllowed
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
-from review_flow.rules.words import AdjustmentKind, AdjustmentState, AssignmentState, EvidenceState, SeatKind, WorkKind
-from review_flow.steps import advance, appeals, enrolments, people, results, reviews, rounds, submissions, validity
+from review_flow.rules.words import (
+    AdjustmentKind,
+    AdjustmentState,
+    AssignmentState,
+    EvidenceState,
+    SeatKind,
+    Verdict,
+    WorkKind,
+)
+from review_flow.steps import (
+    advance,
+    appeals,
+    enrolments,
+    evidence,
+    people,
+    results,
+    reviews,
+    rounds,
+    submissions,
+    validity,
+)
 from review_flow.steps.rounds import WrongPhase
-from tests.cast import START, School, waiting_marks
+from tests.cast import START, School, kept, waiting_marks
 from tests.stages import stage
 from tests.steps.test_results import fact, graded, published, scoring
 from tests.steps.test_reviews import deeds, refused, submit
@@ -433,3 +452,26 @@ def test_the_clock_may_tick_at_any_time_and_changes_nothing_twice(pair: School, 
 def test_times_are_kept_in_utc(alone: School) -> None:
     work = in_review(alone)
     assert work.peer_due_at == datetime(2026, 3, 12, 15, 59, 59, tzinfo=UTC)
+
+
+def test_people_look_at_a_file_whose_check_was_given_up(alone, clock) -> None:
+    school, session = alone, alone.session
+    work = works(school)[0]
+    file = evidence.add_evidence(
+        session,
+        actor=school.teachers[0],
+        submission=work,
+        slot="plan",
+        file_name="方案.docx",
+        stored=kept("方案"),
+    )
+    tick(school)
+    assert file.state is EvidenceState.WAITING
+    due = session.scalars(select(DueWork).where(DueWork.kind == WorkKind.CHECK_EVIDENCE)).one()
+    due.parked_at, due.parked_reason = now(), "存储不可用"
+    session.flush()
+    tick(school)
+    assert (file.state, file.verdict, file.teacher_present) == (EvidenceState.CHECKED, Verdict.HUMAN, None)
+    texts = session.scalars(select(Finding.text).where(Finding.evidence_id == file.id)).all()
+    assert texts == ["自动检查多次没有完成，请人工查看。"]
+    assert due.parked_reason == "存储不可用"  # for the operator

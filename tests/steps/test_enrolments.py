@@ -10,7 +10,7 @@ from models import AuditEvent, Enrolment, Hours, Submission
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
-from review_flow.steps import enrolments, people
+from review_flow.steps import advance, enrolments, people, reviews, submissions
 from review_flow.steps.enrolments import CannotReplace, NotExemptible, NotYet, Selection
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import CHOICE, Clock, School, queries
@@ -224,6 +224,25 @@ def test_a_replacement_must_fit_too(opened: School, mine: Enrolment, clock: Cloc
     works[2].state = SubmissionState.INVALID
     assert refused(CannotReplace, "A5", "A11") == "“A5”现在不能改选：提交期已结束"
     works[2].state = SubmissionState.REPLACED
+
+
+def test_a_failed_ability_can_be_replaced_and_a_passed_one_not_x12(alone: School) -> None:
+    session, person = alone.session, alone.open().teachers[0]
+    works = alone.ready(person)
+    alone.seal(person)
+    for work, level in zip(works, ("合格", "合格", "不合格"), strict=True):
+        submissions.submit(session, actor=person, submission=work)
+        reviews.close_short(session, submission=work)
+        alone.panel_marks(mark="85", level=level)
+    enrolment = alone.enrolment(person)
+    assert enrolments.failed_abilities(session, enrolment=enrolment) == {"A5"}
+    advance.advance(session, round_=alone.round)
+    assert alone.round.phase is RoundPhase.OPEN  # the window stays open for the replacement
+    with pytest.raises(CannotReplace) as no:
+        enrolments.replace(session, actor=person, enrolment=enrolment, old="A1", new="A6")
+    assert str(no.value) == "“A1”现在不能改选：已定等级"
+    made = enrolments.replace(session, actor=person, enrolment=enrolment, old="A5", new="A6")
+    assert (made.state, works[2].state) == (SubmissionState.DRAFT, SubmissionState.REPLACED)
 
 
 def test_what_was_sealed_once_is_not_taken_up_again(opened: School, mine: Enrolment) -> None:
