@@ -26,10 +26,10 @@ demo: setup  ## play a whole review round in a fresh school (ARGS="--keep DIR --
 	@$(RUN) review-flow demo $(ARGS)
 
 test: setup  ## run the whole test suite (ARGS="-k …")
-	@$(RUN) pytest -n $(WORKERS) --dist worksteal --durations=12 $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist load --maxschedchunk 1 --durations=12 $(ARGS)
 
 coverage: setup  ## branch coverage of rules and steps, by their tests on SQLite; below 100 % it fails
-	@$(RUN) pytest -n $(WORKERS) --dist worksteal -k "not postgresql" --cov --cov-report=term --cov-fail-under=100 tests/rules tests/schemes tests/steps tests/test_i18n.py $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist load --maxschedchunk 1 -k "not postgresql" --cov --cov-report=term --cov-fail-under=100 tests/rules tests/schemes tests/steps tests/test_i18n.py $(ARGS)
 
 serve: setup  ## start the worker and Prefect's server on the embedded defaults
 	@$(RUN) review-flow work $(ARGS)
