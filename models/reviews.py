@@ -48,6 +48,8 @@ class Assignment(Base):
     ended_at: Mapped[datetime | None]
     draft: Mapped[dict[str, Any] | None]
     declined_reason: Mapped[str | None] = mapped_column(Text)
+    claim_key: Mapped[str | None]
+    """Says which claim this came from: the same one sent twice takes one task."""
 
     submission: Mapped[Submission | None] = relationship(lazy="raise", viewonly=True)
 
@@ -72,6 +74,7 @@ class Assignment(Base):
             sqlite_where=LIVE,
             postgresql_where=LIVE,
         ),
+        UniqueConstraint("round_id", "reviewer_id", "claim_key"),
         Index("ix_assignment_reviewer_id_state", "reviewer_id", "state"),
     )
 

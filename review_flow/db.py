@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 
+WAIT_S = 60  # for a turn to write
+
+
 def make_engine(url: str) -> Engine:
     """Return an engine for a SQLite or PostgreSQL URL, set up so that both keep the same promises."""
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url)
+    # One connection: transactions are immediate, so another would only wait inside SQLite, whose waiting is not fair
+    # (of 32 threads some got no turn for a minute). Threads queue for the connection, processes for the file.
+    engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=WAIT_S)
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
     return engine
@@ -33,7 +38,7 @@ def _sqlite_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     raw: Any = connection
     raw.isolation_level = None  # the driver must not begin by itself: _sqlite_begin does
     cursor = connection.cursor()
-    for pragma in ("busy_timeout=60000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={WAIT_S * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -682,6 +682,7 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("draft", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.Column("declined_reason", sa.Text(), nullable=True),
+        sa.Column("claim_key", sa.String(), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.CheckConstraint("(submission_id IS NULL) <> (sample_id IS NULL)", name=op.f("ck_assignment_work_or_sample")),
         sa.CheckConstraint("(submission_id IS NULL) = (author_id IS NULL)", name=op.f("ck_assignment_author_of_work")),
@@ -695,6 +696,9 @@ def upgrade() -> None:
             name=op.f("fk_assignment_submission_id_author_id"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_assignment")),
+        sa.UniqueConstraint(
+            "round_id", "reviewer_id", "claim_key", name=op.f("uq_assignment_round_id_reviewer_id_claim_key")
+        ),
     )
     with op.batch_alter_table("assignment", schema=None) as batch_op:
         batch_op.create_index("ix_assignment_reviewer_id_state", ["reviewer_id", "state"], unique=False)

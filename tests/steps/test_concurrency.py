@@ -146,6 +146,8 @@ def test_reviews_that_arrive_at_once_send_the_work_to_the_panel_once(engine: Eng
         school.fill(work)
         submissions.seal(session, actor=author, submission=work, own_work=True)
         submissions.submit(session, actor=author, submission=work)
+        for one in school.teachers[1:]:
+            school.ready(one)  # so that the fourth owes reviews, and takes a work that has three
         held = [reviews.claim(session, actor=one, round_=school.round) for one in school.teachers[1:]]
         pairs = [(one.id, one.reviewer_id) for one in held]
         work_id = work.id
