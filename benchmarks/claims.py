@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, delete, func, select
-from sqlalchemy.orm import Session
 
 from models import Assignment, Person, Round, Submission
 from review_flow.clock import now
@@ -32,6 +32,9 @@ from review_flow.steps import reviews
 from tests.cast import Clock, School
 from tests.conftest import Postgres, postgres_binaries
 from tests.steps.test_claims import CLAIMERS, WANTED, WORKS, crowd
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 Claim = Callable[[Engine, int, int], bool]
 
