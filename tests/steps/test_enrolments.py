@@ -226,6 +226,11 @@ def test_a_replacement_must_fit_too(opened: School, mine: Enrolment, clock: Cloc
     works[2].state = SubmissionState.REPLACED
 
 
+def test_nothing_has_failed_before_anything_has_ended(opened: School, mine: Enrolment) -> None:
+    opened.ready(opened.teachers[0])
+    assert enrolments.failed_abilities(opened.session, enrolment=mine) == set()
+
+
 def test_a_failed_ability_can_be_replaced_and_a_passed_one_not_x12(alone: School) -> None:
     session, person = alone.session, alone.open().teachers[0]
     works = alone.ready(person)
