@@ -44,7 +44,7 @@ def test_reviewers_are_told_how_many_and_the_deed_is_kept(sealed: School) -> Non
     ).all()
     assert sorted(map(tuple, told)) == sorted((person, f"您有{count}份成果待互评。") for person, count in loads.items())
     event = sealed.session.scalars(select(AuditEvent).where(AuditEvent.deed == "reviews.allocate")).one()
-    assert json.loads(event.data) == {"pairs": [list(pair) for pair in found.pairs], "unmet": {}}
+    assert json.loads(event.data) == {"pairs": [list(pair) for pair in found.pairs], "withdrawn": [], "unmet": {}}
 
 
 def test_what_has_its_reviewers_is_left_alone(sealed: School) -> None:

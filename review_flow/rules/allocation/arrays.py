@@ -56,7 +56,8 @@ def mixed(bits: Array) -> Array:
     """Return 64 bits that hang on all 64 bits given (the finish of splitmix64)."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
+    ends: Array = bits ^ (bits >> np.uint64(31))
+    return ends
 
 
 def drawn(ids: Array, salt: int) -> Array:

@@ -31,17 +31,17 @@ def candidates(pool: Pool, rows: Array) -> Array:
     starts = np.cumsum(sizes) - sizes
     by_kind = rows[np.argsort(pool.work_kind[rows], kind="stable")]
     kinds, firsts = np.unique(pool.work_kind[by_kind], return_index=True)
-    for kind, own in zip(kinds.tolist(), np.split(by_kind, firsts[1:]), strict=True):
+    for kind, first, own in zip(kinds.tolist(), firsts.tolist(), np.split(by_kind, firsts[1:]), strict=True):
         cost = np.where(pool.barred[kind], pool.table.max() + 1, pool.table[kind])
         order = np.argsort(cost, kind="stable")
         last = min(int(np.searchsorted(np.cumsum(sizes[order]), LIKED)), len(order) - 1)
         level = cost[order[last]]
-        for some, many in ((order[cost[order] < level], LIKED), (order[cost[order] == level], LIKED)):
+        for some in (order[cost[order] < level], order[cost[order] == level]):
             _which, places = spread(starts[some], sizes[some])
-            pool_of_kind = members[places]
-            count = min(len(pool_of_kind), many)
-            turns = (np.arange(len(own))[:, None] * count + np.arange(count)[None, :]) % max(1, len(pool_of_kind))
-            chosen.append((own[:, None] * width + pool_of_kind[turns]).ravel())
+            people = np.sort(members[places])  # in the order of chance
+            count = min(len(people), LIKED)
+            turns = ((first + np.arange(len(own)))[:, None] * count + np.arange(count)[None, :]) % max(1, len(people))
+            chosen.append((own[:, None] * width + people[turns]).ravel())
     arcs = np.unique(np.concatenate(chosen))
     arcs = arcs[pool.open(arcs)]
     return arcs[np.isin(arcs // width, rows)]

@@ -95,7 +95,9 @@ class Facts:
             load=_whole([one.load for one in reviewers]),
             demand=_whole([max(0, one.demand) for one in works]),
             **_kinds(reviewers, works, self.rules, scale, top, kind),
-            closed=np.unique(np.concatenate([known(self.conflicts), known(self.held), (wrote[:, 0] * len(ids) + own)[own >= 0]])),
+            closed=np.unique(
+                np.concatenate([known(self.conflicts), known(self.held), (wrote[:, 0] * len(ids) + own)[own >= 0]])
+            ),
             special=NONE,
             special_cost=np.empty(0, dtype=kind),
             standing=NONE,
@@ -109,6 +111,7 @@ class Facts:
             reciprocal=weights.reciprocal * scale,
             even=self.rules.even_load,
             scale=scale,
+            top=top,
         )
         former, liked = known(self.former), arcs(self.affinity)
         held = _whole(sorted({*self.held})).reshape(-1, 2)
@@ -116,11 +119,13 @@ class Facts:
         _index, faced = pool.facing(held[row >= 0, 0], row[row >= 0]) if weights.reciprocal else (NONE, NONE)
         special, cost = summed(
             np.concatenate([former, faced, liked[liked >= 0]]),
-            np.concatenate([
-                np.full(len(former), weights.former * scale, dtype=kind),
-                np.full(len(faced), pool.reciprocal, dtype=kind),
-                -np.array(worth, dtype=kind)[liked >= 0],
-            ]),
+            np.concatenate(
+                [
+                    np.full(len(former), weights.former * scale, dtype=kind),
+                    np.full(len(faced), pool.reciprocal, dtype=kind),
+                    -np.array(worth, dtype=kind)[liked >= 0],
+                ]
+            ),
         )
         # What stands may stay, even beyond a cap or a demand that is smaller now.
         stands = known(self.standing)
@@ -158,12 +163,9 @@ def _kinds(
     words: dict[str | None, int] = {None: -1}
 
     def kinds(things: Sequence[Reviewer | Work]) -> tuple[Array, Array]:
-        seen: dict[tuple[int, ...], int] = {}
-        number = [
-            seen.setdefault(tuple(words.setdefault(one.groups.get(name), len(words)) for name in GROUPS), len(seen))
-            for one in things
-        ]
-        return _whole([*seen]).reshape(-1, len(GROUPS)), _whole(number)
+        numbers = [[words.setdefault(one.groups.get(name), len(words)) for name in GROUPS] for one in things]
+        found, which = np.unique(_whole(numbers).reshape(-1, len(GROUPS)), axis=0, return_inverse=True)
+        return found, which.reshape(-1)
 
     works_are, work_kind = kinds(works)
     reviewers_are, reviewer_kind = kinds(reviewers)

@@ -11,8 +11,7 @@ cheapest flow over all arcs. All is whole numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from ortools.graph.python import min_cost_flow
@@ -32,8 +31,7 @@ _ROUNDS = 30
 _RANGE = 2**62  # what the solver's costs times its nodes may come to
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """The arcs of a flow, sorted, and by how much at most a cheaper one could be cheaper: 0, or a bound."""
 
     arcs: Array
@@ -102,7 +100,7 @@ class Network:
         self.kind = np.dtype(np.int64 if dearest < 2**60 else object)
         self.cost = pool.wish(arcs).astype(self.kind) + self.change * ~among(arcs, pool.standing)
         # Chance comes last, where 64 bits leave room for it; where they don't even hold the costs, these are rounded.
-        self.rounded, self.unit, self.tie = 0, 1, 0
+        self.rounded, self.unit, self.tie = 0, 1, np.zeros_like(arcs)
         room = _RANGE // (self.sink + 2)
         for ties in (TIES, TIES // 16):
             if dearest * (span * ties + 1) < room:
@@ -113,7 +111,8 @@ class Network:
 
     def price(self, cost: Array) -> Array:
         """Return a cost as the solver gets it."""
-        return (cost * self.unit >> self.rounded).astype(np.int64)
+        priced: Array = (cost * self.unit >> self.rounded).astype(np.int64)
+        return priced
 
     def solved(self) -> Array:
         """Return which arcs carry a unit of the cheapest flow."""
@@ -128,7 +127,8 @@ class Network:
         flow.set_node_supply(self.sink, -int(self.demand.sum()))
         status = flow.solve()
         assert status == flow.OPTIMAL, status
-        return flow.flows(np.arange(len(self.row))) > 0
+        carried: Array = flow.flows(np.arange(len(self.row))) > 0
+        return carried
 
     def _steps(self) -> tuple[Array, Array, Array]:
         """Return (column, room, cost) of the ways from the reviewers to the sink: one for each step up to the level."""

@@ -7,12 +7,21 @@ workshop), and the arcs that differ from that are listed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from review_flow.rules.allocation.arrays import NONE, Array, among, join, mixed, place_of, summed
+
+
+class Score(NamedTuple):
+    """What an allocation costs; compared in this order, less is better."""
+
+    gaps: int
+    changes: int
+    load: int
+    wishes: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class Pool:
     reciprocal: int
     even: bool
     scale: int
+    top: int  # what every arc costs, so that the most liked costs nothing
 
     @property
     def width(self) -> int:
@@ -92,19 +102,40 @@ class Pool:
         hit = among(other, arcs)
         return {frozenset(couple) for couple in zip(arcs[index[hit]].tolist(), other[hit].tolist(), strict=True)}
 
-    def after(self, taken: Array, left_out: Array = NONE, surcharge: Mapping[int, int] | None = None) -> Pool:
+    def pairs(self, arcs: Array) -> list[tuple[int, int]]:
+        """Return the (reviewer id, work id) that arcs stand for."""
+        row, column = np.divmod(arcs, max(1, self.width))
+        return [*zip(self.reviewers[column].tolist(), self.works[row].tolist(), strict=True)]
+
+    def missing(self, arcs: Array) -> Array:
+        """Return how many reviews each work still misses."""
+        left: Array = self.demand - np.bincount(arcs // max(1, self.width), minlength=len(self.works))
+        return left
+
+    def score(self, arcs: Array) -> Score:
+        """Return what an allocation truly costs; its arcs are sorted."""
+        given = np.bincount(arcs % max(1, self.width), minlength=self.width)
+        missing = self.missing(arcs)
+        load = given * (self.load - self.load.min(initial=0)) + given * (given + 1) // 2
+        return Score(
+            gaps=int((missing * (missing + 1) // 2).sum()),
+            changes=int((~among(self.standing, arcs)).sum()),
+            load=int(load.sum()) if self.even else 0,
+            wishes=int(self.wish(arcs).sum()) + self.reciprocal * len(self.couples(arcs)),
+        )
+
+    def after(self, taken: Array = NONE, left_out: Array = NONE, dearer: Array = NONE, by: Array | int = 0) -> Pool:
         """Return what is left to decide when some arcs are taken, some left out, and some cost more."""
         rows, columns = np.divmod(taken, self.width)
         given, got = np.bincount(columns, minlength=self.width), np.bincount(rows, minlength=len(self.works))
         _index, faced = self.faces(taken) if self.reciprocal else (NONE, NONE)
-        extra = [*(surcharge or {}).items()]
         special, cost = summed(
-            np.concatenate([self.special, faced, np.array([arc for arc, _more in extra], dtype=np.int64)]),
+            np.concatenate([self.special, faced, dearer]),
             np.concatenate(
                 [
                     self.special_cost,
                     np.full(len(faced), self.reciprocal, dtype=self.table.dtype),
-                    np.array([more for _arc, more in extra], dtype=self.table.dtype),
+                    np.broadcast_to(np.asarray(by, dtype=self.table.dtype), dearer.shape),
                 ]
             ),
         )

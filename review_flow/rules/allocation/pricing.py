@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from review_flow.rules.allocation.arrays import NONE, Array, among, best_of_each, spread
+from review_flow.rules.allocation.pool import Pool
 from review_flow.rules.allocation.residual import far
 
-if TYPE_CHECKING:
-    from review_flow.rules.allocation.pool import Pool
-
-_JOIN = 12  # arcs that join for a work and a kind of reviewers
+_KINDS = 3  # kinds of reviewers that join for a work
+_JOIN = 8  # arcs that join for each of them
 _BLOCK = 2_000_000  # prices at a time
 
 
@@ -30,7 +28,9 @@ class Prices:
     def cheaper(self, arcs: Array) -> Array:
         """Return arcs not among these that would shorten the way of a work, some for each; none: there are none."""
         liked = self._liked(arcs)
-        which, kind, _less = self._hits()
+        which, kind, less = self._hits()
+        best = best_of_each(which, -less, _KINDS)
+        which, kind = which[best], kind[best]
         few = self._members(arcs, which, kind, _JOIN)
         if len(which) and not len(few) and not len(liked):
             few = self._members(arcs, which, kind, self.pool.width)
@@ -94,7 +94,7 @@ class Prices:
         """Return the new arcs behind hits: at most `count` for each, in turn over all reviewers who are near enough."""
         if not len(which):
             return NONE
-        near, start, size = self._kinds()
+        near, start, _size = self._kinds()
         levels, level = np.unique(self.column[near], return_inverse=True)
         ranked = self.pool.reviewer_kind[near] * (len(levels) + 1) + level
         price = self.pool.table[self.pool.work_kind[self.rows[which]], kind] + self.change

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from review_flow.rules.allocation.arrays import Array
+if TYPE_CHECKING:
+    from review_flow.rules.allocation.arrays import Array
 
 _LOOK = 8  # passes between two looks for a cycle
 
