@@ -74,7 +74,7 @@ def allocate(
     Never: an author's own work, a conflict, a pair in `held` (begun, done or declined), beyond a cap, what the rules
     forbid. What is `standing` (assigned, not begun) may move, but only to fill gaps, and as little as can be; loads
     and demands don't count it yet. Wished, in this order: even load; then the weights of the rules, where `former`
-    are pairs of earlier rounds; and the sum of the `affinity` in units of a weight (at most 18 decimals).
+    are pairs of earlier rounds; and the sum of the `affinity` in units of a weight (exact decimals).
 
     The same seed and facts give the same answer in whatever order the facts come. Ids are unique in their collection
     and fit 64 bits; pairs of ids that are not there are let be, so hand in the works that want no more reviews too:
@@ -92,8 +92,8 @@ def allocate(
         withdrawn=tuple(sorted(pair for pair in {*standing} - pairs if pair[1] in works_here)),
         unmet=dict(sorted(zip(pool.works[short].tolist(), missing[short].tolist(), strict=True))),
         blocked_by=blocked(facts, pool, arcs) if short.any() else None,
-        cost=Decimal(pool.score(arcs).wishes - pool.top * len(arcs)) / pool.scale,
-        gap=Decimal(gap) / pool.scale,
+        cost=pool.decimal(pool.score(arcs).wishes - pool.top * len(arcs)),
+        gap=pool.decimal(gap),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from review_flow.rules.allocation.arrays import NONE, Array, drawn, place_of, summed
-from review_flow.rules.allocation.pool import Pool
+from review_flow.rules.allocation.pool import EXACT, Pool
 from review_flow.rules.sections import AllocationRules
 
 Pair = tuple[int, int]  # (reviewer id, work id)
@@ -83,8 +83,9 @@ class Facts:
             return found[found >= 0]
 
         own = place_of(wrote[:, 1], ids)
-        scale = 10 ** max([0, *(-int(value.as_tuple().exponent) for value in self.affinity.values())])
-        worth = [int(value * scale) for value in self.affinity.values()]
+        digits = max([0, *(-int(value.as_tuple().exponent) for value in self.affinity.values())])
+        scale = 10**digits
+        worth = [int(value.scaleb(digits, EXACT)) for value in self.affinity.values()]
         weights, top = self.rules.weights, max([0, *worth])
         wide = scale * sum(astuple(weights)) + top - min([0, *worth]) >= _SAFE
         kind = np.dtype(object if wide else np.int64)
@@ -110,7 +111,7 @@ class Facts:
             author_key=author_key,
             reciprocal=weights.reciprocal * scale,
             even=self.rules.even_load,
-            scale=scale,
+            digits=digits,
             top=top,
         )
         former, liked = known(self.former), arcs(self.affinity)

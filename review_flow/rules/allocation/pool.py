@@ -8,11 +8,14 @@ workshop), and the arcs that differ from that are listed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Context, Decimal, Inexact
 from typing import NamedTuple
 
 import numpy as np
 
 from review_flow.rules.allocation.arrays import NONE, Array, among, join, mixed, place_of, summed
+
+EXACT = Context(prec=200, traps=[Inexact])  # affinities are moved to whole numbers and back without a loss
 
 
 class Score(NamedTuple):
@@ -26,7 +29,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Pool:
-    """Everything that decides an allocation. Costs are whole numbers, in units of 1/`scale` of a weight."""
+    """Everything that decides an allocation. Costs are whole numbers, `digits` of them behind the point of a weight."""
 
     reviewers: Array  # their ids, by column
     works: Array  # their ids, by row
@@ -50,13 +53,17 @@ class Pool:
     author_key: Array
     reciprocal: int
     even: bool
-    scale: int
+    digits: int
     top: int  # what every arc costs, so that the most liked costs nothing
 
     @property
     def width(self) -> int:
         """How many reviewers there are."""
         return len(self.reviewers)
+
+    def decimal(self, cost: int) -> Decimal:
+        """Return a cost in weights."""
+        return Decimal(cost).scaleb(-self.digits, EXACT)
 
     def wish(self, arcs: Array) -> Array:
         """Return what each arc costs by itself."""
