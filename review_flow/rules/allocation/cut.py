@@ -97,7 +97,7 @@ def blocked(facts: Facts, pool: Pool, arcs: Array) -> Blocked:
         apart=int((np.isin(row, rows) & ~np.isin(column, columns)).sum()),
         missing=int(missing.sum()),
         unused=not pool.load[columns].any(),
-        remedies=tuple(name for name, eased in _eased(facts, inside) if _met(eased)),
+        remedies=(*(name for name, eased in _eased(facts, inside) if _met(eased)), "reviewers"),
     )
 
 
@@ -133,7 +133,6 @@ def _eased(facts: Facts, inside: frozenset[int]) -> Iterator[tuple[str, Facts]]:
         yield "workshops", replace(facts, rules=replace(rules, own_workshop="avoid"))
     if facts.conflicts:
         yield "conflicts", replace(facts, conflicts=())
-    yield "reviewers", replace(facts, works=())
 
 
 def _met(facts: Facts) -> bool:

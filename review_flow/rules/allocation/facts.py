@@ -87,7 +87,7 @@ class Facts:
         scale = 10**digits
         worth = [int(value.scaleb(digits, EXACT)) for value in self.affinity.values()]
         weights, top = self.rules.weights, max([0, *worth])
-        wide = scale * sum(astuple(weights)) + top - min([0, *worth]) >= _SAFE
+        wide = scale * (1 + sum(astuple(weights))) + top - min([0, *worth]) >= _SAFE
         kind = np.dtype(object if wide else np.int64)
         pool = Pool(
             reviewers=ids,
