@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from review_flow.rules.allocation.arrays import Array, best_of_each, spread
+from review_flow.rules.allocation.arrays import Array, among, best_of_each, distinct, spread
 
 if TYPE_CHECKING:
     from review_flow.rules.allocation.pool import Pool
@@ -42,9 +42,9 @@ def candidates(pool: Pool, rows: Array) -> Array:
             count = min(len(people), LIKED)
             turns = ((first + np.arange(len(own)))[:, None] * count + np.arange(count)[None, :]) % max(1, len(people))
             chosen.append((own[:, None] * width + people[turns]).ravel())
-    arcs = np.unique(np.concatenate(chosen))
+    arcs = distinct(np.concatenate(chosen))
     arcs = arcs[pool.open(arcs)]
-    return arcs[np.isin(arcs // width, rows)]
+    return arcs[among(arcs // width, rows)]
 
 
 def _wished(pool: Pool) -> Array:

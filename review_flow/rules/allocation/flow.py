@@ -11,12 +11,12 @@ cheapest flow over all arcs. All is whole numbers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from ortools.graph.python import min_cost_flow
 
-from review_flow.rules.allocation.arrays import NONE, Array, among, spread
+from review_flow.rules.allocation.arrays import NONE, Array, among, distinct, spread
 from review_flow.rules.allocation.candidates import candidates, everything
 from review_flow.rules.allocation.pricing import Prices
 from review_flow.rules.allocation.residual import distances
@@ -28,7 +28,7 @@ TIES = 256  # levels of the seed's tie-break on an arc: 7 bits of chance under t
 _ALL = 50_000  # as many arcs are all looked at at once
 _MANY = 4_000_000  # so many at most, when the rounds didn't end
 _ROUNDS = 30
-_RANGE = 2**62  # what the solver's costs times its nodes may come to
+_RANGE = 2**62  # what the solver's costs times its nodes may come to, about
 
 
 class Found(NamedTuple):
@@ -38,13 +38,18 @@ class Found(NamedTuple):
     gap: int
 
 
-def cheapest(pool: Pool) -> Found:
-    """Return the cheapest flow of this pool."""
+def cheapest(pool: Pool, likely: Array | None = None) -> Found:
+    """Return the cheapest flow of this pool; `likely` arcs stand for the candidates where these are known already."""
     rows = np.flatnonzero(pool.demand > 0)
     if not len(rows) or not pool.width:
         return Found(NONE, 0)
     size, level = len(rows) * pool.width, _level(pool)
-    arcs = candidates(pool, rows) if size > _ALL else everything(pool, rows)
+    if size <= _ALL:
+        arcs = everything(pool, rows)
+    elif likely is None:
+        arcs = candidates(pool, rows)
+    else:
+        arcs = likely[pool.open(likely) & among(likely // pool.width, rows)]
     for nth in range(_ROUNDS + 1):
         network = Network(pool, rows, arcs, level)
         used = network.solved()
@@ -56,12 +61,12 @@ def cheapest(pool: Pool) -> Found:
             break
         used, distance = network.proven(used)
         prices = Prices(pool, rows, distance[: len(rows)], distance[len(rows) : -1], network.change)
-        if nth == _ROUNDS:
-            return Found(arcs[used], prices.bound())
         joining = prices.cheaper(arcs) if size > _ALL else NONE
         if not len(joining):
             break
-        arcs = np.union1d(arcs, joining)
+        if nth == _ROUNDS:
+            return Found(arcs[used], prices.bound())
+        arcs = distinct(np.concatenate([arcs, joining]))
         if nth == _ROUNDS - 1 and size <= _MANY:
             arcs = everything(pool, rows)
     return Found(arcs[used], 0)
@@ -98,7 +103,7 @@ class Network:
         self.gap = below + span * self.change
         dearest = self.gap * (int(self.demand.max()) + 1)
         self.kind = np.dtype(np.int64 if dearest < 2**60 else object)
-        self.cost = pool.wish(arcs).astype(self.kind) + self.change * ~among(arcs, pool.standing)
+        self.cost = pool.wish(arcs).astype(self.kind) + self.change * (~among(arcs, pool.standing)).astype(self.kind)
         # Chance comes last, where 64 bits leave room for it; where they don't even hold the costs, these are rounded.
         self.rounded, self.unit, self.tie = 0, 1, np.zeros_like(arcs)
         room = _RANGE // (self.sink + 2)
@@ -109,26 +114,27 @@ class Network:
         else:
             self.rounded = max(0, (dearest // room).bit_length())
 
-    def price(self, cost: Array) -> Array:
+    def price(self, cost: Array, tie: Any = 0) -> Array:
         """Return a cost as the solver gets it."""
-        priced: Array = (cost * self.unit >> self.rounded).astype(np.int64)
+        priced: Array = (cost * self.unit + tie >> self.rounded).astype(np.int64)
         return priced
 
     def solved(self) -> Array:
         """Return which arcs carry a unit of the cheapest flow."""
-        flow = min_cost_flow.SimpleMinCostFlow()
-        add = flow.add_arcs_with_capacity_and_unit_cost
-        add(self.row, len(self.demand) + self.column, np.ones_like(self.row), self.price(self.cost) + self.tie)
-        columns, room, cost = self._steps()
-        add(len(self.demand) + columns, np.full_like(columns, self.sink), room, self.price(cost))
+        columns, room, load = self._steps()
         rows, nth = spread(np.ones_like(self.demand), self.demand)
-        add(rows, np.full_like(rows, self.sink), np.ones_like(rows), self.price(nth.astype(self.kind) * self.gap))
-        flow.set_nodes_supplies(np.arange(len(self.demand)), self.demand)
-        flow.set_node_supply(self.sink, -int(self.demand.sum()))
-        status = flow.solve()
-        assert status == flow.OPTIMAL, status
-        carried: Array = flow.flows(np.arange(len(self.row))) > 0
-        return carried
+        while True:
+            flow = min_cost_flow.SimpleMinCostFlow()
+            add = flow.add_arcs_with_capacity_and_unit_cost
+            add(self.row, len(self.demand) + self.column, np.ones_like(self.row), self.price(self.cost, self.tie))
+            add(len(self.demand) + columns, np.full_like(columns, self.sink), room, self.price(load))
+            add(rows, np.full_like(rows, self.sink), np.ones_like(rows), self.price(nth.astype(self.kind) * self.gap))
+            flow.set_nodes_supplies(np.arange(len(self.demand)), self.demand)
+            flow.set_node_supply(self.sink, -int(self.demand.sum()))
+            if flow.solve() == flow.OPTIMAL:
+                carried: Array = flow.flows(np.arange(len(self.row))) > 0
+                return carried
+            self.rounded += 2  # a flow there is, as everything may be a gap: so the costs are too large for the solver
 
     def _steps(self) -> tuple[Array, Array, Array]:
         """Return (column, room, cost) of the ways from the reviewers to the sink: one for each step up to the level."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from review_flow.rules.allocation.arrays import NONE, Array, among, join, mixed, place_of, summed
+from review_flow.rules.allocation.arrays import NONE, Array, among, distinct, join, mixed, place_of, summed
 
 EXACT = Context(prec=200, traps=[Inexact])  # affinities are moved to whole numbers and back without a loss
 
@@ -151,7 +151,7 @@ class Pool:
             room=self.room - given,
             load=self.load + given,
             demand=self.demand - got,
-            closed=np.unique(np.concatenate([self.closed, taken, left_out])),
+            closed=distinct(np.concatenate([self.closed, taken, left_out])),
             special=special,
             special_cost=cost,
             standing=np.setdiff1d(self.standing, np.concatenate([taken, left_out]), assume_unique=True),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from review_flow.rules.allocation.arrays import NONE, Array, among, best_of_each, spread
+from review_flow.rules.allocation.arrays import NONE, Array, among, best_of_each, distinct, spread
 from review_flow.rules.allocation.pool import Pool
 from review_flow.rules.allocation.residual import far
 
@@ -34,7 +34,7 @@ class Prices:
         few = self._members(arcs, which, kind, _JOIN)
         if len(which) and not len(few) and not len(liked):
             few = self._members(arcs, which, kind, self.pool.width)
-        return np.union1d(liked, few)
+        return distinct(np.concatenate([liked, few]))
 
     def bound(self) -> int:
         """Return by how much at most a flow over all arcs could be cheaper."""
@@ -49,7 +49,7 @@ class Prices:
     def _reduced(self, arcs: Array) -> Array:
         """Return what arcs cost more than the way their work has."""
         row, column = np.searchsorted(self.rows, arcs // self.pool.width), arcs % self.pool.width
-        change = self.change * ~among(arcs, self.pool.standing)
+        change = self.change * (~among(arcs, self.pool.standing)).astype(self.row.dtype)
         reduced: Array = self.pool.wish(arcs) + change + self.column[column] - self.row[row]
         return reduced
 
@@ -83,7 +83,7 @@ class Prices:
         block = max(1, _BLOCK // len(start))
         for first in range(0, len(self.rows), block):
             work_kind = self.pool.work_kind[self.rows[first : first + block]]
-            price = self.pool.table[work_kind] + self.change + nearest[None, :]
+            price = self.pool.table[work_kind].astype(self.row.dtype) + self.change + nearest[None, :]
             saving = self.row[first : first + block, None] - price
             row, kind = np.nonzero((saving > 0) & ~self.pool.barred[work_kind] & (nearest < infinite)[None, :])
             found.append((row + first, kind, saving[row, kind]))
@@ -97,11 +97,11 @@ class Prices:
         near, start, _size = self._kinds()
         levels, level = np.unique(self.column[near], return_inverse=True)
         ranked = self.pool.reviewer_kind[near] * (len(levels) + 1) + level
-        price = self.pool.table[self.pool.work_kind[self.rows[which]], kind] + self.change
+        price = self.pool.table[self.pool.work_kind[self.rows[which]], kind].astype(self.row.dtype) + self.change
         limit = np.searchsorted(levels, self.row[which] - price)
         fitting = np.searchsorted(ranked, kind * (len(levels) + 1) + limit) - start[kind]
         hit, nth = spread(np.zeros_like(fitting), np.minimum(fitting, count))
         place = start[kind[hit]] + (which[hit] * count + nth) % fitting[hit]
-        new = np.unique(self.rows[which[hit]] * self.pool.width + near[place])
+        new = distinct(self.rows[which[hit]] * self.pool.width + near[place])
         new = new[self.pool.open(new) & ~among(new, arcs)]
         return new[self._reduced(new) < 0]
