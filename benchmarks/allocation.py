@@ -160,6 +160,7 @@ WAYS = {"ours": ours, "dense": dense, "greedy": greedy, "repair": repair}
 
 
 def one(way: str, size: int) -> None:
+    decided(pool(20))  # loads the libraries
     facts = pool(size)
     found = WAYS[way](facts)
     found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -137,7 +137,11 @@ def test_a_late_work_gets_reviewers_and_nobody_else_is_disturbed(sealed: School)
     sealed.seal(late)
     found = sealed.allocate()
     assert (found.withdrawn, found.unmet) == ((), {})
-    assert {one.author_id for one in tasks(sealed.session, sealed.round) if (one.reviewer_id, one.submission_id) in found.pairs} == {late.id}
+    assert {
+        one.author_id
+        for one in tasks(sealed.session, sealed.round)
+        if (one.reviewer_id, one.submission_id) in found.pairs
+    } == {late.id}
     assert pairs(sealed, AssignmentState.ASSIGNED) == before | set(found.pairs)
 
 

@@ -83,13 +83,15 @@ def allocate(
     facts = Facts(reviewers, works, conflicts, held, standing, former, affinity or {}, rules or AllocationRules())
     pool = facts.pool(seed)
     arcs, gap = _best(pool)
-    pairs = {*pool.pairs(arcs)}
     missing = pool.missing(arcs)
     short = missing > 0
-    works_here = {work.id for work in works}
+    moved = pool.pairs(np.setdiff1d(pool.standing, arcs, assume_unique=True))
+    if len(pool.standing) < len({*standing}):  # some may not stand any more
+        works_here, left = {work.id for work in works}, {*standing}.difference(pool.pairs(pool.standing))
+        moved += [pair for pair in left if pair[1] in works_here]
     return Allocation(
-        pairs=tuple(sorted(pairs - {*standing})),
-        withdrawn=tuple(sorted(pair for pair in {*standing} - pairs if pair[1] in works_here)),
+        pairs=tuple(sorted(pool.pairs(np.setdiff1d(arcs, pool.standing, assume_unique=True)))),
+        withdrawn=tuple(sorted(moved)),
         unmet=dict(sorted(zip(pool.works[short].tolist(), missing[short].tolist(), strict=True))),
         blocked_by=blocked(facts, pool, arcs) if short.any() else None,
         cost=pool.decimal(pool.score(arcs).wishes - pool.top * len(arcs)),

@@ -6,17 +6,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from decimal import Decimal
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
 
-from review_flow.rules.allocation.arrays import NONE, Array, drawn, place_of, summed
+from review_flow.rules.allocation.arrays import NONE, Array, distinct, drawn, place_of, summed
 from review_flow.rules.allocation.pool import EXACT, Pool
 from review_flow.rules.sections import AllocationRules
 
 Pair = tuple[int, int]  # (reviewer id, work id)
-
-GROUPS = ("subject", "stage", "workshop")
 
 _SAFE = 2**50  # what one wish may cost as a 64-bit integer; above it costs are Python's own
 
@@ -74,12 +73,12 @@ class Facts:
 
         def arcs(pairs: Iterable[Pair]) -> Array:
             """Return the arcs of those pairs that are here, in their order; -1 for the others."""
-            array = _whole([*pairs]).reshape(-1, 2)
+            array = np.fromiter(chain.from_iterable(pairs), dtype=np.int64).reshape(-1, 2)
             column, row = place_of(array[:, 0], ids), place_of(array[:, 1], work_ids)
             return np.where((column >= 0) & (row >= 0), row * len(ids) + column, -1)
 
         def known(pairs: Iterable[Pair]) -> Array:
-            found = np.unique(arcs(pairs))
+            found = distinct(arcs(pairs))
             return found[found >= 0]
 
         own = place_of(wrote[:, 1], ids)
@@ -96,7 +95,7 @@ class Facts:
             load=_whole([one.load for one in reviewers]),
             demand=_whole([max(0, one.demand) for one in works]),
             **_kinds(reviewers, works, self.rules, scale, top, kind),
-            closed=np.unique(
+            closed=distinct(
                 np.concatenate([known(self.conflicts), known(self.held), (wrote[:, 0] * len(ids) + own)[own >= 0]])
             ),
             special=NONE,
@@ -115,7 +114,7 @@ class Facts:
             top=top,
         )
         former, liked = known(self.former), arcs(self.affinity)
-        held = _whole(sorted({*self.held})).reshape(-1, 2)
+        held = np.fromiter(chain.from_iterable({*self.held}), dtype=np.int64).reshape(-1, 2)
         row = place_of(held[:, 1], work_ids)
         _index, faced = pool.facing(held[row >= 0, 0], row[row >= 0]) if weights.reciprocal else (NONE, NONE)
         special, cost = summed(
@@ -164,15 +163,18 @@ def _kinds(
     words: dict[str | None, int] = {None: -1}
 
     def kinds(things: Sequence[Reviewer | Work]) -> tuple[Array, Array]:
-        numbers = [[words.setdefault(one.groups.get(name), len(words)) for name in GROUPS] for one in things]
-        found, which = np.unique(_whole(numbers).reshape(-1, len(GROUPS)), axis=0, return_inverse=True)
-        return found, which.reshape(-1)
+        seen: dict[tuple[str | None, ...], int] = {}
+        get = [one.groups.get for one in things]
+        number = [seen.setdefault((of("subject"), of("stage"), of("workshop")), len(seen)) for of in get]
+        named = _whole([[words.setdefault(word, len(words)) for word in kind] for kind in seen]).reshape(-1, 3)
+        order = np.lexsort(named.T[::-1])  # so that kinds of one subject and stage stand together
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return named[order], place[_whole(number)]
 
     works_are, work_kind = kinds(works)
     reviewers_are, reviewer_kind = kinds(reviewers)
-    subject, stage, workshop = (
-        (works_are[:, None, place], reviewers_are[None, :, place]) for place in range(len(GROUPS))
-    )
+    subject, stage, workshop = ((works_are[:, None, place], reviewers_are[None, :, place]) for place in range(3))
     colleagues = (workshop[0] == workshop[1]) & (workshop[0] >= 0)
     strangers = (subject[0] != subject[1]) & (subject[0] >= 0) & (subject[1] >= 0)
     weights = rules.weights

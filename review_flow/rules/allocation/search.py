@@ -96,7 +96,7 @@ class Search:
                 break
             first, second = among(one, self.arcs), among(other, self.arcs)
             charged = np.where(first == second, side ^ (first & (nth % 2 == 1)), second)
-            dearer = distinct(np.where(charged, one, other))
+            dearer = np.where(charged, one, other)  # an arc of several couples is charged for each
             arcs, _gap = self._cheapest(self.pool.after(dearer=dearer, by=self.pool.reciprocal))
             self._keep(arcs, self.pool.score(arcs))
 
