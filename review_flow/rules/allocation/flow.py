@@ -50,7 +50,8 @@ def cheapest(pool: Pool, likely: Array | None = None) -> Found:
         arcs = candidates(pool, rows)
     else:
         arcs = likely[pool.open(likely) & among(likely // pool.width, rows)]
-    for nth in range(_ROUNDS + 1):
+    rounds = 0
+    while True:
         network = Network(pool, rows, arcs, level)
         used = network.solved()
         while (higher := network.higher_level(used)) is not None:
@@ -58,18 +59,17 @@ def cheapest(pool: Pool, likely: Array | None = None) -> Found:
             network = Network(pool, rows, arcs, level)
             used = network.solved()
         if size <= _ALL and not network.rounded:
-            break
+            return Found(arcs[used], 0)
         used, distance = network.proven(used)
         prices = Prices(pool, rows, distance[: len(rows)], distance[len(rows) : -1], network.change)
         joining = prices.cheaper(arcs) if size > _ALL else NONE
         if not len(joining):
-            break
-        if nth == _ROUNDS:
+            return Found(arcs[used], 0)
+        if rounds == _ROUNDS:
             return Found(arcs[used], prices.bound())
-        arcs = distinct(np.concatenate([arcs, joining]))
-        if nth == _ROUNDS - 1 and size <= _MANY:
-            arcs = everything(pool, rows)
-    return Found(arcs[used], 0)
+        rounds += 1
+        few = rounds < _ROUNDS or size > _MANY
+        arcs = distinct(np.concatenate([arcs, joining])) if few else everything(pool, rows)
 
 
 def _level(pool: Pool) -> int:

@@ -25,7 +25,9 @@ def distances(tail: Array, head: Array, cost: Array, *, nodes: int, sink: int) -
     distance[sink] = 0
     onward = np.full(nodes, -1, dtype=np.int64)  # the arc each node's way begins with
     segment = np.repeat(np.arange(len(tails)), np.diff([*starts.tolist(), len(head)]))
-    for nth in range(nodes * 2):
+    passes = 0
+    while True:
+        passes += 1
         reached = distance[head]
         reached = np.where(reached >= infinite, infinite, reached + cost)
         best = np.minimum.reduceat(reached, starts)
@@ -35,9 +37,8 @@ def distances(tail: Array, head: Array, cost: Array, *, nodes: int, sink: int) -
         distance[tails[better]] = best[better]
         hits = np.flatnonzero(better[segment] & (reached == best[segment]))
         onward[tails[segment[hits]]] = hits
-        if nth % _LOOK == _LOOK - 1 and (cycle := _cycle(onward, head)):
+        if passes % _LOOK == 0 and (cycle := _cycle(onward, head)):
             return distance, order[cycle].tolist()
-    raise AssertionError("distances without a cycle settle within as many passes as there are nodes")
 
 
 def far(cost: Array) -> int:
