@@ -125,3 +125,15 @@ def test_costs_beyond_64_bits_are_exact_as_well() -> None:
     network = flow.Network(pool, np.array([0]), np.array([0, 1]), 5)
     assert network.kind == np.dtype(object)
     assert pool.pairs(flow.cheapest(pool).arcs) == [(2, 7)]
+
+
+@pytest.mark.usefixtures("starving")
+def test_what_helps_is_found_behind_all_that_is_closed() -> None:
+    kinds = [{"workshop": name} for name in "甲乙丙丁戊"]
+    facts = Facts(
+        tuple(Reviewer(n, 1, groups=each) for n, each in enumerate(kinds)),
+        (Work(100, frozenset(), 1), Work(101, frozenset(), 1)),
+        conflicts=tuple((n, work) for n in range(4) for work in (100, 101) if (n, work) != (0, 101)),
+    )
+    for seed in range(20):
+        assert facts.allocate(seed).pairs == ((0, 101), (4, 100))

@@ -30,9 +30,8 @@ class Prices:
         liked = self._liked(arcs)
         which, kind, less = self._hits()
         best = best_of_each(which, -less, _KINDS)
-        which, kind = which[best], kind[best]
-        few = self._members(arcs, which, kind, _JOIN)
-        if len(which) and not len(few) and not len(liked):
+        few = self._members(arcs, which[best], kind[best], _JOIN)
+        if not len(liked) and not len(few):  # the nearest are closed or there already: then all behind them count
             few = self._members(arcs, which, kind, self.pool.width)
         return distinct(np.concatenate([liked, few]))
 
