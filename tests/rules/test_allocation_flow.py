@@ -110,6 +110,19 @@ def test_affinities_of_many_digits_are_not_rounded() -> None:
         assert sum(Fraction(worth[pair]) for pair in found.pairs) == -Fraction(found.cost)
 
 
+@pytest.mark.parametrize("stage", [1, 3, 5])
+@pytest.mark.parametrize("places", [17, 21, 25, 30])
+@pytest.mark.parametrize("demand", [1, 2, 3])
+def test_costs_at_the_edge_of_what_the_solver_takes_are_made_to_fit(stage: int, places: int, demand: int) -> None:
+    facts = Facts(
+        (Reviewer(1, 0),),
+        (Work(101, frozenset(), demand, {"stage": "小学"}),),
+        affinity={(1, 101): Decimal(0).scaleb(-places)},
+        rules=AllocationRules(even_load=False, weights=AllocationWeights(0, stage, 0, 0, 0)),
+    )
+    assert facts.allocate().unmet == {101: demand}
+
+
 def test_levels_rise_where_all_depends_on_one() -> None:
     facts = Facts(
         tuple(Reviewer(n, 99) for n in range(20)),
