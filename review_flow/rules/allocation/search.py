@@ -21,8 +21,8 @@ from review_flow.rules.allocation.pool import Pool, Score
 
 Couple = frozenset[int]  # two arcs that face each other
 
-_PATIENCE = 120_000  # arcs that the search may look at, besides the first flow: some 0.3 s
-_FLOW = 1_000  # what a flow costs besides, in arcs
+_PATIENCE = 80_000  # arcs that the search may look at, besides the first flow: some 0.2 s
+_FLOW = 700  # what a flow costs besides, in arcs
 _PARTINGS = 3  # of looking for a better answer, before that
 _PRICINGS = 16  # of finding prices, before branching
 
