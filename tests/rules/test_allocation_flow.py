@@ -150,3 +150,14 @@ def test_what_helps_is_found_behind_all_that_is_closed() -> None:
     )
     for seed in range(20):
         assert facts.allocate(seed).pairs == ((0, 101), (4, 100))
+
+
+def test_ids_may_be_far_apart() -> None:
+    far = [1, 10**6, 2**62]
+    facts = Facts(
+        tuple(Reviewer(n, 1) for n in far),
+        tuple(Work(n, frozenset({n}), 1) for n in far),
+        conflicts=((1, 10**6), (5, 10**6), (1, 7)),
+    )
+    found = facts.allocate()
+    assert found.pairs == ((1, 2**62), (10**6, 1), (2**62, 10**6))

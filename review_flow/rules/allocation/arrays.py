@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+_DENSE = 16  # so many numbers to an id at most are looked up in a table
 NONE: Array = np.empty(0, dtype=np.int64)
 
 
@@ -32,10 +33,16 @@ def place_of(values: Array, ids: Array) -> Array:
     """Return where each value stands in `ids`, in whatever order these are; -1: nowhere."""
     if not len(ids):
         return np.full(len(values), -1, dtype=np.int64)
+    lowest, highest = int(ids.min()), int(ids.max())
+    if highest - lowest < _DENSE * len(ids):  # as ids of a database are: looked up at once
+        places = np.full(highest - lowest + 2, -1, dtype=np.int64)
+        places[ids - lowest] = np.arange(len(ids))
+        inside = (values >= lowest) & (values <= highest)
+        found: Array = places[np.where(inside, values - lowest, -1)]
+        return found
     order = np.argsort(ids)
     place = np.minimum(np.searchsorted(ids, values, sorter=order), len(ids) - 1)
-    found: Array = np.where(ids[order[place]] == values, order[place], -1)
-    return found
+    return np.where(ids[order[place]] == values, order[place], -1)
 
 
 def spread(starts: Array, counts: Array) -> tuple[Array, Array]:
