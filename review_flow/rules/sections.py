@@ -145,6 +145,31 @@ class SelfTest:
 
 
 @dataclass(frozen=True)
+class AllocationWeights:
+    """What a wish is worth when load is even either way; whole numbers ≥ 0, 0 switches it off. Origin: default.
+
+    Paid by a review from another `subject` or school `stage`, by each couple of reviews that face each other
+    (`reciprocal`), by one from the own `workshop`, by a pair of a `former` round. Each outweighs all after it.
+    """
+
+    subject: int = 16
+    stage: int = 8
+    reciprocal: int = 4
+    workshop: int = 2
+    former: int = 1
+
+
+@dataclass(frozen=True)
+class AllocationRules:
+    """Who may review whose work, and what is wished for besides (001-A-24, X-41). Origin: default."""
+
+    even_load: bool = True
+    own_workshop: str = "avoid"  # avoid | forbid
+    other_subject: str = "avoid"  # avoid | forbid
+    weights: AllocationWeights = field(default_factory=AllocationWeights)
+
+
+@dataclass(frozen=True)
 class PeerRules:
     """Peer review (互评): the duty and how marks received become one."""
 
@@ -154,6 +179,7 @@ class PeerRules:
     receive_min: int
     aggregate: str  # mean | median | trimmed
     pool_fallback: str  # calibration | none
+    allocation: AllocationRules
 
 
 @dataclass(frozen=True)

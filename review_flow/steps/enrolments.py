@@ -13,11 +13,13 @@ from review_flow.i18n import _, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState, move
 from review_flow.rules.selection import selection_problems
+from review_flow.rules.words import WorkKind
 from review_flow.steps import audit
 from review_flow.steps.facts import record_of
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
+from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -267,10 +269,11 @@ def opt_in(session: Session, *, actor: Person, enrolment: Enrolment) -> None:
 
 
 def leave_reviewing(session: Session, *, actor: Person, enrolment: Enrolment) -> None:
-    """A teacher who has left gets no new reviews; what they hold goes back when its lease ends."""
+    """A teacher who has left gets no new reviews; what they have not begun goes to others, the rest when its lease ends."""
     round_ = session.get_one(Round, enrolment.round_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     enrolment.reviewing = False
+    enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_.id)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="enrolment.leave", about=enrolment)
 
 

@@ -53,7 +53,9 @@ def found(name: str = "一中") -> None:
     run("school", "found", name, "--admin-number", "A1", "--admin-name", "陈静")
 
 
-@pytest.mark.parametrize("words", [("--help",), ("scheme", "list"), ("evidence", "--help"), ("nonsense",)])
+@pytest.mark.parametrize(
+    "words", [("--help",), ("scheme", "list"), ("evidence", "--help"), ("allocate", "--help"), ("nonsense",)]
+)
 def test_starting_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     code = f"""
 import sys

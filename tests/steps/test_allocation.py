@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from decimal import Decimal
 
 from sqlalchemy import select
 
-from models import Assignment, AuditEvent, Message, Submission
-from review_flow.rules.lifecycle import RoundPhase
+from models import Assignment, AuditEvent, Message, Person, Review, Submission
+from review_flow.clock import now
+from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.words import AssignmentState
-from review_flow.steps import enrolments, people, reviews
+from review_flow.steps import enrolments, people, reviews, rounds
 from tests.cast import School, tasks
 from tests.stages import stage
 from tests.steps.test_reviews import deeds
@@ -44,7 +46,7 @@ def test_reviewers_are_told_how_many_and_the_deed_is_kept(sealed: School) -> Non
     ).all()
     assert sorted(map(tuple, told)) == sorted((person, f"您有{count}份成果待互评。") for person, count in loads.items())
     event = sealed.session.scalars(select(AuditEvent).where(AuditEvent.deed == "reviews.allocate")).one()
-    assert json.loads(event.data) == {"pairs": [list(pair) for pair in found.pairs], "unmet": {}}
+    assert json.loads(event.data) == {"pairs": [list(pair) for pair in found.pairs], "withdrawn": [], "unmet": {}}
 
 
 def test_what_has_its_reviewers_is_left_alone(sealed: School) -> None:
@@ -121,3 +123,130 @@ def test_people_without_subject_or_workshop_are_assigned_too(sealed: School) -> 
     for person in sealed.teachers:
         person.subject = None
     assert sealed.allocate().unmet == {}
+
+
+def pairs(school: School, state: AssignmentState) -> set[tuple[int, int | None]]:
+    return {(one.reviewer_id, one.submission_id) for one in tasks(school.session, school.round) if one.state is state}
+
+
+def test_a_late_work_gets_reviewers_and_nobody_else_is_disturbed(sealed: School) -> None:
+    sealed.allocate()
+    before = pairs(sealed, AssignmentState.ASSIGNED)
+    late = sealed.teachers[3]
+    sealed.ready(late)
+    sealed.seal(late)
+    found = sealed.allocate()
+    assert (found.withdrawn, found.unmet) == ((), {})
+    assert {
+        one.author_id
+        for one in tasks(sealed.session, sealed.round)
+        if (one.reviewer_id, one.submission_id) in found.pairs
+    } == {late.id}
+    assert pairs(sealed, AssignmentState.ASSIGNED) == before | set(found.pairs)
+
+
+def test_what_a_gone_reviewer_had_not_begun_goes_to_others_at_once(sealed: School) -> None:
+    sealed.allocate()
+    gone = sealed.teachers[4]
+    mine = [one for one in tasks(sealed.session, sealed.round) if one.reviewer_id == gone.id]
+    reviews.save_draft(sealed.session, actor=gone, assignment=mine[0], draft={"comment": "写了一半"})
+    enrolments.leave_reviewing(sealed.session, actor=sealed.admin, enrolment=sealed.enrolment(gone))
+    found = sealed.allocate()
+    assert set(found.withdrawn) == {(gone.id, one.submission_id) for one in mine[1:]}
+    assert mine[0].state is AssignmentState.BEGUN
+    assert {(one.state, one.ended_at is not None) for one in mine[1:]} == {(AssignmentState.WITHDRAWN, True)}
+    assert Counter(work for _who, work in found.pairs) + Counter(found.unmet) == Counter(
+        one.submission_id for one in mine[1:]
+    )
+    told = sealed.session.execute(
+        select(Message.person_id, Message.text).where(Message.kind == "review.withdrawn")
+    ).all()
+    assert [tuple(one) for one in told] == [(gone.id, f"您有{len(mine) - 1}份尚未开始的互评已改由他人完成，不必再评。")]
+    event = sealed.session.scalars(
+        select(AuditEvent).where(AuditEvent.deed == "reviews.allocate").order_by(AuditEvent.id.desc())
+    ).first()
+    assert event is not None
+    assert json.loads(event.data)["withdrawn"] == [list(pair) for pair in found.withdrawn]
+
+
+def test_a_conflict_declared_meanwhile_takes_the_task_back(sealed: School) -> None:
+    sealed.allocate()
+    task = tasks(sealed.session, sealed.round)[0]
+    people.declare_conflict(
+        sealed.session,
+        actor=sealed.admin,
+        one=sealed.session.get_one(Person, task.reviewer_id),
+        other=sealed.session.get_one(Person, task.author_id),
+        reason="亲属",
+    )
+    found = sealed.allocate()
+    assert (task.reviewer_id, task.submission_id) in found.withdrawn
+    assert task.state is AssignmentState.WITHDRAWN
+
+
+def test_a_declined_task_goes_to_somebody_else_and_never_back(sealed: School) -> None:
+    sealed.allocate()
+    task = tasks(sealed.session, sealed.round)[0]
+    reviewer = sealed.session.get_one(Person, task.reviewer_id)
+    reviews.decline(sealed.session, actor=reviewer, assignment=task, reason="不熟悉这门学科")
+    found = sealed.allocate()
+    assert found.withdrawn == ()
+    assert [work for _who, work in found.pairs] in ([task.submission_id], [])
+    assert task.reviewer_id not in {who for who, _work in found.pairs}
+
+
+def test_a_work_that_came_back_for_correction_may_have_its_reviewers_again(sealed: School) -> None:
+    sealed.allocate()
+    work = sealed.session.scalars(select(Submission).order_by(Submission.id)).first()
+    assert work is not None
+    before = {one.reviewer_id for one in tasks(sealed.session, sealed.round) if one.submission_id == work.id}
+    reviews.withdraw(sealed.session, submission=work)
+    found = sealed.allocate()
+    assert found.unmet == {}
+    assert len(before | {who for who, what in found.pairs if what == work.id}) <= 4  # of four who may
+
+
+def reviewed_before(school: School, reviewers: list[Person], author: Person) -> None:
+    """Reviews in a round that is over."""
+    other = school.setup_named("2025秋")
+    rounds.enrol(school.session, actor=school.admin, round_=other, person=author)
+    enrolment = enrolments.enrolment_of(school.session, round_=other, person=author)
+    work = Submission(
+        enrolment_id=enrolment.id, round_id=other.id, author_id=author.id, ability="A1", state=SubmissionState.CLOSED
+    )
+    school.session.add(work)
+    school.session.flush()
+    for reviewer in reviewers:
+        task = Assignment(
+            round_id=other.id,
+            reviewer_id=reviewer.id,
+            submission_id=work.id,
+            author_id=author.id,
+            state=AssignmentState.DONE,
+            assigned_at=now(),
+            lease_until=now(),
+        )
+        school.session.add(task)
+        school.session.flush()
+        school.session.add(
+            Review(
+                assignment_id=task.id, form={}, mark=Decimal(80), scheme_digest=school.scheme.digest, submitted_at=now()
+            )
+        )
+    school.session.flush()
+
+
+@pytest.mark.parametrize("fresh", [1, 2, 3, 4])
+def test_who_reviewed_whom_in_another_round_does_so_last(school: School, fresh: int) -> None:
+    author = school.teachers[0]
+    for person in school.teachers:
+        person.subject = None
+    school.open().ready(author)
+    school.seal(author)
+    others = [one for one in school.teachers[1:] if one is not school.teachers[fresh]]
+    reviewed_before(school, others, author)
+    found = school.allocate()  # nine reviews by four: somebody gives three
+    assert Counter(who for who, _work in found.pairs) == {
+        school.teachers[fresh].id: 3,
+        **{other.id: 2 for other in others},
+    }
