@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import select
 
 from models import Assignment, AuditEvent, Message, Person, Review, Submission
