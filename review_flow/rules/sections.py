@@ -145,6 +145,37 @@ class SelfTest:
 
 
 @dataclass(frozen=True)
+class ReliabilityRules:
+    """Weights by reliability: caps beside a typical reviewer's 1, and the strengths of shrinking that are tried."""
+
+    weight_min: Decimal
+    weight_max: Decimal
+    prior_marks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DisagreementRules:
+    """When peers differ so much that up to `more` further markers are asked before the panel sees the work."""
+
+    spread_max: Decimal
+    grade_spread_max: int
+    straddle_probability: Decimal
+    honest_spread: Decimal  # points (standard deviation) of an honest mark, where the round shows none yet
+    more: int
+    no_straddle: bool  # marks that differ have no agreed mark: the panel's counts alone
+
+
+@dataclass(frozen=True)
+class EffortRules:
+    """Signs of low effort: shown to humans, never weighed. 0 turns a sign off."""
+
+    min_seconds: int
+    straight_reviews: int
+    copied_share: Decimal
+    tell_first_hours: int
+
+
+@dataclass(frozen=True)
 class PeerRules:
     """Peer review (互评): the duty and how marks received become one."""
 
@@ -152,8 +183,11 @@ class PeerRules:
     give: int
     receive_target: int
     receive_min: int
-    aggregate: str  # mean | median | trimmed
+    aggregate: str  # mean | median | trimmed | reliability
     pool_fallback: str  # calibration | none
+    reliability: ReliabilityRules
+    disagreement: DisagreementRules
+    effort: EffortRules
 
 
 @dataclass(frozen=True)
