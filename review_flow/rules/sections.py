@@ -170,9 +170,11 @@ class EffortRules:
     """Signs of low effort: shown to humans, never weighed. 0 turns a sign off."""
 
     min_seconds: int
+    same_texts: int
     straight_reviews: int
     copied_share: Decimal
-    tell_first_hours: int
+    copied_chars: int
+    tell_first_hours: int  # how long only the reviewer knows
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from review_flow.rules.marks import Number, aggregate
@@ -17,9 +18,9 @@ POOL_MARKS = 4
 class Peers:
     """The marks of one work, with what is known of each reviewer: bias and weight, both rounded to two places."""
 
-    marks: tuple[Number, ...]
-    biases: tuple[Number, ...] = ()
-    weights: tuple[Number, ...] = ()
+    marks: tuple[Decimal, ...]
+    biases: tuple[Decimal, ...] = ()
+    weights: tuple[Decimal, ...] = ()
 
 
 def weighted(peers: Peers) -> Fraction:

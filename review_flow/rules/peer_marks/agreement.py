@@ -36,10 +36,11 @@ def written_out(works: list[list[Decimal]]) -> Fraction:
     """
     everything = [mark for found in works for mark in found]
     within = sum((_squares(found) / (len(found) - 1) for found in works), Fraction(0))
-    return 1 - within / (_squares(everything) / (len(everything) - 1))
+    return Fraction(1) - within / (_squares(everything) / (len(everything) - 1))
 
 
 def _squares(marks: list[Decimal]) -> Fraction:
     """Return the sum of squared differences over all ordered pairs."""
     numbers = [Fraction(mark) for mark in marks]
-    return 2 * (len(numbers) * sum(number**2 for number in numbers) - sum(numbers) ** 2)
+    total, square = sum(numbers, Fraction(0)), sum((number * number for number in numbers), Fraction(0))
+    return 2 * (len(numbers) * square - total * total)

@@ -1,26 +1,26 @@
 """How far each reviewer can be trusted, from calibration samples and from works that several reviewed.
 
 A mark is taken as quality + the reviewer's bias + noise of the reviewer's own variance. Bias and variance are
-estimated in turn with the quality of the works, twelve times over, each reviewer against the *others'* marks of a
+estimated in turn with the quality of the works, eight times over, each reviewer against the *others'* marks of a
 work, and both are shrunk towards the pool: somebody with two marks is taken as an average reviewer. What a work's
 mark is made with is estimated without that work, so nobody's weight falls because of the mark it weighs.
 
 Whether any of it is used, the round's own data say: each mark is left out and predicted from the others of its work,
-once by their median and once by the weighted mean; only the smaller mean error wins (`Weighing.method`).
+once by their median and once by the weighted mean; only the smaller root mean square error wins (`Weighing.method`).
 """
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
-from review_flow.rules.marks import rounded
 from review_flow.rules.peer_marks.table import Mark, Sample, by_work, spread_of
 from review_flow.rules.sections import ReliabilityRules
 
-ROUNDS = 12
+ROUNDS = 8
 LEAST_VARIANCE = 1.0  # points²: nobody marks finer than that
 LEAST_SHARE = 0.05  # of the pool's variance: few marks in close agreement prove no perfect reviewer
 BIAS_SHARE = 0.02  # of the pool's variance: least variance of biases, so that the estimate stays defined
@@ -51,8 +51,8 @@ class Standing:
 class Weighing:
     """What the table says of its reviewers, and whether that beats the median of plain marks.
 
-    `error` and `median_error` are the mean absolute errors of leaving each of `compared` marks out, None without any;
-    `variance` is that of a mark of weight 1.
+    `error` and `median_error` are the root mean square errors of leaving each of `compared` marks out, None without
+    any; `variance` is that of a mark of weight 1.
     """
 
     method: str  # reliability | median
@@ -64,8 +64,7 @@ class Weighing:
     reviewers: dict[str, Standing]
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(NamedTuple):
     """One look at a reviewer: how far above the consensus, and the variance of that consensus; None: a sample."""
 
     work: str | None
@@ -73,8 +72,7 @@ class _Seen:
     variance: float
 
 
-@dataclass(frozen=True)
-class _Pool:
+class _Pool(NamedTuple):
     """What is typical: the variance of a mark, the variance of biases, and for how many marks that counts."""
 
     variance: float
@@ -82,8 +80,7 @@ class _Pool:
     prior: int
 
 
-@dataclass(frozen=True)
-class _Guess:
+class _Guess(NamedTuple):
     """A reviewer's bias with the variance of that estimate, and the variance of the marks around it."""
 
     bias: float
@@ -99,27 +96,31 @@ class _Guess:
 @lru_cache(maxsize=8)
 def weigh(marks: tuple[Mark, ...], samples: tuple[Sample, ...], rules: ReliabilityRules) -> Weighing:
     """Return the reviewers' trust as the table shows it; the same for any order of marks and samples."""
-    works = by_work(marks)
-    variance, freedom = spread_of(works)
+    table = by_work(marks)
+    variance, _freedom = spread_of(table)
+    works = {work: [(one.reviewer, float(one.mark)) for one in found] for work, found in table.items()}
+    shared = {work: found for work, found in works.items() if len(found) > 1}
     fits = [_Fit(works, sorted(samples), rules, prior, max(variance, LEAST_VARIANCE)) for prior in rules.prior_marks]
-    shared = [one for one in works.values() if len(one) > 1]
     errors = [_left_out(shared, fit) for fit in fits]
-    best = min(range(len(fits)), key=lambda place: errors[place] or 0.0)
-    plain = _left_out(shared, None)
-    wins = freedom > 0 and errors[best] is not None and plain is not None and errors[best] < plain
+    best = errors.index(min(errors))
+    error, median_error = (_rounded(one, scale=4) for one in (errors[best], _left_out(shared, None)))
     return Weighing(
-        method="reliability" if wins else "median",
-        error=_places(errors[best]),
-        median_error=_places(plain),
-        compared=sum(map(len, shared)),
-        variance=rounded(Decimal(fits[best].pool.variance)),
+        method="reliability" if error < median_error else "median",
+        error=error if shared else None,
+        median_error=median_error if shared else None,
+        compared=sum(map(len, shared.values())),
+        variance=_rounded(fits[best].pool.variance),
         trust=fits[best].trust,
         reviewers=fits[best].standings(),
     )
 
 
-def _places(number: float | None) -> Decimal | None:
-    return None if number is None else rounded(Decimal(number), scale=4)
+def _rounded(number: float, *, scale: int = 2) -> Decimal:
+    """Return an estimate half-up at its few decimals: what is kept no longer hangs on a float's last bits."""
+    return Decimal(number).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
+
+
+Works = Mapping[str, Sequence[tuple[str, float]]]  # work → reviewer and mark
 
 
 class _Fit:
@@ -127,20 +128,20 @@ class _Fit:
 
     def __init__(
         self,
-        works: dict[str, list[Mark]],
+        works: Works,
         samples: Sequence[Sample],
         rules: ReliabilityRules,
         prior: int,
         variance: float,
     ) -> None:
         self.works, self.samples, self.rules = works, samples, rules
-        names = {one.reviewer for marks in works.values() for one in marks} | {one.reviewer for one in samples}
+        names = {name for marks in works.values() for name, _mark in marks} | {one.reviewer for one in samples}
         self.pool = _Pool(variance, variance / 4, prior)
         self.guesses = dict.fromkeys(sorted(names), _Guess(0.0, 0.0, variance))
         self.seen: dict[str, list[_Seen]] = {}
         for _round in range(ROUNDS):
             self._improve()
-        self.trust = {(one.work, one.reviewer): self._trust(one) for marks in works.values() for one in marks}
+        self.trust = {(work, name): self._trust(work, name) for work, marks in works.items() for name, _mark in marks}
 
     def _improve(self) -> None:
         self.seen = self._looks()
@@ -159,26 +160,25 @@ class _Fit:
         """Compare every mark with the others' consensus on its work, and every sample's mark with the panel's."""
         looks: dict[str, list[_Seen]] = {name: [] for name in self.guesses}
         for work, marks in self.works.items():
-            weights = [1 / self.guesses[one.reviewer].variance for one in marks]
-            clean = [float(one.mark) - self.guesses[one.reviewer].bias for one in marks]
+            weights = [1 / self.guesses[name].variance for name, _mark in marks]
+            clean = [mark - self.guesses[name].bias for name, mark in marks]
             total, moment = sum(weights), sum(map(float.__mul__, weights, clean))
-            for one, weight, number in zip(marks, weights, clean, strict=True):
+            for (name, mark), weight, number in zip(marks, weights, clean, strict=True):
                 if len(marks) > 1:
                     others = total - weight
-                    over = float(one.mark) - (moment - weight * number) / others
-                    looks[one.reviewer].append(_Seen(work, over, 1 / others))
+                    looks[name].append(_Seen(work, mark - (moment - weight * number) / others, 1 / others))
         for sample in self.samples:
             looks[sample.reviewer].append(_Seen(None, float(sample.mark - sample.true), 0.0))
         return looks
 
-    def _trust(self, mark: Mark) -> Trust:
-        elsewhere = [one for one in self.seen[mark.reviewer] if one.work != mark.work]
-        guess = _guess(elsewhere, self.pool, self.guesses[mark.reviewer])
-        return Trust(rounded(Decimal(guess.bias)), self._weight(guess))
+    def _trust(self, work: str, name: str) -> Trust:
+        elsewhere = [one for one in self.seen[name] if one.work != work]
+        guess = _guess(elsewhere, self.pool, self.guesses[name])
+        return Trust(_rounded(guess.bias), self._weight(guess))
 
     def _weight(self, guess: _Guess) -> Decimal:
         """Return a weight within the scheme's caps: nobody decides alone, and nobody is silenced."""
-        weight = rounded(Decimal(self.pool.variance / guess.whole))
+        weight = _rounded(self.pool.variance / guess.whole)
         return min(max(weight, self.rules.weight_min), self.rules.weight_max)
 
     def standings(self) -> dict[str, Standing]:
@@ -187,8 +187,8 @@ class _Fit:
         for name, looks in self.seen.items():
             guess = _guess(looks, self.pool, self.guesses[name])
             half = CONFIDENT * math.sqrt(guess.doubt)
-            bias, low, high = (rounded(Decimal(guess.bias + step)) for step in (0.0, -half, half))
-            precision = rounded(Decimal(1 / guess.variance), scale=4)
+            bias, low, high = (_rounded(guess.bias + step) for step in (0.0, -half, half))
+            precision = _rounded(1 / guess.variance, scale=4)
             found[name] = Standing(bias, low, high, precision, self._weight(guess), len(looks))
         return found
 
@@ -204,21 +204,23 @@ def _guess(looks: Sequence[_Seen], pool: _Pool, before: _Guess) -> _Guess:
     return _Guess(bias, 1 / certainty, max(variance, LEAST_SHARE * pool.variance))
 
 
-def _left_out(shared: Sequence[Sequence[Mark]], fit: _Fit | None) -> float | None:
-    """Return how far, on average, a mark is from what the others of its work predict; None: there are no others.
+def _left_out(shared: Works, fit: _Fit | None) -> float:
+    """Return how far, by root mean square, marks are from what the others of their work predict; 0 without any.
 
     The prediction is not held between the others' marks as a result is: with one other it could then only repeat it.
     """
-    errors = []
-    for marks in shared:
-        for left in marks:
-            others = [one for one in marks if one is not left]
-            if fit is None:
-                predicted = statistics.median(float(one.mark) for one in others)
-            else:
-                trusts = [fit.trust[one.work, one.reviewer] for one in others]
-                weights = [float(one.weight) for one in trusts]
-                clean = [float(one.mark - trust.bias) for one, trust in zip(others, trusts, strict=True)]
-                predicted = sum(map(float.__mul__, weights, clean)) / sum(weights)
-            errors.append(abs(float(left.mark) - predicted))
-    return statistics.fmean(errors) if errors else None
+    squares = [
+        (mark - _predicted(work, [*marks[:place], *marks[place + 1 :]], fit)) ** 2
+        for work, marks in shared.items()
+        for place, (_name, mark) in enumerate(marks)
+    ]
+    return math.sqrt(statistics.fmean(squares)) if squares else 0.0
+
+
+def _predicted(work: str, others: Sequence[tuple[str, float]], fit: _Fit | None) -> float:
+    if fit is None:
+        return statistics.median(mark for _name, mark in others)
+    trusts = [fit.trust[work, name] for name, _mark in others]
+    weights = [float(one.weight) for one in trusts]
+    clean = [mark - float(trust.bias) for (_name, mark), trust in zip(others, trusts, strict=True)]
+    return sum(map(float.__mul__, weights, clean)) / sum(weights)
