@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 
 from review_flow.i18n import _, say
@@ -12,11 +12,12 @@ from review_flow.rules.peer_marks.aggregate import Peers, aggregated, agreed, un
 from review_flow.rules.peer_marks.agreement import alpha
 from review_flow.rules.peer_marks.reliability import Weighing, weigh
 from review_flow.rules.peer_marks.table import Mark, Sample, by_work, spread_of
-from review_flow.rules.record import Reader, RecordInvalid, one_of
+from review_flow.rules.record import Reader, RecordInvalid, number, one_of
 from review_flow.rules.sections import ReliabilityRules
 
 METHODS = ("mean", "trimmed", "median", "weighted", "reliability", "agreed")
 MOST_DECIMALS = 6
+ANYTHING = Decimal("Infinity")
 
 
 @dataclass(frozen=True)
@@ -224,23 +225,5 @@ def _name(part: Reader, key: str) -> str:
     return str(value)
 
 
-def _decimal(field: str, value: object, *, low: Decimal | None = None, high: Decimal | None = None) -> Decimal:
-    """Return an exact number; a binary float has lost its digits already and is refused."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise RecordInvalid(field, say(_('数字请写成文字（如 "79.50"），以免失去精度。')))
-    try:
-        parsed = Decimal(value)
-    except InvalidOperation:
-        raise RecordInvalid(field, say(_("“{value}”不是数字。"), value=value)) from None
-    if not parsed.is_finite():
-        raise RecordInvalid(field, say(_("“{value}”不是数字。"), value=value))
-    if (low is not None and parsed < low) or (high is not None and parsed > high):
-        limits = (
-            say(_("不能小于{low}。"), low=low)
-            if high is None
-            else say(_("应在{low}到{high}之间。"), low=low, high=high)
-        )
-        raise RecordInvalid(field, limits)
-    if rounded(parsed, scale=MOST_DECIMALS) != parsed:
-        raise RecordInvalid(field, say(_("最多{most}位小数。"), most=MOST_DECIMALS))
-    return parsed
+def _decimal(field: str, value: object, *, low: Decimal = -ANYTHING, high: Decimal | None = None) -> Decimal:
+    return number(field, value, low=low, high=high, decimals=MOST_DECIMALS)
