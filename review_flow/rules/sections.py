@@ -160,7 +160,8 @@ class DisagreementRules:
     spread_max: Decimal
     grade_spread_max: int
     straddle_probability: Decimal
-    honest_spread: Decimal  # points (standard deviation) of an honest mark, where the round shows none yet
+    honest_spread: Decimal  # points (standard deviation) of an honest mark, before the round shows it
+    honest_marks: int  # how many marks' worth that counts beside the round's own
     more: int
     no_straddle: bool  # marks that differ have no agreed mark: the panel's counts alone
 
