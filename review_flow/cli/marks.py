@@ -50,7 +50,8 @@ def _lines(answer: dict[str, Any]) -> list[str]:
     for one in answer["results"]:
         doubt = "" if one["uncertainty"] is None else f" ±{one['uncertainty']}"
         flags = "".join(f"  ! {say(FLAGS[flag])}" for flag in one["flags"])
-        lines.append(f"{one['submission']}  {one['mark'] or say(_('未达成一致'))}{doubt}  n={one['n']}{flags}")
+        mark = one["mark"] or say(_("未达成一致"))
+        lines.append(f"{one['submission']}  {mark}{doubt}  n={one['n']}{flags}")
     for one in answer["reviewers"]:
         sentence = _("{reviewer}：偏差{bias}（{bias_low}至{bias_high}），精度{precision}，权重{weight}，{n}份")
         lines.append(say(sentence, **one))

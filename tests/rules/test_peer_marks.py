@@ -180,6 +180,7 @@ def test_a_severe_and_a_careless_reviewer_are_found_out(samples):
     assert found.method == "reliability"
     assert found.error < found.median_error
     assert found.compared == 48
+    assert found.variance == rounded(Decimal(float(found.error) ** 2 * 0.75))  # four marks on each work
     assert people["1"].high < 0 if samples else people["1"].bias < min(people[who].bias for who in "2345")
     assert people["6"].weight < min(people[who].weight for who in "12345")
     assert people["6"].precision < people["2"].precision

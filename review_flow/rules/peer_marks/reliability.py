@@ -52,7 +52,7 @@ class Weighing:
     """What the table says of its reviewers, and whether that beats the median of plain marks.
 
     `error` and `median_error` are the root mean square errors of leaving each of `compared` marks out, None without
-    any; `variance` is that of a mark of weight 1.
+    any; `variance` is that of a mark of weight 1 as the leaving out saw it.
     """
 
     method: str  # reliability | median
@@ -109,10 +109,19 @@ def weigh(marks: tuple[Mark, ...], samples: tuple[Sample, ...], rules: Reliabili
         error=error if shared else None,
         median_error=median_error if shared else None,
         compared=sum(map(len, shared.values())),
-        variance=_rounded(fits[best].pool.variance),
+        variance=_rounded(_variance(errors[best], shared)),
         trust=fits[best].trust,
         reviewers=fits[best].standings(),
     )
+
+
+def _variance(error: float, shared: "Works") -> float:
+    """Return a mark's variance from the error of predicting it by the m - 1 others of its work: 1 + 1/(m - 1) of it.
+
+    Seen from outside the estimate, so that a few marks which happen to agree promise no certainty.
+    """
+    marks = sum(map(len, shared.values()))
+    return error**2 * (1 - len(shared) / marks) if marks else 0.0
 
 
 def _rounded(number: float, *, scale: int = 2) -> Decimal:
