@@ -113,6 +113,7 @@ def test_make_demo_plays_a_whole_round(tmp_path):
     assert facts["rejected_files"] == ["broken-upload.mp4"]
     assert facts["corrected"] == "A5"
     assert facts["lapsed_tasks"] > 0
+    assert facts["asked_one_more"] > 0
     results = {one["number"]: one for one in story["results"]}
     assert len(results) == 23
     assert {one["grade"] for one in results.values()} == {"优秀", "合格", "不合格"}
