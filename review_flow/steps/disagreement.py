@@ -13,7 +13,7 @@ from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.marks import has_scale, judged, plain_method, position_of
 from review_flow.rules.peer_marks import by_work, disagreements, spread_of, straddle
-from review_flow.rules.words import AssignmentState, WorkKind
+from review_flow.rules.words import WorkKind
 from review_flow.steps import audit
 from review_flow.steps.facts import record_of
 from review_flow.steps.peer_marks import marks_of
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from review_flow.rules.marks import Number
     from review_flow.rules.scheme import Scheme
-
-TAKEN = (AssignmentState.ASSIGNED, AssignmentState.BEGUN, AssignmentState.DONE)
 
 
 def look(session: Session, *, submission: Submission) -> bool:
@@ -98,9 +96,8 @@ def ask_more(session: Session, *, submission: Submission) -> bool:
 
 
 def _somebody_left(session: Session, *, submission: Submission) -> bool:
-    has_it = select(Assignment.reviewer_id).where(
-        Assignment.submission_id == submission.id, Assignment.state.in_(TAKEN)
-    )
+    """Return whether anybody free of conflicts never had this work: who declined it or let it lapse is not waited for."""
+    had_it = select(Assignment.reviewer_id).where(Assignment.submission_id == submission.id)
     free = (
         select(Enrolment.id)
         .join(Person, Person.id == Enrolment.person_id)
@@ -110,7 +107,7 @@ def _somebody_left(session: Session, *, submission: Submission) -> bool:
             Enrolment.state != EnrolmentState.EXEMPT,
             Person.active,
             Person.id.not_in(conflicting_with(session, person_id=submission.author_id)),
-            Person.id.not_in(has_it),
+            Person.id.not_in(had_it),
         )
         .limit(1)
     )
