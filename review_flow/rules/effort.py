@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from review_flow.i18n import _
-from review_flow.rules.sections import EffortRules
+from review_flow.rules.peer_rules import EffortRules
 
 SIGNS = {
     "hurried": _("用时很短"),

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from review_flow.i18n import _
 from review_flow.rules.marks import Number, aggregate
-from review_flow.rules.sections import DisagreementRules
+from review_flow.rules.peer_rules import DisagreementRules
 
 REASONS = {
     "spread": _("互评分相差超过方案的限度"),

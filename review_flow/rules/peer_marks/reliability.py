@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from review_flow.rules.peer_marks.table import Mark, Sample, by_work, spread_of
-from review_flow.rules.sections import ReliabilityRules
+from review_flow.rules.peer_rules import ReliabilityRules
 
 ROUNDS = 8
 LEAST_VARIANCE = 1.0  # points²: nobody marks finer than that
