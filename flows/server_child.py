@@ -53,7 +53,8 @@ def only_here(application: Application) -> Application:
 def listen(preferred: int | None) -> socket.socket:
     """Return a socket bound to the preferred loopback port, else to the first free one; not yet listening."""
     for port in [*([preferred] if preferred else []), *PORTS, 0]:
-        bound = socket.socket()
+        # Named as TCP, or asyncio leaves Nagle on: each answer would wait 40 ms for an acknowledgement.
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((HOST, port))

@@ -4,7 +4,7 @@ from models.base import Base
 from models.people import Conflict, Organization, Person, Role, Workshop
 from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
 from models.results import Adjustment, Appeal, AppealVote, Result, Signature
-from models.reviews import Assignment, CalibrationSample, PanelMark, Review
+from models.reviews import Assignment, CalibrationSample, PanelMark, Review, ReviewAnswer, ReviewSign
 from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
 from models.submissions import Consent, Evidence, Finding, ReferenceFace, Submission, ValidityVote
 
@@ -32,6 +32,8 @@ __all__ = [
     "ReferenceFace",
     "Result",
     "Review",
+    "ReviewAnswer",
+    "ReviewSign",
     "Role",
     "Round",
     "RoundExport",

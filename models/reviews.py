@@ -95,6 +95,30 @@ class Review(Base):
     __table_args__ = (CheckConstraint("mark BETWEEN 0 AND 1000000", name="mark"),)
 
 
+class ReviewSign(Base):
+    """敷衍迹象 of one review: told to its reviewer first; for humans to judge, never a weight."""
+
+    __tablename__ = "review_sign"
+
+    review_id: Mapped[int] = mapped_column(ForeignKey("review.id"))
+    sign: Mapped[str]
+    told_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("review_id", "sign"),)
+
+
+class ReviewAnswer(Base):
+    """Whether a review helped its work's author, once said; its reviewer reads it when the grade is final."""
+
+    __tablename__ = "review_answer"
+
+    review_id: Mapped[int] = mapped_column(ForeignKey("review.id"), unique=True)
+    author_id: Mapped[PersonRef]
+    helped: Mapped[bool]
+    comment: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
 class PanelMark(Base):
     """考核组评分: one person's marks of one submission; a later one supersedes, none is edited."""
 

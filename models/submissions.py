@@ -37,6 +37,10 @@ class Submission(Base):
     correction_due_at: Mapped[datetime | None]
     corrections: Mapped[int] = mapped_column(default=0)
     peer_missing: Mapped[bool] = mapped_column(default=False)
+    extra_reviews: Mapped[int] = mapped_column(default=0)
+    """How many reviewers are wanted beyond the scheme's number, because those who reviewed differ."""
+    disagreement: Mapped[str | None]
+    """Why the peers' marks deserve a first look: words of rules/peer_marks, comma between; None: they agree."""
     valid: Mapped[bool | None]
 
     enrolment: Mapped[Enrolment] = relationship(lazy="raise")

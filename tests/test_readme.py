@@ -61,7 +61,7 @@ def test_ci_calls_the_readmes_test_command():
 
 def test_the_commands_of_use_work_on_a_new_home(tmp_path):
     shown = [command for command in commands("README.md") if not command.startswith("make ")]
-    assert len(shown) == 6
+    assert len(shown) == 7
     for command in shown:
         words = command.replace("roster.xlsx", str(tmp_path / "roster.xlsx"))  # the checkout stays clean
         done = run(words, REVIEW_FLOW_HOME=str(tmp_path / "home"))
@@ -113,6 +113,7 @@ def test_make_demo_plays_a_whole_round(tmp_path):
     assert facts["rejected_files"] == ["broken-upload.mp4"]
     assert facts["corrected"] == "A5"
     assert facts["lapsed_tasks"] > 0
+    assert facts["asked_one_more"] > 0
     results = {one["number"]: one for one in story["results"]}
     assert len(results) == 23
     assert {one["grade"] for one in results.values()} == {"优秀", "合格", "不合格"}

@@ -611,6 +611,8 @@ def upgrade() -> None:
         sa.Column("correction_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("corrections", sa.Integer(), nullable=False),
         sa.Column("peer_missing", sa.Boolean(), nullable=False),
+        sa.Column("extra_reviews", sa.Integer(), nullable=False),
+        sa.Column("disagreement", sa.String(), nullable=True),
         sa.Column("valid", sa.Boolean(), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.CheckConstraint(
@@ -881,10 +883,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_review")),
         sa.UniqueConstraint("assignment_id", name=op.f("uq_review_assignment_id")),
     )
+    op.create_table(
+        "review_answer",
+        sa.Column("review_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("helped", sa.Boolean(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["author_id"], ["person.id"], name=op.f("fk_review_answer_author_id")),
+        sa.ForeignKeyConstraint(["review_id"], ["review.id"], name=op.f("fk_review_answer_review_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_answer")),
+        sa.UniqueConstraint("review_id", name=op.f("uq_review_answer_review_id")),
+    )
+    op.create_table(
+        "review_sign",
+        sa.Column("review_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sign", sa.String(), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["review_id"], ["review.id"], name=op.f("fk_review_sign_review_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_sign")),
+        sa.UniqueConstraint("review_id", "sign", name=op.f("uq_review_sign_review_id_sign")),
+    )
 
 
 def downgrade() -> None:
 
+    op.drop_table("review_sign")
+    op.drop_table("review_answer")
     op.drop_table("review")
     op.drop_table("finding")
     op.drop_table("appeal_vote")

@@ -17,6 +17,7 @@ from review_flow.i18n import LANGUAGES, _, language, listed, say
 PARTS = {
     "scheme": ("scheme", _("考核方案：列出、查看、检查、试算（不需要数据库）")),
     "allocate": ("allocation", _("互评分配：谁评谁，最优且可证明（不需要数据库）")),
+    "marks": ("marks", _("评分表：合成、不确定度、评阅人的偏差与一致性（不需要数据库）")),
     "evidence": ("evidence", _("证据文件：自动检查（不需要数据库）")),
     "school": ("school", _("学校：建立、采用方案、人员、回避")),
     "sheet": ("sheet", _("表格：模板与导入（名单、学时、考勤、加分）")),

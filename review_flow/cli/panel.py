@@ -17,6 +17,7 @@ from review_flow.cli.refusals import Misuse
 from review_flow.cli.teacher import KINDS
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
+from review_flow.rules.peer_marks.disagreement import REASONS
 from review_flow.steps import adjustments, appeals, panel, results, standing, validity
 
 app = typer.Typer(help=cli.PARTS["panel"][1], no_args_is_help=True)
@@ -36,7 +37,7 @@ def tasks(desk: Desk) -> None:
     found = standing.agenda(desk.session, person=desk.actor, round_=desk.round)
     rows: list[dict[str, object]] = []
     for kind, works in (("mark", found.marks), ("validity", found.validity)):
-        rows += [{"kind": kind, "id": one.id, "what": one.ability} for one in works]
+        rows += [{"kind": kind, "id": one.id, "what": _what(one)} for one in works]
     for fact in found.adjustments:
         what = say(_("{kind}，异议：{reason}"), kind=say(KINDS[fact.kind]), reason=fact.contest_reason)
         rows.append({"kind": "decide", "id": fact.id, "what": what})
@@ -59,6 +60,12 @@ DEEDS = {
     "confirm": _("定等"),
     "hear": _("申诉复核"),
 }
+
+
+def _what(work: Submission) -> str:
+    """Return a work's ability, with what its peers' marks differ in."""
+    reasons = [say(REASONS[name]) for name in (work.disagreement or "").split(",") if name]
+    return say(_("{ability}（{why}）"), ability=work.ability, why="；".join(reasons)) if reasons else work.ability
 
 
 def _person(desk: Desk, enrolment_id: int) -> Person:

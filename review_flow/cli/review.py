@@ -13,7 +13,7 @@ from review_flow import cli
 from review_flow.cli import common, forms
 from review_flow.cli.common import Desk
 from review_flow.i18n import _, say
-from review_flow.steps import reviews
+from review_flow.steps import feedback, reviews
 
 app = typer.Typer(help=cli.PARTS["review"][1], no_args_is_help=True)
 command = partial(common.command, app)
@@ -104,3 +104,20 @@ def sample(desk: Desk) -> None:
     """Take a calibration sample."""
     taken = reviews.take_sample(desk.session, actor=desk.actor, round_=desk.round)
     desk.done(_("已领任务{id}，{until}前完成。"), id=taken.id, until=common.local(taken.lease_until))
+
+
+@command(_("我给的分与最终的分（作者的等级生效后）"))
+def beside(desk: Desk) -> None:
+    """Show the actor's marks beside the final ones, and what authors said."""
+    rows = [
+        {
+            "id": one.review, "ability": one.ability, "mine": one.mine, "peers": one.peers, "panel": one.panel,
+            "helped": one.helped, "comment": one.comment,
+        }
+        for one in feedback.beside(desk.session, person=desk.actor, round_=desk.round)
+    ]  # fmt: skip
+    titles = {
+        "id": _("编号"), "ability": _("微能力"), "mine": _("我的分"), "peers": _("互评分"), "panel": _("考核组分"),
+        "comment": _("作者的话"),
+    }  # fmt: skip
+    desk.table(rows, titles, empty=_("还没有生效的结果。"))

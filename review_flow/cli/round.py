@@ -16,8 +16,10 @@ from review_flow.cli import common
 from review_flow.cli.common import Desk, day, read_json
 from review_flow.cli.refusals import Misuse
 from review_flow.i18n import _, listed, say
+from review_flow.rules.effort import SIGNS
 from review_flow.rules.words import RoleKind, SeatKind
-from review_flow.steps import advance, enrolments, people, results, reviews, rounds, schemes, standing
+from review_flow.steps import advance, enrolments, feedback, people, results, reviews, rounds, schemes, standing
+from review_flow.steps import effort as effort_
 
 app = typer.Typer(help=cli.PARTS["round"][1], no_args_is_help=True)
 command = partial(common.command, app)
@@ -190,3 +192,33 @@ def close(desk: Desk) -> None:
     """Close the round."""
     advance.close(desk.session, actor=desk.actor, round_=desk.round)
     desk.done(_("“{name}”已归档。"), name=desk.round.name)
+
+
+@command(_("互评的一致性（Krippendorff α）与每位评阅人的偏差"))
+def agreement(desk: Desk) -> None:
+    """Show how the reviewers agree."""
+    found = feedback.agreement(desk.session, actor=desk.actor, round_=desk.round)
+    rows = [
+        {
+            "number": person.number, "name": person.name, "bias": one.bias, "low": one.low, "high": one.high,
+            "precision": one.precision, "weight": one.weight, "n": one.marks,
+        }
+        for person, one in found.reviewers
+    ]  # fmt: skip
+    titles = {
+        "number": _("工号"), "name": _("姓名"), "bias": _("偏差"), "low": _("区间下限"), "high": _("区间上限"),
+        "precision": _("精度"), "weight": _("权重"), "n": _("份数"),
+    }  # fmt: skip
+    text = say(_("一致性 α = {alpha}"), alpha=found.alpha if found.alpha is not None else say(_("无法计算")))
+    desk.show({"alpha": found.alpha, "reviewers": rows}, [text, *common.aligned(rows, titles)])
+
+
+@command(_("互评中可能敷衍的迹象：供人判断，不影响分数"))
+def effort(desk: Desk) -> None:
+    """Show the signs of low effort that their reviewers know of."""
+    rows = [
+        {"number": person.number, "name": person.name, "review": review.id, "signs": [say(SIGNS[one]) for one in signs]}
+        for person, review, signs in effort_.signs_of(desk.session, actor=desk.actor, round_=desk.round)
+    ]
+    titles = {"number": _("工号"), "name": _("姓名"), "review": _("互评"), "signs": _("迹象")}
+    desk.table(rows, titles, empty=_("没有这样的迹象。"))

@@ -26,7 +26,7 @@ def list_(as_json: AsJson = False) -> None:
     """List the schemes that come with the program."""
     found = schemes.available()
     if as_json:
-        _print_json([{"id": one.id, "title_zh": one.title_zh, "edition": one.edition} for one in found])
+        print_json([{"id": one.id, "title_zh": one.title_zh, "edition": one.edition} for one in found])
         return
     for one in found:
         typer.echo(say(_("{id}  {title}（{edition}）"), id=one.id, title=one.title_zh, edition=one.edition))
@@ -37,7 +37,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     """Show every value of a scheme with its source, and what the school has to confirm."""
     scheme = _scheme(name)
     if as_json:
-        _print_json({**scheme.document, "digest": scheme.digest})
+        print_json({**scheme.document, "digest": scheme.digest})
         return
     names = {"title": scheme.title_zh, "id": scheme.id, "version": scheme.version}
     typer.echo(say(_("{title}（{id}，第{version}版）"), **names))
@@ -67,7 +67,7 @@ def check(
             {"file": one.file, "line": one.line, "field": one.field, "text": one.text, "level": one.level}
             for one in mistakes
         ]
-        _print_json({"ok": not wrong, "mistakes": rows})
+        print_json({"ok": not wrong, "mistakes": rows})
     else:
         for one in mistakes:
             level = say(_("错误")) if one.level == "error" else say(_("提醒"))
@@ -86,11 +86,11 @@ def grade_(
     """Grade one teacher's facts, with the reason for every line."""
     scheme = _scheme(name)
     try:
-        outcome = grade(scheme, _facts(record))
+        outcome = grade(scheme, read_facts(record))
     except RecordInvalid as refused:
         _misuse(f"{record}：{refused}")
     if as_json:
-        _print_json(outcome.as_json())
+        print_json(outcome.as_json())
     else:
         _print_outcome(outcome)
 
@@ -118,7 +118,8 @@ def _scheme(name: str) -> Scheme:
         _misuse("\n".join(map(str, refused.mistakes)))
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def read_facts(path: Path) -> dict[str, Any]:
+    """Return the JSON object of a file, its numbers exact; ends the command with a sentence where there is none."""
     try:
         facts = json.loads(_read(path), parse_float=str)  # 79.50 stays 79.50: never a binary float
     except json.JSONDecodeError as error:
@@ -146,7 +147,8 @@ def _line(path: str, value: object) -> str:
     return say(_("{path}：{value}"), path=path, value=shown)
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Print data as JSON."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from sqlalchemy import select
 
-from models import Adjustment, Enrolment, Evidence, Finding, Result
+from models import Adjustment, Enrolment, Evidence, Finding, Result, Review
 from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import REFUSED, Desk
@@ -20,7 +20,17 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, listed, say
 from review_flow.outside.storage import keep, storage_at
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, Verdict
-from review_flow.steps import adjustments, appeals, enrolments, evidence, faces, results, standing, submissions
+from review_flow.steps import (
+    adjustments,
+    appeals,
+    enrolments,
+    evidence,
+    faces,
+    feedback,
+    results,
+    standing,
+    submissions,
+)
 
 if TYPE_CHECKING:
     from models import Submission
@@ -187,6 +197,37 @@ def submit(desk: Desk, ability: Ability) -> None:
     """Send a sealed work forward."""
     submissions.submit(desk.session, actor=desk.actor, submission=desk.own(ability))
     desk.done(_("{ability}已提交。"), ability=ability)
+
+
+@command(_("同事对我的成果说了什么（互评结束后）"))
+def reviews(desk: Desk) -> None:
+    """List what colleagues said; not who they are."""
+    found = feedback.received_by(desk.session, person=desk.actor, round_=desk.round)
+    rows: list[dict[str, object]] = [
+        {"id": one.review, "ability": one.ability, "comment": one.comment, "helped": one.helped} for one in found
+    ]
+    for row in rows:
+        row["helped_zh"] = "" if row["helped"] is None else say(HELPED[bool(row["helped"])])
+    titles = {"id": _("编号"), "ability": _("微能力"), "comment": _("评语"), "helped_zh": _("对我")}
+    desk.table(rows, titles, empty=_("还没有结束的互评。"))
+
+
+HELPED = {True: _("有帮助"), False: _("没有帮助")}
+
+
+@command(_("评价一份收到的互评有没有帮助（等级生效后评阅人才看到）"))
+def helped(
+    desk: Desk,
+    review: Annotated[int, typer.Argument(help=_("编号（见 teacher reviews）"))],
+    yes: Annotated[bool, typer.Option("--yes/--no", help=_("有／没有帮助"))],
+    comment: Annotated[str | None, typer.Option(help=_("想说的话"))] = None,
+) -> None:
+    """Say whether a review helped."""
+    found = desk.session.get(Review, review)
+    if found is None:
+        raise NotFound(what=say(_("互评")), key=review)
+    feedback.answer(desk.session, actor=desk.actor, review=found, helped=yes, comment=comment)
+    desk.done(_("谢谢，已记下。"))
 
 
 @command(_("我的考核结果，逐行说明依据"))

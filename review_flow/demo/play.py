@@ -296,6 +296,11 @@ class Play(Stage):
         self.settle()
         self.vote_all()
         self.settle()
+        self.review_all()  # where reviewers differ, one more was asked
+        self.settle()
+        with self.deed() as session:
+            asked = session.scalars(select(Submission.id).where(Submission.extra_reviews > 0)).all()
+            self.story.facts["asked_one_more"] = len(asked)
 
     def vote_all(self) -> None:
         """Have two people (three where they differ) judge everything that waits."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 
 from review_flow.rules.marks import aggregate as aggregated
@@ -12,11 +13,15 @@ from review_flow.rules.marks import (
     band_of,
     has_scale,
     panel_needs_arbiter,
+    plain_method,
     points,
+    position_of,
     shown,
     with_arbiter,
 )
 from review_flow.rules.outcome import AbilityOutcome
+from review_flow.rules.peer_marks import agreed
+from review_flow.rules.peer_marks.ledger import trusted
 from review_flow.rules.record import AbilityFacts, WholeMarks
 from review_flow.rules.rubric import conjunctive
 from review_flow.rules.scheme import Scheme
@@ -93,17 +98,16 @@ def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
     weights = {name: Fraction(weight) for name, weight in scheme.compose.sources.items()}
     flags: list[str] = []
     panel, panel_text = _panel(scheme, facts, flags)
-    peer = None if facts.peer_missing else _peer(scheme, facts)
+    peer, peer_text = (None, "") if facts.peer_missing else _peer(scheme, facts, flags)
     if panel is None:
         return Composition(peer, None, None, tuple(flags), "没有考核组评分")
-    if peer is None and weights.get("peer"):
+    if peer is None and weights.get("peer") and "peer_not_agreed" not in flags:
         flags.append("peer_missing")
     if peer is None or not weights.get("peer"):
         return Composition(peer, panel, panel, tuple(flags), f"{panel_text}，按考核组评分计")
     total = peer * weights["peer"] + panel * weights["panel"]
     written = scheme.compose.sources
     terms = f"{shown(peer)}×{written['peer']}+{shown(panel)}×{written['panel']}={shown(total)}"
-    peer_text = _said("互评", scheme.review.peer.aggregate, facts.peer)
     return Composition(peer, panel, total, tuple(flags), f"{peer_text}，{panel_text}；{terms}")
 
 
@@ -151,10 +155,22 @@ def _panel(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -
     return aggregated(rule.aggregate, marks), text
 
 
-def _peer(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Fraction | None:
+def _peer(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -> tuple[Fraction | None, str]:
+    """Return the peers' mark and its arithmetic; None where too few came, or differ and the scheme wants agreement."""
+    rule = scheme.review.peer
     if isinstance(facts, WholeMarks) and len(facts.peer) == 1:
-        return Fraction(facts.peer[0])  # already one number: the count was judged when it was made
-    return aggregate_peer(scheme, facts.peer)
+        return Fraction(facts.peer[0]), _said("互评", "mean", facts.peer)  # its count was judged when it was made
+    if len(facts.peer) < max(rule.receive_min, 1):
+        return None, ""
+    if rule.disagreement.no_straddle and has_scale(scheme):
+        place = partial(position_of, scheme)
+        if agreed(facts.peer, most_apart=rule.disagreement.spread_max, place=place) is None:
+            flags.append("peer_not_agreed")
+            return None, ""
+    trust = facts.trust if isinstance(facts, AbilityFacts) else None
+    if rule.aggregate == "reliability" and trust is not None:
+        return trusted(facts.peer, trust)
+    return aggregate_peer(scheme, facts.peer), _said("互评", plain_method(rule.aggregate), facts.peer)
 
 
 def _said(who: str, method: str, marks: Sequence[Fraction | Decimal | int]) -> str:

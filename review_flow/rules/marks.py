@@ -48,7 +48,12 @@ def aggregate(method: str, marks: Sequence[Number]) -> Fraction:
 def aggregate_peer(scheme: Scheme, marks: Sequence[Number]) -> Fraction | None:
     """Return the peer mark, or None when fewer came than `review.peer.receive_min` (T12, N14)."""
     peer = scheme.review.peer
-    return aggregate(peer.aggregate, marks) if len(marks) >= max(peer.receive_min, 1) else None
+    return aggregate(plain_method(peer.aggregate), marks) if len(marks) >= max(peer.receive_min, 1) else None
+
+
+def plain_method(method: str) -> str:
+    """Return how marks are taken together where nothing is known of their reviewers: reliability needs the median."""
+    return "median" if method == "reliability" else method
 
 
 def aggregate_panel(scheme: Scheme, marks: Sequence[Number], arbiter: Number | None = None) -> Fraction:

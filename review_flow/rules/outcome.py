@@ -9,6 +9,7 @@ from review_flow.rules.paths import canonical_json
 FLAGS = {
     "on_boundary": _("恰为分界分"),
     "peer_missing": _("互评份数不足，按考核组评分计"),
+    "peer_not_agreed": _("互评未达成一致，按考核组评分计"),
     "panel_incomplete": _("考核组评分人数不足"),
     "heard": _("申诉复核评分"),
     "needs_arbiter": _("考核组分歧过大，待仲裁"),

@@ -21,6 +21,22 @@ class RecordInvalid(ValueError):  # noqa: N818 - an answer about data, as Refusa
 
 
 @dataclass(frozen=True)
+class PeerTrust:
+    """What the round said of the reviewers when the peers' mark was made, in the order of `peer`.
+
+    `used` is reliability or median; the errors are those of leaving `compared` marks out (docs/marks.md).
+    """
+
+    used: str
+    error: Decimal
+    median_error: Decimal
+    compared: int
+    variance: Decimal
+    biases: tuple[Decimal, ...]
+    weights: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True)
 class AbilityFacts:
     """What is known of one ability. Levels None: not judged; a None among the levels: that piece is missing."""
 
@@ -35,6 +51,7 @@ class AbilityFacts:
     arbiter: Decimal | None
     peer_missing: bool
     heard: bool = False  # `panel` holds the marks of an appeal's hearers (N29)
+    trust: "PeerTrust | None" = None
 
 
 @dataclass(frozen=True)
@@ -181,20 +198,24 @@ def one_of(field: str, value: object, allowed: Sequence[str]) -> str:
     raise RecordInvalid(field, say(_("应为以下之一：{allowed}。"), allowed=listed(allowed)))
 
 
-def number(field: str, value: object, *, high: Decimal | None = None) -> Decimal:
-    """Return a decimal of 0 or more with at most two decimals, from a string or a whole number."""
+def number(
+    field: str, value: object, *, low: Decimal = Decimal(0), high: Decimal | None = None, decimals: int = 2
+) -> Decimal:
+    """Return a decimal within its limits with at most so many decimals, from a string or a whole number."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise RecordInvalid(field, say(_('数字请写成文字（如 "79.50"），以免失去精度。')))
     try:
         parsed = Decimal(value)
     except InvalidOperation:
         raise RecordInvalid(field, say(_("“{value}”不是数字。"), value=value)) from None
-    if not parsed.is_finite() or parsed < 0 or (high is not None and parsed > high):
-        limits = say(_("应在0到{high}之间。"), high=high) if high is not None else say(_("不能小于0。"))
-        raise RecordInvalid(field, limits)
+    if not parsed.is_finite():
+        raise RecordInvalid(field, say(_("“{value}”不是数字。"), value=value))
+    if parsed < low or (high is not None and parsed > high):
+        between = say(_("应在{low}到{high}之间。"), low=low, high=high)
+        raise RecordInvalid(field, say(_("不能小于{low}。"), low=low) if high is None else between)
     exponent = parsed.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -2:  # noqa: PLR2004 - marks have two decimals
-        raise RecordInvalid(field, say(_("最多两位小数。")))
+    if isinstance(exponent, int) and exponent < -decimals:
+        raise RecordInvalid(field, say(_("最多{most}位小数。"), most=decimals))
     return parsed
 
 
@@ -248,7 +269,33 @@ def _ability(scheme: Scheme, part: Reader) -> AbilityFacts:
         arbiter=part.mark("arbiter"),
         peer_missing=part.truth("peer_missing") or False,
         heard=part.truth("heard") or False,
+        trust=_trust(part.part("peer_trust"), len(part.marks("peer"))),
     )
+
+
+def _trust(part: Reader | None, peers: int) -> PeerTrust | None:
+    if part is None:
+        return None
+    biases = _for_each(part, "biases", peers, low=-FULL_MARK)
+    weights = _for_each(part, "weights", peers, low=Decimal(0))
+    if peers and not any(weights):
+        raise RecordInvalid(part.at("weights"), say(_("权重之和不能为0。")))
+    return PeerTrust(
+        used=part.choice("used", ("reliability", "median")),
+        error=number(part.at("error"), part.data.get("error"), decimals=4),
+        median_error=number(part.at("median_error"), part.data.get("median_error"), decimals=4),
+        compared=part.count("compared") or 0,
+        variance=number(part.at("variance"), part.data.get("variance")),
+        biases=biases,
+        weights=weights,
+    )
+
+
+def _for_each(part: Reader, key: str, count: int, *, low: Decimal) -> tuple[Decimal, ...]:
+    value = part.data.get(key)
+    if not isinstance(value, list) or len(value) != count:
+        raise RecordInvalid(part.at(key), say(_("应为列表，每份互评一个数。")))
+    return tuple(number(f"{part.at(key)}[{place}]", one, low=low) for place, one in enumerate(value))
 
 
 def _levels(scheme: Scheme, part: Reader) -> tuple[str | None, ...] | None:

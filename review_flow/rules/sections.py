@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from review_flow.rules.catalogue import Slot
+from review_flow.rules.peer_rules import DisagreementRules, EffortRules, ReliabilityRules
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,12 @@ class PeerRules:
     give: int
     receive_target: int
     receive_min: int
-    aggregate: str  # mean | median | trimmed
+    aggregate: str  # mean | median | trimmed | reliability
     pool_fallback: str  # calibration | none
     allocation: AllocationRules
+    reliability: ReliabilityRules
+    disagreement: DisagreementRules
+    effort: EffortRules
 
 
 @dataclass(frozen=True)

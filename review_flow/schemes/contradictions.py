@@ -181,6 +181,19 @@ def _peers(scheme: Scheme) -> Iterator[tuple[str, str]]:
         yield "review.peer.receive_target", text
 
 
+def _peer_marks(scheme: Scheme) -> Iterator[tuple[str, str]]:
+    peer = scheme.review.peer
+    if not 0 < peer.reliability.weight_min <= 1 <= peer.reliability.weight_max:
+        yield "review.peer.reliability", say(_("权重下限应大于0且不超过1，上限不小于1。"))
+    shares = {
+        "disagreement.straddle_probability": peer.disagreement.straddle_probability,
+        "effort.copied_share": peer.effort.copied_share,
+    }
+    for path, share in shares.items():
+        if not 0 <= share <= 1:
+            yield f"review.peer.{path}", say(_("应在{low}到{high}之间。"), low=0, high=1)
+
+
 def _slots(scheme: Scheme) -> Iterator[tuple[str, str]]:
     for code, limits in scheme.evidence.limits.items():
         known = {slot.id for slot in scheme.slots(code)}
@@ -283,6 +296,6 @@ def _brief(value: object) -> str:
 
 Look = Callable[[Scheme], Iterator[tuple[str, str]]]
 LOOKS: tuple[Look, ...] = (
-    _weights, _bands, _levels, _components, _adjust, _expressions, _gates, _selection, _peers, _slots, _unknowns,
+    _weights, _bands, _levels, _components, _adjust, _expressions, _gates, _selection, _peers, _peer_marks, _slots, _unknowns,
 )  # fmt: skip
 ADVICE: tuple[Look, ...] = (_loosened, _unseen, _clamp_last)

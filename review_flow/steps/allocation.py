@@ -57,7 +57,7 @@ def allocate_reviews(session: Session, *, round_: Round) -> Allocation:
         Work(
             id=submission.id,
             authors=frozenset({submission.author_id}),
-            demand=max(0, peer.receive_target - received[submission.id]),
+            demand=max(0, peer.receive_target + submission.extra_reviews - received[submission.id]),
             groups=_groups(author),
         )
         for submission, author in session.execute(

@@ -31,6 +31,8 @@ from models import (
     Person,
     Result,
     Review,
+    ReviewAnswer,
+    ReviewSign,
     SchemeVersion,
     Signature,
     Submission,
@@ -115,6 +117,7 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
     results = select(Result.id).where(Result.enrolment_id.in_(enrolled))
     appeals = select(Appeal.id).where(Appeal.result_id.in_(results))
     assigned = select(Assignment.id).where(Assignment.round_id == round_.id)
+    reviews = select(Review.id).where(Review.assignment_id.in_(assigned))
     seated = select(PanelSeat.person_id).where(PanelSeat.round_id == round_.id)
     people = select(Enrolment.person_id).where(Enrolment.round_id == round_.id).union(seated)
     wheres: dict[str, tuple[type[Base], Any]] = {
@@ -128,6 +131,8 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
         "samples": (CalibrationSample, CalibrationSample.round_id == round_.id),
         "assignments": (Assignment, Assignment.round_id == round_.id),
         "marks/peers": (Review, Review.assignment_id.in_(assigned)),
+        "marks/signs": (ReviewSign, ReviewSign.review_id.in_(reviews)),
+        "marks/answers": (ReviewAnswer, ReviewAnswer.review_id.in_(reviews)),
         "marks/panel": (PanelMark, PanelMark.submission_id.in_(handed_in)),
         "adjustments": (Adjustment, Adjustment.enrolment_id.in_(enrolled)),
         "results": (Result, Result.enrolment_id.in_(enrolled)),

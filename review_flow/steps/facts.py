@@ -16,6 +16,7 @@ from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.rubric import agreed_levels
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, SeatKind
 from review_flow.steps.duty import duty, given
+from review_flow.steps.peer_marks import peer_trust, weighing_of
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
@@ -23,14 +24,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from review_flow.rules.peer_marks import Weighing
     from review_flow.rules.scheme import Scheme
 
 Record = dict[str, Any]
 UNHEARD = (SubmissionState.DRAFT, SubmissionState.CLOSED)
 
 
-def record_of(session: Session, *, enrolment: Enrolment) -> Record:
-    """Return the enrolment's record: decimal strings, lists in a fixed order, ids of rows as event ids."""
+def record_of(session: Session, *, enrolment: Enrolment, weighed: bool = True) -> Record:
+    """Return the enrolment's record: decimal strings, lists in a fixed order, ids of rows as event ids.
+
+    Without `weighed`, what the round says of the reviewers (`reliability`) stays out: a look on the way needs it not.
+    """
     round_ = session.get_one(Round, enrolment.round_id)
     scheme = round_scheme(session, round_=round_)
     person = session.get_one(Person, enrolment.person_id)
@@ -47,7 +52,12 @@ def record_of(session: Session, *, enrolment: Enrolment) -> Record:
         "self_test": enrolment.self_tested_at is not None,
         "hours": _hours(session, enrolment=enrolment, scheme=scheme),
         "peer": _duty(session, enrolment=enrolment, submissions=submissions),
-        "abilities": _abilities(session, scheme=scheme, submissions=submissions),
+        "abilities": _abilities(
+            session,
+            scheme=scheme,
+            submissions=submissions,
+            weighing=weighing_of(session, round_=round_) if weighed and _weighs(scheme) else None,
+        ),
         **_adjustments(session, enrolment=enrolment),
     }
 
@@ -77,17 +87,23 @@ def _sealed_at(submission: Submission) -> datetime:
     return submission.sealed_at
 
 
-def _abilities(session: Session, *, scheme: Scheme, submissions: list[Submission]) -> list[Record]:
+def _weighs(scheme: Scheme) -> bool:
+    return scheme.review.peer.aggregate == "reliability"
+
+
+def _abilities(
+    session: Session, *, scheme: Scheme, submissions: list[Submission], weighing: Weighing | None
+) -> list[Record]:
     ids = [one.id for one in submissions]
-    peers: dict[int, list[str]] = defaultdict(list)
-    for submission_id, mark in session.execute(
-        select(Assignment.submission_id, Review.mark)
+    peers: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for submission_id, reviewer_id, mark in session.execute(
+        select(Assignment.submission_id, Assignment.reviewer_id, Review.mark)
         .join(Review, Review.assignment_id == Assignment.id)
         .where(Assignment.submission_id.in_(ids))
         .order_by(Review.id)
     ):
         assert submission_id is not None
-        peers[submission_id].append(str(mark))
+        peers[submission_id].append((reviewer_id, str(mark)))
     marks: dict[int, list[PanelMark]] = defaultdict(list)
     for one in session.scalars(
         select(PanelMark)
@@ -96,7 +112,11 @@ def _abilities(session: Session, *, scheme: Scheme, submissions: list[Submission
         .execution_options(populate_existing=True)  # numbers as the database writes them, also those just added
     ):
         marks[one.submission_id].append(one)
-    return [_ability(scheme, one, peers[one.id], marks[one.id]) for one in submissions]
+    return [
+        _ability(scheme, one, [mark for _who, mark in peers[one.id]], marks[one.id])
+        | (peer_trust(weighing, submission=one, reviewers=[who for who, _mark in peers[one.id]]) if weighing else {})
+        for one in submissions
+    ]
 
 
 def _ability(scheme: Scheme, submission: Submission, peer: list[str], marks: list[PanelMark]) -> Record:

@@ -25,6 +25,7 @@ from models import (
     ReferenceFace,
     Result,
     Review,
+    ReviewAnswer,
     Round,
     SchemeVersion,
     Signature,
@@ -141,6 +142,10 @@ STATEMENTS: dict[str, Select[Any]] = {
         ReferenceFace.encrypted.is_not(None),
         or_(Consent.withdrawn_at.is_not(None), Consent.person_id != ReferenceFace.person_id),
     ),
+    "a review is answered by its work's author": select(ReviewAnswer.id)
+    .join(Review, Review.id == ReviewAnswer.review_id)
+    .join(Assignment, Assignment.id == Review.assignment_id)
+    .where(or_(Assignment.author_id.is_(None), Assignment.author_id != ReviewAnswer.author_id)),
     "a running round keeps the scheme it froze": select(Round.id)
     .join(SchemeVersion, SchemeVersion.id == Round.scheme_version_id)
     .where(Round.scheme_digest.is_not(None), Round.scheme_digest != SchemeVersion.digest),

@@ -151,7 +151,7 @@ def standing_marks(session: Session, *, submission: Submission) -> list[PanelMar
 
 
 def asked_of(session: Session, *, person: Person, round_: Round) -> list[Submission]:
-    """Return the works that wait for this person's mark, the earliest due first."""
+    """Return the works that wait for this person's mark: those whose peers differ first, then the earliest due."""
     return list(
         session.scalars(
             select(Submission)
@@ -162,7 +162,7 @@ def asked_of(session: Session, *, person: Person, round_: Round) -> list[Submiss
                 PanelMark.mark.is_(None),
                 PanelMark.released_at.is_(None),
             )
-            .order_by(PanelMark.due_at, Submission.id)
+            .order_by(Submission.disagreement.is_(None), PanelMark.due_at, Submission.id)
         )
     )
 

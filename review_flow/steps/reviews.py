@@ -15,7 +15,9 @@ from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionSt
 from review_flow.rules.rubric import FormInvalid, evaluate
 from review_flow.rules.words import AssignmentState, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.disagreement import ask_more, look
 from review_flow.steps.duty import OPEN_TO_REVIEW
+from review_flow.steps.effort import note
 from review_flow.steps.enrolments import enrolment_of
 from review_flow.steps.evidence import slots_filled
 from review_flow.steps.panel import ask_panel
@@ -126,6 +128,7 @@ def submit(session: Session, *, actor: Person, assignment: Assignment, form: Map
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="review.submit", about=assignment, mark=mark
     )
+    note(session, scheme=scheme, assignment=assignment, review=review)
     if assignment.submission_id is not None:
         forward(session, submission=session.get_one(Submission, assignment.submission_id))
     return review
@@ -367,11 +370,17 @@ def received(session: Session, *, submission: Submission) -> int:
 
 
 def forward(session: Session, *, submission: Submission, at_deadline: bool = False) -> None:
-    """Send a valid work to the panel once it has the reviews it should have, or the least it must at the deadline."""
+    """Send a valid work to the panel once it has the reviews it should have, or the least it must at the deadline.
+
+    Where the reviewers differ, one more is asked first; the deadline does not wait for that.
+    """
     if submission.state is not SubmissionState.IN_PEER_REVIEW:
         return
     peer = round_scheme(session, round_=session.get_one(Round, submission.round_id)).review.peer
-    if received(session, submission=submission) < (peer.receive_min if at_deadline else peer.receive_target):
+    wanted = peer.receive_min if at_deadline else peer.receive_target + submission.extra_reviews
+    if received(session, submission=submission) < wanted:
+        return
+    if look(session, submission=submission) and not at_deadline and ask_more(session, submission=submission):
         return
     withdraw(session, submission=submission)
     ask_panel(session, submission=submission)

@@ -161,7 +161,7 @@ def _before_submitting(session: Session, scheme: Scheme, enrolment: Enrolment, w
     left = remaining(owed, given=done)
     if left:
         return say(_("已封存，还差{left}次互评才能提交"), left=left)
-    gates = gates_at(scheme, record_of(session, enrolment=enrolment), when="submit")
+    gates = gates_at(scheme, record_of(session, enrolment=enrolment, weighed=False), when="submit")
     closed = [gate.text for gate in gates if gate.passed is False]
     if closed:
         return say(_("已封存，还不能提交：{problems}"), problems=clauses(closed))

@@ -177,7 +177,7 @@ def submit(session: Session, *, actor: Person | None, submission: Submission) ->
     enrolment = session.get_one(Enrolment, submission.enrolment_id)
     closed = [
         gate.text
-        for gate in gates_at(scheme, record_of(session, enrolment=enrolment), when="submit")
+        for gate in gates_at(scheme, record_of(session, enrolment=enrolment, weighed=False), when="submit")
         if gate.passed is False
     ]
     if closed:

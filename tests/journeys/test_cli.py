@@ -294,6 +294,31 @@ def finish(it: Installation) -> None:
     it.due_work()
 
 
+def feedback(it: Installation) -> None:
+    """What was said of one's works, whether it helped, own marks beside the final ones, how all agree."""
+    said = it.read("teacher", "reviews", who="T1")
+    assert [(one["ability"], one["helped"]) for one in said] == [
+        (code, None) for code in ABILITIES for _turn in range(3)
+    ]
+    first = str(said[0]["id"])
+    assert it.run("teacher", "helped", first, "--yes", "--comment", "很具体", who="T1").out == "谢谢，已记下。\n"
+    assert it.run("teacher", "helped", first, "--no", status=1, who="T1").err == "您已评价过这份互评。\n"
+    assert it.run("teacher", "helped", "999", "--no", status=1, who="T1").err == "找不到互评“999”。\n"
+    assert "有帮助" in it.run("teacher", "reviews", who="T1").out
+    seen = [one for number in TEACHERS for one in it.read("review", "beside", who=number)]
+    assert len(seen) == 36
+    assert [(one["mine"], one["comment"]) for one in seen if one["helped"]] == [("84.50", "很具体")]
+    agreed = it.read("round", "agreement", who="A01")
+    assert agreed["alpha"] is None  # everybody gave the same
+    assert [(one["number"], one["bias"], one["n"]) for one in agreed["reviewers"]] == [
+        (number, "0.00", 9) for number in TEACHERS
+    ]
+    assert it.run("round", "agreement", who="A01").out.startswith("一致性 α = 无法计算\n")
+    shown = it.read("round", "effort", who="A01")
+    assert {sign for one in shown for sign in one["signs"]} >= {"用时很短", "多份互评用了同一段评语"}
+    assert it.run("round", "effort", status=1, who="T1").err.startswith("您没有权限做这件事")
+
+
 @pytest.mark.slow
 def test_a_round_through_the_command_line(installation: Installation) -> None:
     it = installation
@@ -313,6 +338,8 @@ def test_a_round_through_the_command_line(installation: Installation) -> None:
     again = it.read("teacher", "result", who="T4")
     assert (again["version"], again["state"]) == (2, "final")
     assert Decimal(again["score"]) > Decimal("84.50")
+
+    feedback(it)
 
     it.run("export", "results", "--now", status=2, who="A01")
     nowhere = str(it.folder / "missing" / "x.xlsx")

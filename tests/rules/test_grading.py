@@ -394,3 +394,67 @@ def test_marks_of_an_appeals_hearers_are_flagged_and_not_called_incomplete():
     flags = grade(scheme, {"abilities": [{**ability, "heard": True}]}).flags
     assert "heard" in flags
     assert "panel_incomplete" not in flags
+
+
+def peers(**changes):
+    return replace(XIAN, review=replace(XIAN.review, peer=replace(XIAN.review.peer, **changes)))
+
+
+TRUST = {
+    "used": "reliability", "error": "3.9012", "median_error": "4.5", "compared": 57, "variance": "25.20",
+    "biases": ["1.50", "-2.00", "0"], "weights": ["1.20", "0.50", "1"],
+}  # fmt: skip
+WEIGHED = {"code": "A1", **GOOD, "peer": ["85", "70", "80"], "peer_trust": TRUST}
+
+
+def test_a_mark_by_reliability_is_printed_reviewer_by_reviewer():
+    outcome = grade(peers(aggregate="reliability"), {"abilities": [WEIGHED]})
+    assert outcome.ledger[0].text == (
+        "A1 技术支持的学情分析（有效，合格）计入："
+        "互评1 85（偏差1.5，权重1.2）、互评2 70（偏差-2，权重0.5）、互评3 80（偏差0，权重1）；"
+        "(83.5×1.2+72×0.5+80×1)÷2.7=≈80.0741，标准误3.06"
+        "（逐一留出57个评分，可靠度加权误差3.9012，小于中位数的4.5），"
+        "考核组82、80、81的中位数81；≈80.0741×0.40+81×0.60=≈80.6296"
+    )
+    assert outcome.abilities[0].peer == "80.07"
+    assert grade(peers(aggregate="reliability"), {"abilities": [WEIGHED]}).canonical() == outcome.canonical()
+
+
+def test_a_mark_stays_within_those_that_were_given():
+    trust = {**TRUST, "biases": ["9", "9", "9"]}
+    outcome = grade(peers(aggregate="reliability"), {"abilities": [{**WEIGHED, "peer_trust": trust}]})
+    assert "÷2.7=≈71.3704，标准误" in outcome.ledger[0].text
+    trust = {**TRUST, "biases": ["20", "20", "20"]}
+    outcome = grade(peers(aggregate="reliability"), {"abilities": [{**WEIGHED, "peer_trust": trust}]})
+    assert "÷2.7=≈60.3704，不出各评分的范围，取70，标准误" in outcome.ledger[0].text
+    assert outcome.abilities[0].peer == "70.00"
+
+
+def test_where_reliability_did_not_win_the_median_counts():
+    trust = {**TRUST, "used": "median", "error": "4.6"}
+    outcome = grade(peers(aggregate="reliability"), {"abilities": [{**WEIGHED, "peer_trust": trust}]})
+    said = "互评85、70、80的中位数80（逐一留出57个评分，可靠度加权误差4.6，不小于中位数的4.5，用中位数），考核组"
+    assert said in outcome.ledger[0].text
+
+
+def test_without_anything_known_of_reviewers_reliability_is_the_median():
+    scheme = peers(aggregate="reliability")
+    outcome = grade(scheme, {"abilities": [{**WEIGHED, "peer_trust": None}]})
+    assert "互评85、70、80的中位数80，考核组" in outcome.ledger[0].text
+    assert aggregate_peer(scheme, [Decimal(85), Decimal(70), Decimal(80)]) == 80
+    # A scheme with another method takes no notice of what is known.
+    assert "互评85、70、80的平均≈78.3333，" in grade(XIAN, {"abilities": [WEIGHED]}).ledger[0].text
+
+
+def test_marks_that_straddle_a_band_have_no_agreed_mark_where_the_scheme_says_so():
+    rule = replace(XIAN.review.peer.disagreement, no_straddle=True, spread_max=Decimal(5))
+    strict = peers(disagreement=rule)
+
+    def found(*marks):
+        outcome = grade(strict, {"abilities": [{"code": "A1", **GOOD, "peer": list(marks)}]})
+        return outcome.abilities[0].peer, outcome.flags
+
+    assert found("75", "79.99") == ("77.50", ("not_judged",))
+    assert found("79.99", "80") == (None, ("peer_not_agreed", "not_judged"))
+    assert found("70", "75.01") == (None, ("peer_not_agreed", "not_judged"))
+    assert found("70") == (None, ("peer_missing", "not_judged"))

@@ -19,6 +19,16 @@ def test_levels_by_slot_find_what_is_missing():
     assert record.abilities[0].levels == ("优秀", "合格", None)
 
 
+TRUST = "abilities[0].peer_trust"
+
+
+def trusted(**changes):
+    """A record whose first ability has peers' marks with what the round said of the peers."""
+    trust = {"used": "reliability", "error": "3", "median_error": "4", "compared": 9, "variance": "25"}
+    trust |= {"biases": ["1", "-1"], "weights": ["1", "2"], **changes}
+    return {"abilities": [{"code": "A1", "peer": ["80", "70"], "peer_trust": trust}]}
+
+
 @pytest.mark.parametrize("missing", [None, "", "缺", "缺失", "missing"])
 def test_ways_to_say_missing(missing):
     record = read_record(XIAN, {"abilities": [{"code": "A5", "evidence_levels": ["优秀", missing]}]})
@@ -55,9 +65,9 @@ LEVELS = "应为以下之一：优秀、合格、不合格。"
         ({"peer": {"given": True}}, "peer.given", "应为不小于0的整数。"),
         ({"hours": {"total": "五十"}}, "hours.total", "“五十”不是数字。"),
         ({"hours": {"total": -1}}, "hours.total", "不能小于0。"),
-        ({"hours": {"total": "Infinity"}}, "hours.total", "不能小于0。"),
+        ({"hours": {"total": "Infinity"}}, "hours.total", "“Infinity”不是数字。"),
         ({"marks": {"peer": "100.5"}}, "marks.peer[0]", "应在0到100之间。"),
-        ({"marks": {"panel": ["80", "80.005"]}}, "marks.panel[1]", "最多两位小数。"),
+        ({"marks": {"panel": ["80", "80.005"]}}, "marks.panel[1]", "最多2位小数。"),
         ({"marks": {"arbiter": 79.5}}, "marks.arbiter", '数字请写成文字（如 "79.50"），以免失去精度。'),
         ({"abilities": {}}, "abilities", LIST),
         ({"abilities": ["A1"]}, "abilities", LIST),
@@ -68,6 +78,14 @@ LEVELS = "应为以下之一：优秀、合格、不合格。"
         ({"abilities": [{"code": "A1", "evidence_levels": "优秀"}]}, "abilities[0].evidence_levels", "应为列表，或证据项到等级的对象。"),
         ({"abilities": [{"code": "A1", "evidence_levels": [3]}]}, "abilities[0].evidence_levels[0]", LEVELS),
         ({"abilities": [{"code": "A1", "evidence_levels": {"plan": "好"}}]}, "abilities[0].evidence_levels.plan", LEVELS),
+        (trusted(biases=["1"]), f"{TRUST}.biases", "应为列表，每份互评一个数。"),
+        (trusted(weights="1"), f"{TRUST}.weights", "应为列表，每份互评一个数。"),
+        (trusted(weights=["1", "-1"]), f"{TRUST}.weights[1]", "不能小于0。"),
+        (trusted(weights=["0", 0]), f"{TRUST}.weights", "权重之和不能为0。"),
+        (trusted(biases=["1", "-101"]), f"{TRUST}.biases[1]", "不能小于-100。"),
+        (trusted(error="3.12345"), f"{TRUST}.error", "最多4位小数。"),
+        (trusted(used="mean"), f"{TRUST}.used", "应为以下之一：reliability、median。"),
+        (trusted(variance=None), f"{TRUST}.variance", '数字请写成文字（如 "79.50"），以免失去精度。'),
         ({"events": [{"kind": "nap"}]}, "events[0].kind", "应为以下之一：late_material、late_arrival、absence。"),
         ({"events": [{"kind": "absence", "on": "3月1日"}]}, "events[0].on", "日期应写成 2022-03-01 的样子。"),
         ({"awards": "3"}, "awards", "应为列表。"),

@@ -181,7 +181,7 @@ def test_archive_holds_the_round_and_replays(finished, tmp_path):
     assert sorted(files) == sorted(
         [
             "adjustments.json", "appeal_votes.json", "appeals.json", "assignments.json", "audit.jsonl", "enrolments.json",
-            "evidence.json", "hours.json", "manifest.json", "marks/panel.json", "marks/peers.json", "panel.json",
+            "evidence.json", "hours.json", "manifest.json", "marks/answers.json", "marks/panel.json", "marks/peers.json", "marks/signs.json", "panel.json",
             "people.json", "results.json", "round.json", "samples.json", "scheme.json", "scheme_version.json",
             "signatures.json", "submissions.json", "validity_votes.json",
             *[f"{folder}/{number}-v1.json" for folder in ("records", "outcomes") for number in ids],

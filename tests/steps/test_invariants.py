@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
-from models import Person
+from models import Person, Review
 from review_flow.db import make_engine, transaction
 from review_flow.rules.words import WorkKind
-from review_flow.steps import advance, appeals, faces, invariants, results, work
+from review_flow.steps import advance, appeals, faces, feedback, invariants, results, work
 from tests.cast import Clock, School
 
 
@@ -74,6 +74,8 @@ def live(session: Session) -> None:
     appeal = appeals.file(session, actor=school.teachers[1], result=made[1], reason="请复核")
     for hearer in school.hearers[:2]:
         appeals.vote(session, actor=hearer, appeal=appeal, uphold=True, reason="确应变更", marks={"A1": "90"})
+    said = feedback.received_by(session, person=consenting, round_=school.round)[0]
+    feedback.answer(session, actor=consenting, review=session.get_one(Review, said.review), helped=True)
     item = work.claim(session, kinds=list(WorkKind), worker="甲", lease=advance.LONGEST_PAUSE)
     assert item is not None
     assert item.lease_token is not None
@@ -199,6 +201,11 @@ PLANTS: dict[str, list[Plant]] = {
     "a face is kept only under a standing consent of its own person": [
         Plant("reference_face", ANY.format("reference_face"), "UPDATE consent SET withdrawn_at = given_at"),
         Plant("reference_face", ANY.format("reference_face"), f"UPDATE consent SET person_id = {ADMIN}"),
+    ],
+    "a review is answered by its work's author": [
+        Plant(
+            "review_answer", ANY.format("review_answer"), f"UPDATE review_answer SET author_id = {ADMIN} WHERE id = :id"
+        ),
     ],
     "a running round keeps the scheme it froze": [
         Plant("round", ANY.format("round"), "UPDATE round SET scheme_digest = 'abc' WHERE id = :id"),
