@@ -28,7 +28,7 @@ from review_flow.clock import now
 from review_flow.db import make_engine, transaction
 from review_flow.migrate import upgrade
 from review_flow.rules.words import AssignmentState
-from review_flow.steps import reviews
+from review_flow.steps import claims
 from tests.cast import Clock, School
 from tests.conftest import Postgres, postgres_binaries
 from tests.steps.test_claims import CLAIMERS, WANTED, WORKS, crowd
@@ -43,8 +43,8 @@ def ours(engine: Engine, person_id: int, round_id: int) -> bool:
     """One claim of the product; False when nothing is left."""
     try:
         with transaction(engine) as session:
-            reviews.claim(session, actor=session.get_one(Person, person_id), round_=session.get_one(Round, round_id))
-    except reviews.NothingToReview:
+            claims.claim(session, actor=session.get_one(Person, person_id), round_=session.get_one(Round, round_id))
+    except claims.NothingToReview:
         return False
     return True
 

@@ -95,6 +95,8 @@ class Enrolment(Base):
     """At most so many peer reviews at once; None = the scheme's."""
     reviewing: Mapped[bool] = mapped_column(default=True)
     """False for one who has left: gets no new reviews."""
+    volunteer: Mapped[bool] = mapped_column(default=False)
+    """Takes what others did not get done before anybody else is asked."""
 
     person: Mapped[Person] = relationship(lazy="raise", foreign_keys="Enrolment.person_id")
     round: Mapped[Round] = relationship(lazy="raise")

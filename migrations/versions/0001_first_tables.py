@@ -329,6 +329,7 @@ def upgrade() -> None:
         sa.Column("self_tested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("review_cap", sa.Integer(), nullable=True),
         sa.Column("reviewing", sa.Boolean(), nullable=False),
+        sa.Column("volunteer", sa.Boolean(), nullable=False),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.CheckConstraint(
             "state <> 'exempt' OR exempt_reason IS NOT NULL", name=op.f("ck_enrolment_exempt_with_reason")

@@ -13,7 +13,8 @@ from review_flow import cli
 from review_flow.cli import common, forms
 from review_flow.cli.common import Desk
 from review_flow.i18n import _, say
-from review_flow.steps import feedback, reviews
+from review_flow.rules.words import UNDONE
+from review_flow.steps import claims, feedback, reviews
 
 app = typer.Typer(help=cli.PARTS["review"][1], no_args_is_help=True)
 command = partial(common.command, app)
@@ -64,7 +65,7 @@ def files(desk: Desk, task: Task, folder: Annotated[Path, typer.Argument(help=_(
     """Copy the files of a task that is still to do."""
     found = _task(desk, task)
     work = _work(desk, found)
-    if work is None or found.state not in reviews.UNDONE:
+    if work is None or found.state not in UNDONE:
         raise reviews.ReviewOver(state=say(reviews.STATES[found.state]))
     made = forms.copied(desk, work, folder)
     desk.show([str(path) for path in made], map(str, made))
@@ -95,14 +96,14 @@ def decline(desk: Desk, task: Task, reason: Annotated[str, typer.Option(help=_("
 @command(_("再领一份成果来评"))
 def claim(desk: Desk) -> None:
     """Take one more work to review."""
-    taken = reviews.claim(desk.session, actor=desk.actor, round_=desk.round)
+    taken = claims.claim(desk.session, actor=desk.actor, round_=desk.round)
     desk.done(_("已领任务{id}，{until}前完成。"), id=taken.id, until=common.local(taken.lease_until))
 
 
 @command(_("领一份标准样例来评"))
 def sample(desk: Desk) -> None:
     """Take a calibration sample."""
-    taken = reviews.take_sample(desk.session, actor=desk.actor, round_=desk.round)
+    taken = claims.take_sample(desk.session, actor=desk.actor, round_=desk.round)
     desk.done(_("已领任务{id}，{until}前完成。"), id=taken.id, until=common.local(taken.lease_until))
 
 

@@ -133,6 +133,13 @@ def acknowledge(desk: Desk) -> None:
     desk.done(_("已记录：您已阅读方案。"))
 
 
+@command(_("愿意多评：别人没有评完的互评先转给我"))
+def volunteer(desk: Desk, no: Annotated[bool, typer.Option("--no", help=_("不再多评"))] = False) -> None:
+    """Offer to take what others did not get done."""
+    enrolments.volunteer(desk.session, actor=desk.actor, enrolment=desk.enrolment(), willing=not no)
+    desk.done(_("已登记：不再多评。") if no else _("已登记：愿意多评，谢谢您。"))
+
+
 @command(_("我已完成自测"))
 def self_test(desk: Desk) -> None:
     """Record that the self-test was done."""

@@ -37,6 +37,7 @@ from review_flow.steps import (
     adjustments,
     advance,
     appeals,
+    claims,
     enrolments,
     evidence,
     exports,
@@ -224,7 +225,7 @@ class Play(Stage):
             actor, round_ = self.someone(session, number), self.the_round(session)
             scheme = rounds.round_scheme(session, round_=round_)
             for _turn in range(3):
-                task = reviews.take_sample(session, actor=actor, round_=round_)
+                task = claims.take_sample(session, actor=actor, round_=round_)
                 reviews.submit(session, actor=actor, assignment=task, form=form(scheme, [], Decimal(76), "合格"))
             first = self.works(session, number)[0]
             submissions.submit(session, actor=actor, submission=first)

@@ -180,6 +180,7 @@ class PeerRules:
     receive_min: int
     aggregate: str  # mean | median | trimmed | reliability
     pool_fallback: str  # calibration | none
+    remind_hours: tuple[int, ...]  # before a lease ends, the earliest first
     allocation: AllocationRules
     reliability: ReliabilityRules
     disagreement: DisagreementRules

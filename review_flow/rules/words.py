@@ -60,6 +60,11 @@ class AssignmentState(Enum):
     WITHDRAWN = "withdrawn"
 
 
+UNDONE = (AssignmentState.ASSIGNED, AssignmentState.BEGUN)
+LIVE = (*UNDONE, AssignmentState.DONE)
+"""What counts as a reviewer of a work: one who still may do it, or did."""
+
+
 class AdjustmentKind(Enum):
     """扣分/加分: the kinds a scheme may price (001-A-35..37)."""
 

@@ -25,10 +25,7 @@ from review_flow.clock import SCHOOL_ZONE, days_after, now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
-from review_flow.rules.words import (
-    AppealState,
-    WorkKind,
-)
+from review_flow.rules.words import UNDONE, AppealState, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.deadlines import (
     ask_people_instead,
@@ -46,7 +43,7 @@ from review_flow.steps.enrolments import failed_abilities
 from review_flow.steps.messages import tell
 from review_flow.steps.people import require_admin
 from review_flow.steps.results import ENDED, NotComposed, notice_over_at, results_of, stale
-from review_flow.steps.reviews import UNDONE, lapse, participants, withdraw
+from review_flow.steps.reviews import lapse, participants, withdraw
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.submissions import submit
 from review_flow.steps.turn import take_turn
@@ -57,7 +54,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-REMIND_BEFORE = timedelta(hours=12)
+    from review_flow.rules.scheme import Scheme
+
 LONGEST_PAUSE = timedelta(hours=1)
 INVITED = "invited"
 
@@ -106,16 +104,23 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
     return min((*known, now() + LONGEST_PAUSE))
 
 
+def _reminders(task: Assignment, scheme: Scheme) -> list[datetime]:
+    """Return the moments before a task's lease ends at which its reviewer is still to be reminded (T12)."""
+    known = max(task.assigned_at, task.reminded_at or task.assigned_at)
+    moments = (task.lease_until - timedelta(hours=hours) for hours in scheme.review.peer.remind_hours)
+    return [moment for moment in moments if moment > known]
+
+
 def _remind(session: Session, *, round_: Round) -> None:
-    """Say once, half a day before, that a task's lease ends."""
+    """Say gently, as often as the scheme wants, that a task's lease ends."""
+    scheme = round_scheme(session, round_=round_)
     for assignment in session.scalars(
         select(Assignment).where(
-            Assignment.round_id == round_.id,
-            Assignment.state.in_(UNDONE),
-            Assignment.reminded_at.is_(None),
-            Assignment.lease_until <= now() + REMIND_BEFORE,
+            Assignment.round_id == round_.id, Assignment.state.in_(UNDONE), Assignment.lease_until >= now()
         )
     ):
+        if not any(moment <= now() for moment in _reminders(assignment, scheme)):
+            continue
         assignment.reminded_at = now()
         tell(
             session,
@@ -267,11 +272,11 @@ def _moments(session: Session, *, round_: Round) -> Iterator[datetime]:
         yield moment + timedelta(seconds=1)
     if round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING}:
         yield from (moment + timedelta(seconds=1) for moment in _notices(session, round_=round_))
-        leases = select(Assignment.lease_until, Assignment.reminded_at).where(
-            Assignment.round_id == round_.id, Assignment.state.in_(UNDONE)
-        )
-        for lease_until, reminded_at in session.execute(leases):
-            yield lease_until + timedelta(seconds=1) if reminded_at else lease_until - REMIND_BEFORE
+        scheme = round_scheme(session, round_=round_)
+        held = select(Assignment).where(Assignment.round_id == round_.id, Assignment.state.in_(UNDONE))
+        for task in session.scalars(held):
+            yield from _reminders(task, scheme)
+            yield task.lease_until + timedelta(seconds=1)
         dues = select(Submission.peer_due_at, Submission.correction_due_at).where(
             Submission.round_id == round_.id,
             Submission.state.in_([SubmissionState.IN_PEER_REVIEW, SubmissionState.CORRECTING]),

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Assignment, Conflict, Enrolment, Person, Round, Submission
+from models import Assignment, Conflict, Enrolment, PanelSeat, Person, Round, Submission
 from review_flow.clock import now
 from review_flow.i18n import _
 from review_flow.rules.allocation import Allocation, Reviewer, Work, allocate
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase
-from review_flow.rules.words import AssignmentState
+from review_flow.rules.words import LIVE, AssignmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.messages import tell
-from review_flow.steps.reviews import LIVE, lease_end
+from review_flow.steps.panel import free_seats
+from review_flow.steps.reviews import TAKEN_BACK, lease_end
 from review_flow.steps.rounds import round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy.orm import Session
 
@@ -34,84 +36,183 @@ def allocate_reviews(session: Session, *, round_: Round) -> Allocation:
     """Assign what is still wanted: every submission open to review gets the scheme's number of reviewers.
 
     What somebody has begun stays theirs. A task that nobody has begun goes to somebody else where its reviewer is gone
-    or must step aside, and where nothing else gives every work its reviews; else it stays too. Raises nothing when
+    or must step aside, and where nothing else gives every work its reviews; else it stays too. What was not done within
+    its lease goes to the reserve: volunteers first, then whoever has the least, then the panel. Raises nothing when
     the demand can't be met: the rest stays wanted, and the reason is in `blocked_by`.
     """
     take_turn(session, organization_id=round_.organization_id)
     if round_.phase not in {RoundPhase.OPEN, RoundPhase.SCORING}:
         return Allocation()
-    peer = round_scheme(session, round_=round_).review.peer
-    tasks = list(
-        session.scalars(
-            select(Assignment).where(
-                Assignment.round_id == round_.id,
-                Assignment.submission_id.is_not(None),
-                Assignment.state != AssignmentState.WITHDRAWN,
+    pool = _Pool(session, round_)
+    taken_over = pool.take_over(pool.teachers(volunteers=True))
+    found = pool.allocate()
+    taken_over += pool.take_over(*pool.panel())
+    unmet = pool.wanting()
+    found = replace(
+        found,
+        pairs=tuple(sorted(found.pairs + taken_over)),
+        unmet=unmet,
+        blocked_by=found.blocked_by if unmet else None,
+    )
+    session.flush()
+    _assign(session, round_=round_, found=found, works=pool.works)
+    return found
+
+
+class _Pool:
+    """The works of a round that are open to review, who holds them, and who failed to: what allocating needs to know."""
+
+    def __init__(self, session: Session, round_: Round) -> None:
+        self.session, self.round = session, round_
+        self.peer = round_scheme(session, round_=round_).review.peer
+        self.tasks = list(
+            session.scalars(
+                select(Assignment).where(
+                    Assignment.round_id == round_.id,
+                    Assignment.submission_id.is_not(None),
+                    Assignment.state != AssignmentState.WITHDRAWN,
+                )
             )
         )
-    )
-    standing = {_pair(one): one for one in tasks if one.state is AssignmentState.ASSIGNED}
-    fixed = [one for one in tasks if one.state in LIVE and one.state is not AssignmentState.ASSIGNED]
-    received = Counter(one.submission_id for one in fixed)
-    works = [
-        Work(
-            id=submission.id,
-            authors=frozenset({submission.author_id}),
-            demand=max(0, peer.receive_target + submission.extra_reviews - received[submission.id]),
-            groups=_groups(author),
+        stand_ins = set(
+            session.scalars(
+                select(PanelSeat.person_id)
+                .join(Person, Person.id == PanelSeat.person_id)
+                .where(PanelSeat.round_id == round_.id, Person.active)
+                .where(PanelSeat.person_id.not_in(select(Enrolment.person_id).where(Enrolment.round_id == round_.id)))
+            )
         )
-        for submission, author in session.execute(
+        movable = [
+            one for one in self.tasks if one.state is AssignmentState.ASSIGNED and one.reviewer_id not in stand_ins
+        ]
+        self.standing = {_pair(one): one for one in movable}
+        self.held = {_pair(one) for one in self.tasks} - self.standing.keys()
+        fixed = [one for one in self.tasks if one.state in LIVE and _pair(one) not in self.standing]
+        self.load = Counter(one.reviewer_id for one in fixed)
+        self.done = Counter(one.reviewer_id for one in fixed if one.state is AssignmentState.DONE)
+        self.left_undone = Counter(one.submission_id for one in self.tasks if one.state is AssignmentState.LAPSED)
+        self.works = self._works(received=Counter(one.submission_id for one in fixed))
+        self.conflicts = _works_of(self.works.values(), _conflicts(session))
+
+    def _works(self, *, received: Counter[int | None]) -> dict[int, Work]:
+        rows = self.session.execute(
             select(Submission, Person)
             .join(Person, Person.id == Submission.author_id)
-            .where(Submission.round_id == round_.id, Submission.state.in_(OPEN_TO_REVIEW))
+            .where(Submission.round_id == self.round.id, Submission.state.in_(OPEN_TO_REVIEW))
             .order_by(Submission.id)
         )
-    ]
-    found = allocate(
-        reviewers=_reviewers(session, round_=round_, fixed=fixed),
-        works=works,
-        conflicts=_works_of(works, _conflicts(session)),
-        held={_pair(one) for one in tasks} - standing.keys(),
-        standing=standing.keys(),
-        former=_works_of(works, _former(session, round_=round_)),
-        rules=peer.allocation,
-        seed=round_.id,
-    )
-    for pair in found.withdrawn:
-        standing[pair].state, standing[pair].ended_at = AssignmentState.WITHDRAWN, now()
-    session.flush()
-    _assign(session, round_=round_, found=found, works={work.id: work for work in works})
-    return found
+        return {
+            submission.id: Work(
+                id=submission.id,
+                authors=frozenset({submission.author_id}),
+                demand=max(0, self.peer.receive_target + submission.extra_reviews - received[submission.id]),
+                groups=_groups(author),
+            )
+            for submission, author in rows
+        }
+
+    def allocate(self) -> Allocation:
+        """Give everything that is wanted to the round's teachers; a task that moves is withdrawn from who had it."""
+        found = allocate(
+            reviewers=self.teachers(),
+            works=self.works.values(),
+            conflicts=self.conflicts,
+            held=self.held,
+            standing=self.standing.keys(),
+            former=_works_of(self.works.values(), _former(self.session, round_=self.round)),
+            rules=self.peer.allocation,
+            seed=self.round.id,
+        )
+        for pair in found.withdrawn:
+            task = self.standing.pop(pair)
+            task.state, task.ended_at = AssignmentState.WITHDRAWN, now()
+        self._hold(found.pairs)
+        return found
+
+    def _hold(self, pairs: Iterable[Pair]) -> None:
+        for reviewer_id, work_id in pairs:
+            self.held.add((reviewer_id, work_id))
+            self.load[reviewer_id] += 1
+            work = self.works[work_id]
+            self.works[work_id] = replace(work, demand=work.demand - 1)
+
+    def wanting(self) -> dict[int, int]:
+        """Return how many reviewers each work still lacks, where it does."""
+        given = Counter(work_id for _reviewer, work_id in self.standing)
+        short = {one.id: one.demand - given[one.id] for one in self.works.values()}
+        return {work_id: lacking for work_id, lacking in short.items() if lacking > 0}
+
+    def undone(self) -> list[Work]:
+        """Return the works whose reviewers let the time pass, with how many of these nobody has replaced yet."""
+        return [
+            replace(self.works[work_id], demand=min(lacking, self.left_undone[work_id]))
+            for work_id, lacking in self.wanting().items()
+            if self.left_undone[work_id]
+        ]
+
+    def take_over(self, reserve: list[Reviewer], barred: Collection[Pair] = ()) -> tuple[Pair, ...]:
+        """Give the reserve what was left undone; return the new pairs."""
+        works = self.undone()
+        if not reserve or not works:
+            return ()
+        booked = Counter(reviewer_id for reviewer_id, _work in self.standing)
+        found = allocate(
+            reviewers=[replace(one, load=self.load[one.id] + booked[one.id]) for one in reserve],
+            works=works,
+            conflicts={*self.conflicts, *barred},
+            held=self.held | self.standing.keys(),
+            rules=self.peer.allocation,
+            seed=self.round.id,
+        )
+        self._hold(found.pairs)
+        return found.pairs
+
+    def panel(self) -> tuple[list[Reviewer], set[Pair]]:
+        """Return who of the panel may step in for colleagues, and the works that can't spare them as judges."""
+        size = round_scheme(self.session, round_=self.round).review.panel.size
+        spare = {
+            work.id: set(
+                free_seats(
+                    self.session,
+                    submission=self.session.get_one(Submission, work.id),
+                    kinds=(SeatKind.MEMBER, SeatKind.RESERVE),
+                )[size:]
+            )
+            for work in self.undone()
+        }
+        people = sorted(set().union(*spare.values()))
+        barred = {(person, work_id) for work_id, free in spare.items() for person in people if person not in free}
+        return [Reviewer(id=person, cap=UNBOUNDED) for person in people], barred
+
+    def teachers(self, *, volunteers: bool = False) -> list[Reviewer]:
+        """Return the teachers who review in this round, or those of them who offered to do more."""
+        rows = self.session.execute(
+            select(Enrolment, Person)
+            .join(Person, Person.id == Enrolment.person_id)
+            .where(
+                Enrolment.round_id == self.round.id,
+                Enrolment.reviewing,
+                Enrolment.state != EnrolmentState.EXEMPT,
+                Person.active,
+                *([Enrolment.volunteer] if volunteers else []),
+            )
+            .order_by(Person.id)
+        )
+        return [
+            Reviewer(
+                id=person.id,
+                # A cap is of tasks at once, the load is of all: what is done makes room again.
+                cap=UNBOUNDED if enrolment.review_cap is None else enrolment.review_cap + self.done[person.id],
+                load=self.load[person.id],
+                groups=_groups(person),
+            )
+            for enrolment, person in rows
+        ]
 
 
 def _pair(task: Assignment) -> Pair:
     assert task.submission_id is not None, "samples were not asked for"
     return task.reviewer_id, task.submission_id
-
-
-def _reviewers(session: Session, *, round_: Round, fixed: list[Assignment]) -> list[Reviewer]:
-    load = Counter(one.reviewer_id for one in fixed)
-    done = Counter(one.reviewer_id for one in fixed if one.state is AssignmentState.DONE)
-    return [
-        Reviewer(
-            id=person.id,
-            # A cap is of tasks at once, the load is of all: what is done makes room again.
-            cap=UNBOUNDED if enrolment.review_cap is None else enrolment.review_cap + done[person.id],
-            load=load[person.id],
-            groups=_groups(person),
-        )
-        for enrolment, person in session.execute(
-            select(Enrolment, Person)
-            .join(Person, Person.id == Enrolment.person_id)
-            .where(
-                Enrolment.round_id == round_.id,
-                Enrolment.reviewing,
-                Enrolment.state != EnrolmentState.EXEMPT,
-                Person.active,
-            )
-            .order_by(Person.id)
-        )
-    ]
 
 
 def _groups(person: Person) -> dict[str, str]:
@@ -141,7 +242,7 @@ def _former(session: Session, *, round_: Round) -> set[Pair]:
     return {(reviewer, author) for reviewer, author in rows if author is not None}
 
 
-def _works_of(works: list[Work], people: Iterable[Pair]) -> set[Pair]:
+def _works_of(works: Iterable[Work], people: Iterable[Pair]) -> set[Pair]:
     """Return (reviewer, work) for each (reviewer, author)."""
     written: defaultdict[int, list[int]] = defaultdict(list)
     for work in works:
@@ -168,7 +269,7 @@ def _assign(session: Session, *, round_: Round, found: Allocation, works: dict[i
     session.flush()
     for kind, sentence, pairs in (
         ("review.assigned", _("您有{count}份成果待互评。"), found.pairs),
-        ("review.withdrawn", _("您有{count}份尚未开始的互评已改由他人完成，不必再评。"), found.withdrawn),
+        ("review.withdrawn", TAKEN_BACK, found.withdrawn),
     ):
         for reviewer_id, count in Counter(reviewer for reviewer, _work in pairs).items():
             tell(session, person_id=reviewer_id, round_id=round_.id, kind=kind, sentence=sentence, count=count)

@@ -268,6 +268,20 @@ def opt_in(session: Session, *, actor: Person, enrolment: Enrolment) -> None:
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="enrolment.opt_in", about=enrolment)
 
 
+def volunteer(session: Session, *, actor: Person, enrolment: Enrolment, willing: bool) -> None:
+    """Offer, or no longer offer, to take reviews that others did not get done; nobody has to."""
+    round_ = _own(session, actor=actor, enrolment=enrolment)
+    enrolment.volunteer = willing
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="enrolment.volunteer",
+        about=enrolment,
+        willing=willing,
+    )
+
+
 def leave_reviewing(session: Session, *, actor: Person, enrolment: Enrolment) -> None:
     """A teacher who has left gets no new reviews; what they have not begun goes to others, the rest when its lease ends."""
     round_ = session.get_one(Round, enrolment.round_id)

@@ -34,10 +34,9 @@ from models import (
 )
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.scheme import Scheme
-from review_flow.rules.words import AssignmentState, EvidenceState, Verdict
+from review_flow.rules.words import LIVE, AssignmentState, EvidenceState, Verdict
 from review_flow.steps.audit import breaks
 from review_flow.steps.results import outcome_digest, replay
-from review_flow.steps.reviews import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

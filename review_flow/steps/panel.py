@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from models import PanelMark, PanelSeat, Person, Round, Submission
+from models import Assignment, PanelMark, PanelSeat, Person, Round, Submission
 from review_flow.clock import days_after, now
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState, move
 from review_flow.rules.marks import panel_needs_arbiter
 from review_flow.rules.rubric import FormInvalid, Marks, evaluate
-from review_flow.rules.words import SeatKind, WorkKind
+from review_flow.rules.words import LIVE, SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.evidence import slots_filled
 from review_flow.steps.messages import tell
@@ -92,7 +92,10 @@ def _fill(session: Session, *, submission: Submission) -> int:
 
 
 def free_seats(session: Session, *, submission: Submission, kinds: tuple[SeatKind, ...]) -> list[int]:
-    """Return who may judge this work and was not asked yet: by seat in the given order, then the least asked."""
+    """Return who may judge this work and was not asked yet: by seat in the given order, then the least asked.
+
+    Who reviewed it as a colleague has said what they think: nobody's opinion counts twice.
+    """
     asked = (
         select(func.count())
         .select_from(PanelMark)
@@ -110,6 +113,11 @@ def free_seats(session: Session, *, submission: Submission, kinds: tuple[SeatKin
             PanelSeat.kind.in_(kinds),
             PanelSeat.person_id.not_in(conflicting_with(session, person_id=submission.author_id)),
             PanelSeat.person_id.not_in(select(PanelMark.marker_id).where(PanelMark.submission_id == submission.id)),
+            PanelSeat.person_id.not_in(
+                select(Assignment.reviewer_id).where(
+                    Assignment.submission_id == submission.id, Assignment.state.in_(LIVE)
+                )
+            ),
         )
         .order_by(PanelSeat.id)
     )

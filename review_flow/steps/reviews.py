@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, insert, literal, select
+from sqlalchemy import func, select
 
 from models import Assignment, CalibrationSample, Enrolment, Person, Review, Round, Submission
 from review_flow.clock import now
@@ -13,13 +13,13 @@ from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
 from review_flow.rules.rubric import FormInvalid, evaluate
-from review_flow.rules.words import AssignmentState, WorkKind
+from review_flow.rules.words import LIVE, UNDONE, AssignmentState, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.disagreement import ask_more, look
 from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.effort import note
-from review_flow.steps.enrolments import enrolment_of
 from review_flow.steps.evidence import slots_filled
+from review_flow.steps.messages import tell
 from review_flow.steps.panel import ask_panel
 from review_flow.steps.people import conflicting_with, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
-
-UNDONE = (AssignmentState.ASSIGNED, AssignmentState.BEGUN)
-LIVE = (*UNDONE, AssignmentState.DONE)
 
 
 class NotYours(Refusal):
@@ -54,12 +51,6 @@ class FormRefused(Refusal):
     """The form has mistakes; names each field."""
 
     status, text = 422, _("评审表还不完整：{problems}")
-
-
-class NothingToReview(Refusal):
-    """There is no work left that this person could review."""
-
-    status, text = 404, _("目前没有可供您互评的成果；请稍后再来，或先评标准样例。")
 
 
 def lease_end(scheme: Scheme) -> datetime:
@@ -89,14 +80,17 @@ def _own(session: Session, *, actor: Person, assignment: Assignment) -> Round:
 
 
 def save_draft(session: Session, *, actor: Person, assignment: Assignment, draft: dict[str, Any]) -> None:
-    """Keep a half-filled form; the lease starts anew, since somebody is at it."""
+    """Keep a half-filled form; the lease starts anew, since somebody is at it, unless it has ended already."""
     round_ = _own(session, actor=actor, assignment=assignment)
-    if assignment.state not in UNDONE:
-        raise ReviewOver(state=say(STATES[assignment.state]))
-    assignment.draft, assignment.state = draft, AssignmentState.BEGUN
+    _require_open(session, assignment=assignment)
+    assignment.draft = draft
+    if assignment.state is AssignmentState.LAPSED:
+        return
+    assignment.state = AssignmentState.BEGUN
     assignment.lease_until = lease_end(round_scheme(session, round_=round_))
 
 
+TAKEN_BACK = _("您有{count}份尚未开始的互评已改由他人完成，不必再评。")
 STATES = {
     AssignmentState.ASSIGNED: _("待评"),
     AssignmentState.BEGUN: _("在评"),
@@ -110,13 +104,14 @@ STATES = {
 def submit(session: Session, *, actor: Person, assignment: Assignment, form: Mapping[str, Any]) -> Review:
     """Record the actor's review of the assigned work or sample (001-A-24).
 
-    A lapsed task may still be handed in as long as the work is under review and nobody has the pair anew. Raises NotYours, NotAllowed where a conflict was declared meanwhile, ReviewOver, FormRefused naming each field.
+    A lapsed task may still be handed in before somebody else did it; who got it instead and hasn't begun is let off.
+    Raises NotYours, NotAllowed where a conflict was declared meanwhile, ReviewOver, FormRefused naming each field.
     """
     round_ = _own(session, actor=actor, assignment=assignment)
     if assignment.author_id is not None and actor.id in conflicting_with(session, person_id=assignment.author_id):
         raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
-    if assignment.state not in UNDONE and not _still_welcome(session, assignment=assignment):
-        raise ReviewOver(state=say(STATES[assignment.state]))
+    _require_open(session, assignment=assignment)
+    late = assignment.state is AssignmentState.LAPSED
     scheme = round_scheme(session, round_=round_)
     mark = _evaluated(session, scheme=scheme, assignment=assignment, form=form)
     review = Review(
@@ -130,20 +125,56 @@ def submit(session: Session, *, actor: Person, assignment: Assignment, form: Map
     )
     note(session, scheme=scheme, assignment=assignment, review=review)
     if assignment.submission_id is not None:
-        forward(session, submission=session.get_one(Submission, assignment.submission_id))
+        submission = session.get_one(Submission, assignment.submission_id)
+        if late:
+            _let_off(session, submission=submission)
+        forward(session, submission=submission)
     return review
+
+
+def _require_open(session: Session, *, assignment: Assignment) -> None:
+    """Raise ReviewOver unless the task may still be worked at."""
+    if assignment.state not in UNDONE and not _still_welcome(session, assignment=assignment):
+        raise ReviewOver(state=say(STATES[assignment.state]))
+
+
+def _let_off(session: Session, *, submission: Submission) -> None:
+    """Take the task back from who got it in the late reviewer's place, if they have not begun and nothing lacks."""
+    wanted = round_scheme(session, round_=session.get_one(Round, submission.round_id)).review.peer.receive_target
+    live = session.scalars(
+        select(Assignment)
+        .where(Assignment.submission_id == submission.id, Assignment.state.in_(LIVE))
+        .order_by(Assignment.id.desc())
+    ).all()
+    spare = [one for one in live if one.state is AssignmentState.ASSIGNED]
+    for one in spare[: max(0, len(live) - wanted - submission.extra_reviews)]:
+        one.state, one.ended_at = AssignmentState.WITHDRAWN, now()
+        tell(
+            session,
+            person_id=one.reviewer_id,
+            round_id=one.round_id,
+            kind="review.withdrawn",
+            sentence=TAKEN_BACK,
+            count=1,
+        )
 
 
 def _still_welcome(session: Session, *, assignment: Assignment) -> bool:
     if assignment.state is not AssignmentState.LAPSED or assignment.submission_id is None:
         return False
     submission = session.get_one(Submission, assignment.submission_id)
+    round_ = session.get_one(Round, submission.round_id)
+    wanted = round_scheme(session, round_=round_).review.peer.receive_target + submission.extra_reviews
     again = select(Assignment.id).where(
         Assignment.submission_id == submission.id,
         Assignment.reviewer_id == assignment.reviewer_id,
         Assignment.state.in_(LIVE),
     )
-    return submission.state in OPEN_TO_REVIEW and session.scalars(again).first() is None
+    return (
+        submission.state in OPEN_TO_REVIEW
+        and received(session, submission=submission) < wanted
+        and session.scalars(again).first() is None
+    )
 
 
 def _evaluated(session: Session, *, scheme: Scheme, assignment: Assignment, form: Mapping[str, Any]) -> Decimal:
@@ -184,136 +215,6 @@ def decline(session: Session, *, actor: Person, assignment: Assignment, reason: 
         about=assignment,
         reason=reason,
     )
-
-
-def claim(session: Session, *, actor: Person, round_: Round, key: str | None = None) -> Assignment:
-    """Take one more work to review: of those that still want a review the least reviewed, among these the oldest.
-
-    What the person declined comes last, so that declining never leaves them stuck. Only somebody who owes more reviews
-    than they hold gets a work that has all it wants: nobody waits for others. The same `key` again is the same claim
-    sent twice, and returns its task. Raises NotAllowed for somebody who is exempt, NothingToReview.
-    """
-    take_turn(session, organization_id=round_.organization_id)
-    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
-    if enrolment_of(session, round_=round_, person=actor).state is EnrolmentState.EXEMPT:
-        raise NotAllowed(why=say(_("免训教师不参加互评")))
-    if (again := _claimed_before(session, actor=actor, round_=round_, key=key)) is not None:
-        return again
-    scheme = round_scheme(session, round_=round_)
-    taken = _take(session, actor=actor, round_=round_, scheme=scheme, key=key, wanting=True)
-    if taken is None and _owes_more(session, actor=actor, round_=round_, scheme=scheme):
-        taken = _take(session, actor=actor, round_=round_, scheme=scheme, key=key, wanting=False)
-    if taken is None:
-        raise NothingToReview
-    assignment = session.get_one(Assignment, taken)
-    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="review.claim", about=assignment)
-    return assignment
-
-
-def _claimed_before(session: Session, *, actor: Person, round_: Round, key: str | None) -> Assignment | None:
-    if key is None:
-        return None
-    return session.scalars(
-        select(Assignment).where(
-            Assignment.reviewer_id == actor.id, Assignment.round_id == round_.id, Assignment.claim_key == key
-        )
-    ).first()
-
-
-def _take(
-    session: Session, *, actor: Person, round_: Round, scheme: Scheme, key: str | None, wanting: bool
-) -> int | None:
-    """Insert the task where a work is to be had, as one conditional statement; return its id.
-
-    The turn makes the claims of a school follow each other; the lock on the work's row keeps out whoever has no turn.
-    """
-    mine = select(Assignment.submission_id).where(
-        Assignment.reviewer_id == actor.id, Assignment.submission_id.is_not(None)
-    )
-    declined = Submission.id.in_(mine.where(Assignment.state == AssignmentState.DECLINED))
-    held = (
-        select(Assignment.submission_id, func.count().label("reviewers"))
-        .where(Assignment.round_id == round_.id, Assignment.state.in_(LIVE))
-        .group_by(Assignment.submission_id)
-        .subquery()
-    )
-    reviewers = func.coalesce(held.c.reviewers, 0)
-    values: dict[str, Any] = {
-        "round_id": round_.id,
-        "reviewer_id": actor.id,
-        "state": AssignmentState.ASSIGNED,
-        "assigned_at": now(),
-        "lease_until": lease_end(scheme),
-        "claim_key": key,
-    }
-    columns = Assignment.__table__.c
-    work = (
-        select(
-            Submission.id, Submission.author_id, *(literal(value, columns[name].type) for name, value in values.items())
-        )
-        .outerjoin(held, held.c.submission_id == Submission.id)
-        .where(
-            Submission.round_id == round_.id,
-            Submission.state.in_(OPEN_TO_REVIEW),
-            Submission.author_id.not_in(conflicting_with(session, person_id=actor.id)),
-            Submission.id.not_in(mine.where(Assignment.state.in_(LIVE))),
-            *([reviewers < scheme.review.peer.receive_target] if wanting else []),
-        )
-        .order_by(case((declined, 1), else_=0), reviewers, Submission.sealed_at, Submission.id)
-        .limit(1)
-        .with_for_update(of=Submission, skip_locked=True)
-    )
-    taken = insert(Assignment).from_select(["submission_id", "author_id", *values], work).returning(Assignment.id)
-    return session.scalars(taken).one_or_none()
-
-
-def _owes_more(session: Session, *, actor: Person, round_: Round, scheme: Scheme) -> bool:
-    """Whether the person owes more reviews, for the works they chose, than they have given or hold."""
-    works = session.scalar(
-        select(func.count())
-        .select_from(Submission)
-        .where(
-            Submission.author_id == actor.id,
-            Submission.round_id == round_.id,
-            Submission.state != SubmissionState.REPLACED,
-        )
-    )
-    held = session.scalar(
-        select(func.count())
-        .select_from(Assignment)
-        .where(Assignment.reviewer_id == actor.id, Assignment.round_id == round_.id, Assignment.state.in_(LIVE))
-    )
-    return scheme.review.peer.before_submit and (held or 0) < scheme.review.peer.give * (works or 0)
-
-
-def take_sample(session: Session, *, actor: Person, round_: Round) -> Assignment:
-    """Take a calibration sample that the person has not reviewed yet (X-41)."""
-    take_turn(session, organization_id=round_.organization_id)
-    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
-    enrolment_of(session, round_=round_, person=actor)
-    seen = select(Assignment.sample_id).where(
-        Assignment.reviewer_id == actor.id, Assignment.sample_id.is_not(None), Assignment.state.in_(LIVE)
-    )
-    sample = session.scalars(
-        select(CalibrationSample)
-        .where(CalibrationSample.round_id == round_.id, CalibrationSample.id.not_in(seen))
-        .order_by(CalibrationSample.id)
-        .limit(1)
-    ).first()
-    if sample is None:
-        raise NothingToReview
-    assignment = Assignment(
-        round_id=round_.id,
-        reviewer_id=actor.id,
-        sample_id=sample.id,
-        state=AssignmentState.ASSIGNED,
-        assigned_at=now(),
-        lease_until=lease_end(round_scheme(session, round_=round_)),
-    )
-    session.add(assignment)
-    session.flush()
-    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="review.claim", about=assignment)
-    return assignment
 
 
 def add_sample(

@@ -27,7 +27,7 @@ from review_flow.i18n import _, clauses, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, State, SubmissionState
-from review_flow.rules.words import AdjustmentState, AppealState, EvidenceState, SeatKind
+from review_flow.rules.words import UNDONE, AdjustmentState, AppealState, EvidenceState, SeatKind
 from review_flow.steps.appeals import require_hearer
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import missing
@@ -35,7 +35,7 @@ from review_flow.steps.facts import record_of
 from review_flow.steps.panel import asked_of
 from review_flow.steps.people import SEAT_NAMES, conflicting_with, has_seat
 from review_flow.steps.results import results_of
-from review_flow.steps.reviews import UNDONE, participants
+from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import obstacles, round_scheme
 from review_flow.steps.validity import VOTERS
 

@@ -55,6 +55,7 @@ from review_flow.steps import (
     advance,
     allocation,
     appeals,
+    claims,
     enrolments,
     evidence,
     invariants,
@@ -339,7 +340,7 @@ class SmallSchool(RuleBasedStateMachine):
     @tried(n=NUMBER, sample=BOTH)
     def somebody_claims(self, *, n: int, sample: bool) -> None:
         actor = pick(self.everybody(), n)
-        take = reviews.take_sample if sample else reviews.claim
+        take = claims.take_sample if sample else claims.claim
         self.deed(named(take.__name__, lambda: take(self.session, actor=actor, round_=self.round)))
 
     @tried(n=NUMBER, m=NUMBER, mark=MARKS, what=["submit", "submit", "submit", "draft", "decline"])
@@ -607,7 +608,7 @@ class SmallSchool(RuleBasedStateMachine):
 
     def review_diligently(self, person: Person) -> None:
         """Every task, and then as many more as there are."""
-        for take in (None, reviews.claim, reviews.take_sample):
+        for take in (None, claims.claim, claims.take_sample):
             while True:
                 for task in reviews.tasks_of(self.session, person=person, round_=self.round):
                     form = self.form("85", task.submission_id)

@@ -15,7 +15,7 @@ from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import AdjustmentKind
-from review_flow.steps import advance, duty, enrolments, evidence, reviews, submissions, validity
+from review_flow.steps import advance, claims, duty, enrolments, evidence, reviews, submissions, validity
 from review_flow.steps.facts import record_of
 from review_flow.steps.schemes import AmendmentRefused
 from review_flow.steps.submissions import DutyOpen, GateClosed
@@ -73,7 +73,7 @@ def add_samples(school: School, count: int) -> None:
 
 
 def review_sample(school: School, person: Person) -> None:
-    task = reviews.take_sample(school.session, actor=person, round_=school.round)
+    task = claims.take_sample(school.session, actor=person, round_=school.round)
     reviews.submit(school.session, actor=person, assignment=task, form=school.review_form("80"))
 
 
@@ -89,7 +89,7 @@ def two_of_three(school: School) -> tuple[Person, Submission]:
 
 def one_more_review(school: School, person: Person) -> None:
     held = reviews.tasks_of(school.session, person=person, round_=school.round)
-    task = held[0] if held else reviews.claim(school.session, actor=person, round_=school.round)
+    task = held[0] if held else claims.claim(school.session, actor=person, round_=school.round)
     form = school.review_form("85", submission=school.session.get_one(Submission, task.submission_id))
     reviews.submit(school.session, actor=person, assignment=task, form=form)
 

@@ -6,7 +6,7 @@ import json
 
 from models import Person, Result, Submission
 from review_flow.rules.lifecycle import ResultState, SubmissionState
-from review_flow.steps import advance, appeals, panel, results, reviews, submissions
+from review_flow.steps import advance, appeals, claims, panel, results, reviews, submissions
 from tests.cast import School, waiting_marks
 from tests.steps.test_results import published, scoring
 
@@ -19,7 +19,7 @@ def reviewed(school: School, *, peers: tuple[str, ...]) -> list[Submission]:
     works = school.seal(author)
     for colleague, mark in zip(school.teachers[1:], peers, strict=False):
         for _work in works:
-            task = reviews.claim(school.session, actor=colleague, round_=school.round)
+            task = claims.claim(school.session, actor=colleague, round_=school.round)
             form = school.review_form(mark, submission=school.session.get(Submission, task.submission_id))
             reviews.submit(school.session, actor=colleague, assignment=task, form=form)
     for work in works:

@@ -20,6 +20,7 @@ from review_flow.rules.words import (
 from review_flow.steps import (
     advance,
     appeals,
+    claims,
     enrolments,
     evidence,
     people,
@@ -95,17 +96,17 @@ def test_the_clock_asks_for_the_next_known_moment(alone: School, clock) -> None:
     assert tick(alone) == last_second_of(date(2026, 3, 20)) + SECOND
 
 
-def test_a_task_is_reminded_of_once_in_the_schools_time_and_then_lapses(pair: School, clock) -> None:
-    task = reviews.claim(pair.session, actor=pair.teachers[1], round_=pair.round)
-    clock.to(task.lease_until - timedelta(hours=12, minutes=30))
-    assert tick(pair) == task.lease_until - timedelta(hours=12)
-    assert messages(pair, "review.reminder") == []
-    clock.to(task.lease_until - timedelta(hours=12))
-    tick(pair)
-    tick(pair)
-    assert messages(pair, "review.reminder") == [
-        (pair.teachers[1].id, "您有一份互评任务将在03-04 09:00到期，到期后会转给其他老师。")
-    ]
+def test_a_task_is_gently_reminded_of_in_the_schools_time_and_then_lapses(pair: School, clock) -> None:
+    task = claims.claim(pair.session, actor=pair.teachers[1], round_=pair.round)
+    sentence = (pair.teachers[1].id, "您有一份互评任务将在03-04 09:00到期，到期后会转给其他老师。")
+    for number, hours in enumerate(pair.scheme.review.peer.remind_hours):
+        clock.to(task.lease_until - timedelta(hours=hours, minutes=30))
+        assert tick(pair) == task.lease_until - timedelta(hours=hours)
+        assert messages(pair, "review.reminder") == [sentence] * number
+        clock.to(task.lease_until - timedelta(hours=hours))
+        tick(pair)
+        tick(pair)
+        assert messages(pair, "review.reminder") == [sentence] * (number + 1)
     clock.to(task.lease_until - timedelta(minutes=5))
     assert tick(pair) == task.lease_until + SECOND
     clock.to(task.lease_until + SECOND)
@@ -191,9 +192,9 @@ def test_the_least_number_of_reviews_is_enough_at_the_deadline(session, clock) -
     school.ready(school.teachers[0])
     work = in_review(school)
     for number in (1, 2):
-        task = reviews.claim(session, actor=school.teachers[number], round_=school.round)
+        task = claims.claim(session, actor=school.teachers[number], round_=school.round)
         while task.submission_id != work.id:
-            task = reviews.claim(session, actor=school.teachers[number], round_=school.round)
+            task = claims.claim(session, actor=school.teachers[number], round_=school.round)
         submit(school, task, person=number)
     clock.day(3, 13, 0)
     tick(school)
@@ -257,7 +258,7 @@ def test_who_owes_nothing_or_sealed_after_the_day_is_not_charged_for_the_duty(pa
     clock.day(3, 21)
     pair.seal(pair.teachers[1])  # late: charged for that, work by work, and not for the duty besides
     for work in works(pair, 1):
-        task = reviews.claim(pair.session, actor=pair.teachers[0], round_=pair.round)
+        task = claims.claim(pair.session, actor=pair.teachers[0], round_=pair.round)
         submit(pair, task)
         assert work.state is SubmissionState.SEALED
     clock.day(3, 25)
@@ -270,8 +271,8 @@ def test_the_hard_close_submits_whose_duty_is_done_and_ends_the_rest(pair: Schoo
     session, (busy, idle) = pair.session, pair.teachers
     pair.seal(idle)
     for _ in range(3):
-        submit(pair, reviews.claim(session, actor=busy, round_=pair.round))
-    task = reviews.claim(session, actor=idle, round_=pair.round)
+        submit(pair, claims.claim(session, actor=busy, round_=pair.round))
+    task = claims.claim(session, actor=idle, round_=pair.round)
     clock.to(last_second_of(date(2026, 4, 3)))
     tick(pair)
     assert pair.round.phase is RoundPhase.OPEN
@@ -350,7 +351,7 @@ def test_or_its_author_sends_it(alone: School, clock) -> None:
 def test_a_late_correction_whose_duty_is_open_is_not_submitted(pair: School, clock) -> None:
     pair.seal(pair.teachers[1])
     for _ in range(3):
-        submit(pair, reviews.claim(pair.session, actor=pair.teachers[1], round_=pair.round), person=1)
+        submit(pair, claims.claim(pair.session, actor=pair.teachers[1], round_=pair.round), person=1)
     work = returned(pair, clock)
     again(pair, work)
     tick(pair)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,8 +11,8 @@ from sqlalchemy import select
 from models import Assignment, AuditEvent, Message, Person, Review, Submission
 from review_flow.clock import now
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
-from review_flow.rules.words import AssignmentState
-from review_flow.steps import enrolments, people, reviews, rounds
+from review_flow.rules.words import LIVE, AssignmentState, SeatKind
+from review_flow.steps import enrolments, panel, people, reviews, rounds, submissions
 from tests.cast import School, tasks
 from tests.stages import stage
 from tests.steps.test_reviews import deeds
@@ -251,3 +252,90 @@ def test_who_reviewed_whom_in_another_round_does_so_last(school: School, fresh: 
         school.teachers[fresh].id: 3,
         **{other.id: 2 for other in others},
     }
+
+
+def first_work(school: School) -> Submission:
+    """One sealed work of the first teacher, whose reviewers are asked."""
+    person = school.teachers[0]
+    work = school.ready(person)[0]
+    school.fill(work)
+    submissions.seal(school.session, actor=person, submission=work, own_work=True)
+    school.allocate()
+    return work
+
+
+def let_lapse(school: School, task: Assignment) -> None:
+    """Let the time of one task pass, and only of it."""
+    task.lease_until = now() - timedelta(seconds=1)
+    reviews.lapse(school.session, round_=school.round)
+
+
+def holders(school: School, work: Submission) -> list[int]:
+    live = [one for one in tasks(school.session, school.round) if one.state in LIVE and one.submission_id == work.id]
+    return sorted(one.reviewer_id for one in live)
+
+
+def test_what_was_left_undone_goes_to_a_volunteer_before_whoever_has_less_to_do(opened: School) -> None:
+    session = opened.session
+    work = first_work(opened)
+    held = [one for one in tasks(session, opened.round) if one.submission_id == work.id]
+    free = next(one for one in opened.teachers[1:] if one.id not in {task.reviewer_id for task in held})
+    newcomers = [opened.person(f"T9{n}", f"新来{n}", free.subject) for n in range(2)]
+    for person in newcomers:
+        rounds.enrol(session, actor=opened.admin, round_=opened.round, person=person)
+    enrolments.volunteer(session, actor=newcomers[1], enrolment=opened.enrolment(newcomers[1]), willing=True)
+    let_lapse(opened, held[0])
+    found = opened.allocate()
+    assert found.pairs == ((newcomers[1].id, work.id),)
+    enrolments.volunteer(session, actor=newcomers[1], enrolment=opened.enrolment(newcomers[1]), willing=False)
+    let_lapse(opened, held[1])
+    assert {who for who, _work in opened.allocate().pairs} <= {free.id, newcomers[0].id}
+
+
+def test_the_panel_steps_in_with_whom_it_can_spare_and_they_do_not_judge_that_work(session, clock) -> None:
+    school = School(session, teachers=4).open()
+    work = first_work(school)
+    held = [one for one in tasks(session, school.round) if one.submission_id == work.id]
+    assert len(held) == 3
+    let_lapse(school, held[0])
+    found = school.allocate()
+    assert (found.pairs, found.unmet, found.blocked_by) == (((school.reserve.id, work.id),), {}, None)
+    assert panel.free_seats(session, submission=work, kinds=(SeatKind.MEMBER, SeatKind.RESERVE)) == [
+        one.id for one in school.members
+    ]
+    let_lapse(school, held[1])
+    found = school.allocate()  # the three members are needed as judges
+    assert (found.pairs, found.unmet) == ((), {work.id: 1})
+    assert found.blocked_by is not None
+
+
+def test_a_late_review_counts_before_the_others_and_lets_them_off(session, clock) -> None:
+    school = School(session, teachers=5).open()
+    work = first_work(school)
+    first, *others = (one for one in tasks(session, school.round) if one.submission_id == work.id)
+    late = session.get_one(Person, first.reviewer_id)
+    form = school.review_form(submission=work)
+    reviews.save_draft(session, actor=late, assignment=first, draft={"comment": "写了一半"})
+    let_lapse(school, first)
+    ((substitute, _work),) = school.allocate().pairs
+    reviews.save_draft(session, actor=late, assignment=first, draft={"comment": "又写了些"})
+    assert (first.state, first.draft) == (AssignmentState.LAPSED, {"comment": "又写了些"})
+    reviews.submit(session, actor=late, assignment=first, form=form)
+    assert holders(school, work) == sorted([late.id, *(one.reviewer_id for one in others)])
+    told = session.scalars(
+        select(Message.text).where(Message.person_id == substitute, Message.kind == "review.withdrawn")
+    )
+    assert list(told) == ["您有1份尚未开始的互评已改由他人完成，不必再评。"]
+
+
+def test_a_late_review_is_not_taken_once_the_others_have_done_it(session, clock) -> None:
+    school = School(session, teachers=5).open()
+    work = first_work(school)
+    first = next(one for one in tasks(session, school.round) if one.submission_id == work.id)
+    late = session.get_one(Person, first.reviewer_id)
+    let_lapse(school, first)
+    school.allocate()
+    for person in school.teachers:
+        school.do_reviews(person)
+    with pytest.raises(reviews.ReviewOver):
+        reviews.submit(session, actor=late, assignment=first, form=school.review_form(submission=work))

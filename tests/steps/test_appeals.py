@@ -12,7 +12,7 @@ from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.lifecycle import ResultState, RoundPhase
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import AppealState, SeatKind
-from review_flow.steps import advance, appeals, people, results, reviews, rounds
+from review_flow.steps import advance, appeals, claims, people, results, reviews, rounds
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import School
 from tests.stages import stage
@@ -241,7 +241,7 @@ def test_a_peer_reviewer_and_a_confirmer_count_as_judges(session, clock) -> None
     school.ready(school.teachers[0])
     school.seal(school.teachers[0])
     peer = school.teachers[1]
-    task = reviews.claim(session, actor=peer, round_=school.round)
+    task = claims.claim(session, actor=peer, round_=school.round)
     form = school.review_form(submission=session.get_one(Submission, task.submission_id))
     reviews.submit(session, actor=peer, assignment=task, form=form)
     scoring(school, clock)

@@ -14,7 +14,7 @@ from review_flow.clock import now
 from review_flow.db import transaction
 from review_flow.rules.lifecycle import EnrolmentState, SubmissionState
 from review_flow.rules.words import AssignmentState
-from review_flow.steps import people, reviews
+from review_flow.steps import claims, people, reviews
 from tests.cast import School
 
 WORKS, CLAIMERS, WANTED = 300, 32, 3
@@ -55,18 +55,18 @@ def crowd(school: School) -> list[int]:
     return reviewers
 
 
-def claims(engine: Engine, person_id: int, round_id: int, *, thinking_s: float) -> int:
+def claim_all(engine: Engine, person_id: int, round_id: int, *, thinking_s: float) -> int:
     """Claim until there is nothing left; return how many came."""
     for number in range(WORKS + 1):
         try:
             with transaction(engine) as session:
-                reviews.claim(
+                claims.claim(
                     session,
                     actor=session.get_one(Person, person_id),
                     round_=session.get_one(Round, round_id),
                     key=str(number),
                 )
-        except reviews.NothingToReview:
+        except claims.NothingToReview:
             return number
         time.sleep(thinking_s)
     raise AssertionError("a work was handed out twice to one person")
@@ -80,7 +80,7 @@ def test_32_claimers_leave_no_work_short_and_none_with_one_too_many(
     reviewers, round_id = crowd(opened), opened.round.id
     opened.session.commit()
     with ThreadPoolExecutor(CLAIMERS) as pool:
-        taken = list(pool.map(lambda one: claims(engine, one, round_id, thinking_s=thinking_s), reviewers))
+        taken = list(pool.map(lambda one: claim_all(engine, one, round_id, thinking_s=thinking_s), reviewers))
     with transaction(engine) as session:
         pairs = session.execute(select(Assignment.submission_id, Assignment.reviewer_id)).all()
     assert len(pairs) == len(set(pairs)) == sum(taken) == WORKS * WANTED
@@ -94,7 +94,7 @@ def submitted(school: School) -> None:
 
 
 def claim(school: School, number: int, key: str | None = None) -> Assignment:
-    return reviews.claim(school.session, actor=school.teachers[number], round_=school.round, key=key)
+    return claims.claim(school.session, actor=school.teachers[number], round_=school.round, key=key)
 
 
 def test_a_claim_sent_twice_takes_one_task(opened: School) -> None:
@@ -113,15 +113,15 @@ def test_whoever_owes_nothing_gets_no_work_that_has_all_it_wants(opened: School)
     for number in (2, 3, 4):
         for _work in range(6):
             claim(opened, number)
-    with pytest.raises(reviews.NothingToReview):
+    with pytest.raises(claims.NothingToReview):
         claim(opened, 2)  # chose no ability yet, and holds every work there is
     opened.ready(opened.teachers[4])
-    with pytest.raises(reviews.NothingToReview):
+    with pytest.raises(claims.NothingToReview):
         claim(opened, 4)
     people_left = [opened.teachers[0], opened.teachers[1]]
     mine = [claim(opened, 0), claim(opened, 0), claim(opened, 0)]
     assert {one.author_id for one in mine} == {people_left[1].id}  # three are owed, though all works have three
-    with pytest.raises(reviews.NothingToReview):
+    with pytest.raises(claims.NothingToReview):
         claim(opened, 0)
     assert len(reviews.tasks_of(session, person=people_left[0], round_=opened.round)) == 3
 
@@ -135,9 +135,9 @@ def test_a_volunteer_beyond_what_is_wanted_finds_nothing(opened: School) -> None
     opened.session.add(Enrolment(round_id=opened.round.id, person_id=late.id, state=EnrolmentState.REGISTERED))
     opened.session.flush()
     for _work in range(6):
-        reviews.claim(opened.session, actor=late, round_=opened.round)
-    with pytest.raises(reviews.NothingToReview):
-        reviews.claim(opened.session, actor=late, round_=opened.round)
+        claims.claim(opened.session, actor=late, round_=opened.round)
+    with pytest.raises(claims.NothingToReview):
+        claims.claim(opened.session, actor=late, round_=opened.round)
     states = opened.session.scalars(select(Assignment.state)).all()
     assert set(states) == {AssignmentState.ASSIGNED}
     assert people.conflicting_with(opened.session, person_id=late.id) == {late.id}

@@ -17,7 +17,7 @@ from review_flow.db import transaction
 from review_flow.errors import Refusal
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.scheme import Scheme
-from review_flow.steps import panel, reviews, submissions, validity
+from review_flow.steps import claims, panel, reviews, submissions, validity
 from tests.cast import School, form
 
 
@@ -68,7 +68,7 @@ def test_sixteen_people_claim_reviews_of_twenty_works_at_once(engine: Engine, cl
         people = [one.id for one in school.teachers]
 
     def claim(person_id: int) -> Callable[[Session], object]:
-        return lambda session: reviews.claim(
+        return lambda session: claims.claim(
             session, actor=session.get_one(Person, person_id), round_=session.get_one(Round, round_id)
         )
 
@@ -96,7 +96,7 @@ def test_the_same_person_clicking_often_gets_different_works_and_then_a_refusal(
         person_id, round_id = school.teachers[1].id, school.round.id
 
     def claim(session: Session) -> object:
-        return reviews.claim(session, actor=session.get_one(Person, person_id), round_=session.get_one(Round, round_id))
+        return claims.claim(session, actor=session.get_one(Person, person_id), round_=session.get_one(Round, round_id))
 
     assert Counter(at_once(engine, [claim] * 8)) == {"done": 3, "NothingToReview": 5}
 
@@ -148,7 +148,7 @@ def test_reviews_that_arrive_at_once_send_the_work_to_the_panel_once(engine: Eng
         submissions.submit(session, actor=author, submission=work)
         for one in school.teachers[1:]:
             school.ready(one)  # so that the fourth owes reviews, and takes a work that has three
-        held = [reviews.claim(session, actor=one, round_=school.round) for one in school.teachers[1:]]
+        held = [claims.claim(session, actor=one, round_=school.round) for one in school.teachers[1:]]
         pairs = [(one.id, one.reviewer_id) for one in held]
         work_id = work.id
 

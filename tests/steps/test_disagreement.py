@@ -10,7 +10,7 @@ from models import Assignment, AuditEvent, DueWork, Person, Submission
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import WorkKind
-from review_flow.steps import advance, enrolments, panel, reviews
+from review_flow.steps import advance, claims, enrolments, panel, reviews
 from review_flow.steps.disagreement import look
 from review_flow.steps.exports_archive import archive
 from review_flow.steps.exports_verify import verify
@@ -46,7 +46,7 @@ def review(school: School, work: Submission, *marks: str) -> None:
     have = reviews.received(school.session, submission=work)
     for person, mark in zip(school.teachers[1 + have :], marks, strict=False):
         while not (mine := [one for one in tasks_of(school, person) if one.submission_id == work.id]):
-            reviews.claim(school.session, actor=person, round_=school.round)
+            claims.claim(school.session, actor=person, round_=school.round)
         form = school.review_form(mark, submission=work)
         reviews.submit(school.session, actor=person, assignment=mine[0], form=form)
 
@@ -187,7 +187,7 @@ def weighed(session, clock) -> School:
         school.seal(person)
     for place, person in enumerate(school.teachers):
         severe = 9 if place == 1 else 0
-        sample = reviews.take_sample(session, actor=person, round_=school.round)
+        sample = claims.take_sample(session, actor=person, round_=school.round)
         form = school.review_form(str(75 - severe + place % 2))
         reviews.submit(session, actor=person, assignment=sample, form=form)
     school.allocate()
@@ -233,7 +233,7 @@ def test_a_result_by_reliability_replays_from_its_record_and_from_the_archive(we
 def test_without_overlaps_nothing_is_known_of_reviewers(session, clock) -> None:
     school = School(session, scheme=changed(aggregate="reliability"))
     ready(school, count=2)
-    task = reviews.claim(session, actor=school.teachers[2], round_=school.round)
+    task = claims.claim(session, actor=school.teachers[2], round_=school.round)
     work = session.get_one(Submission, task.submission_id)
     reviews.submit(session, actor=school.teachers[2], assignment=task, form=school.review_form("80", submission=work))
     record = record_of(session, enrolment=school.enrolment(session.get_one(Person, work.author_id)))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from review_flow.rules.duty import Duty
 from review_flow.rules.scheme import Scheme
-from review_flow.steps import enrolments, people, reviews
+from review_flow.steps import claims, enrolments, people, reviews
 from review_flow.steps.duty import duty, given
 from tests.cast import Clock, School
 from tests.stages import stage
@@ -84,7 +84,7 @@ def test_declining_does_not_lessen_the_duty_and_a_conflict_does(sealed: School) 
 def test_samples_fill_what_the_pool_lacks(sealed: School) -> None:
     samples(sealed, 2)
     assert owed(sealed, works(sealed)[0]) == (Duty(3, 2), 0)
-    sample = reviews.take_sample(sealed.session, actor=sealed.teachers[0], round_=sealed.round)
+    sample = claims.take_sample(sealed.session, actor=sealed.teachers[0], round_=sealed.round)
     form = sealed.review_form()
     reviews.submit(sealed.session, actor=sealed.teachers[0], assignment=sample, form=form)
     assert owed(sealed, works(sealed)[0]) == (Duty(3, 2), 1)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from models import Message, ReviewSign, Submission
 from review_flow.clock import move_to, now
 from review_flow.errors import NotAllowed
-from review_flow.steps import effort, reviews
+from review_flow.steps import claims, effort, reviews
 from tests.cast import School
 
 LONG = "教学目标清楚，课件制作精细，课堂提问有层次，小组活动充分，建议补充课后反馈材料。"
@@ -26,7 +26,7 @@ def ready(school: School) -> School:
 def review(school: School, *, person: int, mark: str, comment: str, seconds: int = 600) -> list[str]:
     """Take a work, read it so long, and hand the review in; returns the signs that were kept."""
     actor = school.teachers[person]
-    task = reviews.claim(school.session, actor=actor, round_=school.round)
+    task = claims.claim(school.session, actor=actor, round_=school.round)
     work = school.session.get_one(Submission, task.submission_id)
     move_to(now() + timedelta(seconds=seconds))
     form = {**school.review_form(mark, submission=work), "comment": comment}
@@ -68,7 +68,7 @@ def test_a_comment_of_somebody_else_on_the_same_ability(ready: School) -> None:
         title="样例",
         form=ready.review_form("82"),
     )
-    task = reviews.take_sample(ready.session, actor=ready.teachers[3], round_=ready.round)
+    task = claims.take_sample(ready.session, actor=ready.teachers[3], round_=ready.round)
     move_to(now() + timedelta(seconds=600))
     form = {**ready.review_form("70"), "comment": LONG}
     review_ = reviews.submit(ready.session, actor=ready.teachers[3], assignment=task, form=form)
@@ -98,7 +98,7 @@ def test_a_scheme_that_looks_for_no_copies_reads_no_other_comments(ready: School
     from tests.steps.test_disagreement import changed
 
     review(ready, person=2, mark="85", comment=LONG)
-    task = reviews.claim(ready.session, actor=ready.teachers[3], round_=ready.round)
+    task = claims.claim(ready.session, actor=ready.teachers[3], round_=ready.round)
     work = ready.session.get_one(Submission, task.submission_id)
     form = {**ready.review_form("80", submission=work), "comment": LONG}
     made = reviews.submit(ready.session, actor=ready.teachers[3], assignment=task, form=form)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from models import Assignment, AuditEvent, Review, Submission
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.rules.lifecycle import ResultState, SubmissionState
-from review_flow.steps import advance, feedback, reviews
+from review_flow.steps import advance, claims, feedback, reviews
 from review_flow.steps.results import current
 from tests.cast import School, queries
 
@@ -92,7 +92,7 @@ def test_nobody_answers_a_review_of_a_sample(graded: School) -> None:
         title="样例",
         form=graded.review_form("75"),
     )
-    task = reviews.take_sample(graded.session, actor=graded.teachers[0], round_=graded.round)
+    task = claims.take_sample(graded.session, actor=graded.teachers[0], round_=graded.round)
     made = reviews.submit(graded.session, actor=graded.teachers[0], assignment=task, form=graded.review_form("70"))
     with pytest.raises(feedback.NotYourWork):
         answer(graded, made.id)

@@ -8,7 +8,7 @@ from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.words import AssignmentState, WorkKind
-from review_flow.steps import enrolments, people, reviews, submissions
+from review_flow.steps import claims, enrolments, people, reviews, submissions
 from review_flow.steps.duty import duty
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import School, tasks
@@ -27,7 +27,7 @@ def ready(session, clock) -> School:
 
 
 def claim(school: School, person: int = 0) -> Assignment:
-    return reviews.claim(school.session, actor=school.teachers[person], round_=school.round)
+    return claims.claim(school.session, actor=school.teachers[person], round_=school.round)
 
 
 def submit(school: School, task: Assignment, *, person: int = 0, form: dict | None = None) -> Review:
@@ -76,7 +76,7 @@ def test_claims_take_the_least_reviewed_first_and_end_when_all_are_taken(ready: 
     assert second.submission_id == first[0]
     mine = [claim(ready, 0) for _ in range(6)]
     assert {task.author_id for task in mine} == {ready.teachers[1].id, ready.teachers[2].id}
-    refused(reviews.NothingToReview, "目前没有可供您互评的成果；请稍后再来，或先评标准样例。", lambda: claim(ready, 0))
+    refused(claims.NothingToReview, "目前没有可供您互评的成果；请稍后再来，或先评标准样例。", lambda: claim(ready, 0))
 
 
 def test_a_declared_conflict_is_never_claimed(ready: School) -> None:
@@ -84,7 +84,7 @@ def test_a_declared_conflict_is_never_claimed(ready: School) -> None:
         ready.session, actor=ready.admin, one=ready.teachers[0], other=ready.teachers[1], reason="夫妻"
     )
     assert {claim(ready).author_id for _ in range(3)} == {ready.teachers[2].id}
-    with pytest.raises(reviews.NothingToReview):
+    with pytest.raises(claims.NothingToReview):
         claim(ready)
 
 
@@ -95,12 +95,12 @@ def test_who_is_exempt_or_not_in_the_round_claims_nothing(ready: School) -> None
     refused(
         NotFound,
         "找不到参评教师“P1”。",
-        lambda: reviews.claim(ready.session, actor=ready.members[0], round_=ready.round),
+        lambda: claims.claim(ready.session, actor=ready.members[0], round_=ready.round),
     )
     refused(
         NotFound,
         "找不到参评教师“P1”。",
-        lambda: reviews.take_sample(ready.session, actor=ready.members[0], round_=ready.round),
+        lambda: claims.take_sample(ready.session, actor=ready.members[0], round_=ready.round),
     )
 
 
@@ -114,7 +114,7 @@ def test_nothing_is_claimed_after_the_marks_are_in(ready: School) -> None:
     refused(
         WrongPhase,
         sentence,
-        lambda: reviews.take_sample(ready.session, actor=ready.teachers[0], round_=ready.round),
+        lambda: claims.take_sample(ready.session, actor=ready.teachers[0], round_=ready.round),
     )
     ready.round.phase = RoundPhase.OPEN
 
@@ -246,11 +246,11 @@ def test_a_lapsed_task_that_was_claimed_anew_is_over(ready: School, clock) -> No
 
 def test_a_lapsed_sample_is_taken_anew(ready: School, clock) -> None:
     sample(ready)
-    task = reviews.take_sample(ready.session, actor=ready.teachers[0], round_=ready.round)
+    task = claims.take_sample(ready.session, actor=ready.teachers[0], round_=ready.round)
     clock.day(3, 5)
     reviews.lapse(ready.session, round_=ready.round)
     refused(reviews.ReviewOver, "这项互评任务已经结束（已过期）。", lambda: submit(ready, task))
-    anew = reviews.take_sample(ready.session, actor=ready.teachers[0], round_=ready.round)
+    anew = claims.take_sample(ready.session, actor=ready.teachers[0], round_=ready.round)
     assert anew.sample_id == task.sample_id
     assert submit(ready, anew).mark == 85
 
@@ -259,10 +259,10 @@ def test_samples_come_once_each_and_count_for_the_duty(ready: School) -> None:
     sample(ready, "样例一")
     sample(ready, "样例二")
     person = ready.teachers[0]
-    taken = [reviews.take_sample(ready.session, actor=person, round_=ready.round) for _ in range(2)]
+    taken = [claims.take_sample(ready.session, actor=person, round_=ready.round) for _ in range(2)]
     assert len({task.sample_id for task in taken}) == 2
-    with pytest.raises(reviews.NothingToReview):
-        reviews.take_sample(ready.session, actor=person, round_=ready.round)
+    with pytest.raises(claims.NothingToReview):
+        claims.take_sample(ready.session, actor=person, round_=ready.round)
     for task in taken:
         submit(ready, task)
     mine = enrolments.submissions_of(ready.session, enrolment=ready.enrolment(person))
