@@ -88,8 +88,10 @@ class _Pool:
         self.standing = {_pair(one): one for one in movable}
         self.held = {_pair(one) for one in self.tasks} - self.standing.keys()
         fixed = [one for one in self.tasks if one.state in LIVE and _pair(one) not in self.standing]
-        self.load = Counter(one.reviewer_id for one in fixed)
-        self.done = Counter(one.reviewer_id for one in fixed if one.state is AssignmentState.DONE)
+        # What somebody let lapse counts as load, or whoever does nothing would be asked first for ever.
+        self.lapsed = Counter(one.reviewer_id for one in self.tasks if one.state is AssignmentState.LAPSED)
+        self.load = Counter(one.reviewer_id for one in fixed) + self.lapsed
+        self.ended = Counter(one.reviewer_id for one in fixed if one.state is AssignmentState.DONE) + self.lapsed
         self.left_undone = Counter(one.submission_id for one in self.tasks if one.state is AssignmentState.LAPSED)
         self.works = self._works(received=Counter(one.submission_id for one in fixed))
         self.conflicts = _works_of(self.works.values(), _conflicts(session))
@@ -201,8 +203,8 @@ class _Pool:
         return [
             Reviewer(
                 id=person.id,
-                # A cap is of tasks at once, the load is of all: what is done makes room again.
-                cap=UNBOUNDED if enrolment.review_cap is None else enrolment.review_cap + self.done[person.id],
+                # A cap is of tasks at once, the load is of all: what has ended makes room again.
+                cap=UNBOUNDED if enrolment.review_cap is None else enrolment.review_cap + self.ended[person.id],
                 load=self.load[person.id],
                 groups=_groups(person),
             )
