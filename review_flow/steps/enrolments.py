@@ -249,6 +249,7 @@ def exempt(session: Session, *, actor: Person, enrolment: Enrolment, reason: str
         draft.state = move(draft.state, SubmissionState.REPLACED)
     enrolment.exempt_reason = reason
     enrolment.state = move(enrolment.state, EnrolmentState.EXEMPT)
+    enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_.id)  # what they had to review moves on
     audit.record(
         session,
         organization_id=round_.organization_id,

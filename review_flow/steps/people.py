@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
-from models import Conflict, Organization, PanelSeat, Person, Role
+from models import Conflict, Organization, PanelSeat, Person, Role, Round
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound
 from review_flow.i18n import _, listed, say
-from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind
+from review_flow.rules.lifecycle import RoundPhase
+from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
-
-    from models import Round
 
 ROLE_NAMES = {
     RoleKind.TEACHER: _("教师"),
@@ -122,6 +122,11 @@ def declare_conflict(session: Session, *, actor: Person, one: Person, other: Per
     session.add(conflict)
     session.flush()
     audit.record(session, organization_id=one.organization_id, actor=actor, deed="conflict.declare", about=conflict)
+    running = select(Round.id).where(
+        Round.organization_id == one.organization_id, Round.phase.in_([RoundPhase.OPEN, RoundPhase.SCORING])
+    )
+    for round_id in session.scalars(running.order_by(Round.id)):  # tasks between the two move on
+        enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_id)
     return conflict
 
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from models import Assignment, AuditEvent, Message, Person, Review, Submission
+from models import Assignment, AuditEvent, DueWork, Message, Person, Review, Submission
 from review_flow.clock import now
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
-from review_flow.rules.words import LIVE, AssignmentState, SeatKind
+from review_flow.rules.words import LIVE, AssignmentState, SeatKind, WorkKind
 from review_flow.steps import enrolments, panel, people, reviews, rounds, submissions
 from tests.cast import School, tasks
 from tests.stages import stage
@@ -339,3 +339,21 @@ def test_a_late_review_is_not_taken_once_the_others_have_done_it(session, clock)
         school.do_reviews(person)
     with pytest.raises(reviews.ReviewOver):
         reviews.submit(session, actor=late, assignment=first, form=school.review_form(submission=work))
+
+
+def test_a_conflict_declared_and_an_exemption_move_tasks_on(opened: School) -> None:
+    session = opened.session
+    first_work(opened)
+    due = select(DueWork.due_at, DueWork.done_at).where(DueWork.kind == WorkKind.ALLOCATE_REVIEWS)
+    for one in session.scalars(select(DueWork).where(DueWork.kind == WorkKind.ALLOCATE_REVIEWS)):
+        one.done_at = now()
+    author, other, gone = opened.teachers[:3]
+    people.declare_conflict(session, actor=opened.admin, one=author, other=other, reason="夫妻")
+    assert session.execute(due.where(DueWork.done_at.is_(None))).all() == [(now(), None)]
+    for one in session.scalars(select(DueWork).where(DueWork.kind == WorkKind.ALLOCATE_REVIEWS)):
+        one.done_at = now()
+    enrolments.exempt(session, actor=opened.admin, enrolment=opened.enrolment(gone), reason="病休")
+    assert session.execute(due.where(DueWork.done_at.is_(None))).all() == [(now(), None)]
+    opened.allocate()
+    live = [one.reviewer_id for one in tasks(session, opened.round) if one.state in LIVE]
+    assert not {other.id, gone.id} & set(live)
