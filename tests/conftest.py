@@ -11,9 +11,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 from review_flow.db import make_engine, transaction
@@ -154,9 +155,34 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Temp
     return server.url(server.database(templates.postgres(server, stage)))
 
 
+class Engines:
+    """One engine for each kind of database, pointed at the one of the moment: it keeps the statements it compiled."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Engine] = {}
+        self.urls: dict[str, URL] = {}
+
+    def at(self, url: URL) -> Engine:
+        kind = url.get_backend_name()
+        self.urls[kind] = url
+        if kind not in self.made:
+            self.made[kind] = make_engine(str(url))
+            event.listen(self.made[kind], "do_connect", self.point)
+        return self.made[kind]
+
+    def point(self, dialect: Any, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+        arguments[:], found = dialect.create_connect_args(self.urls[dialect.name])
+        options.update(found)
+
+
+@pytest.fixture(scope="session")
+def engines() -> Engines:
+    return Engines()
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = make_engine(database_url)
+def engine(database_url: str, engines: Engines) -> Iterator[Engine]:
+    made = engines.at(make_url(database_url))
     yield made
     with transaction(made) as session:
         assert invariants.broken(session) == []

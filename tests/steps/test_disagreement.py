@@ -45,6 +45,8 @@ def review(school: School, work: Submission, *marks: str) -> None:
     """Colleagues review one work, from the second teacher on."""
     have = reviews.received(school.session, submission=work)
     for person, mark in zip(school.teachers[1 + have :], marks, strict=False):
+        if not enrolments.submissions_of(school.session, enrolment=school.enrolment(person)):
+            school.ready(person)  # who owes reviews may take one more than a work wants
         while not (mine := [one for one in tasks_of(school, person) if one.submission_id == work.id]):
             claims.claim(school.session, actor=person, round_=school.round)
         form = school.review_form(mark, submission=work)
