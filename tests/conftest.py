@@ -23,6 +23,7 @@ from review_flow.steps import invariants
 from tests.cast import Clock, School
 from tests.stages import Stage, stage, stage_of
 
+ROOM_BYTES = 4_000_000_000
 REQUIRED = os.environ.get("REVIEW_FLOW_REQUIRE_POSTGRES") == "1"
 
 
@@ -45,7 +46,10 @@ class Postgres:
 
     def __init__(self, binaries: Path) -> None:
         self.binaries = binaries
-        self.folder = Path(tempfile.mkdtemp(prefix="rf-pg-"))
+        # In memory where there is room: hundreds of databases are made and dropped.
+        memory = Path("/dev/shm")
+        roomy = memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES
+        self.folder = Path(tempfile.mkdtemp(prefix="rf-pg-", dir=memory if roomy else None))
         self.user = "postgres" if os.getuid() == 0 else None  # initdb refuses root
         if self.user:
             shutil.chown(self.folder, self.user)
@@ -85,6 +89,12 @@ class Postgres:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         engine.dispose()
         return name
+
+    def drop(self, database: str) -> None:
+        engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {database} WITH (FORCE)"))
+        engine.dispose()
 
     def stop(self) -> None:
         self.run("pg_ctl", "-D", "data", "-m", "immediate", "-w", "stop")
@@ -144,15 +154,18 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> Iterator[str]:
     """A fresh, migrated database of each kind; the stage that the test starts from is in it."""
     stage = stage_of(request)
     if request.param == "sqlite":
         path = tmp_path / "review-flow.db"
         shutil.copy(templates.sqlite(stage), path)
-        return f"sqlite:///{path}"
+        yield f"sqlite:///{path}"
+        return
     server: Postgres = request.getfixturevalue("postgres")
-    return server.url(server.database(templates.postgres(server, stage)))
+    name = server.database(templates.postgres(server, stage))
+    yield server.url(name)
+    server.drop(name)
 
 
 class Engines:

@@ -1,5 +1,6 @@
 """Frozen dataclasses from plain data, by their annotations: one place instead of a reader for each class."""
 
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -16,9 +17,14 @@ def build(cls: type[T], data: Mapping[str, Any]) -> T:
     Decimals are written as ints or decimal strings. Keys the class does not know are left out (the JSON Schema has
     refused them already); a missing key takes the field's default, or raises TypeError where it has none.
     """
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable, whatever its metaclass may say
     names = [field.name for field in fields(cls) if field.name in data]  # type: ignore[arg-type]  # cls is a dataclass
     return cls(**{name: convert(hints[name], data[name]) for name in names})
+
+
+@functools.cache
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def convert(kind: Any, value: Any) -> Any:

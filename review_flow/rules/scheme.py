@@ -80,7 +80,7 @@ class Scheme:
     @cached_property
     def digest(self) -> str:
         """Return the SHA-256 of the document as canonical JSON: sorted keys, UTF-8, no spaces."""
-        return hashlib.sha256(canonical_json(self.document)).hexdigest()
+        return digest_of(self.document)
 
     def source(self, path: str) -> Source:
         """Return the source of a dotted path: its own, the nearest one above it, or else the first one below."""
@@ -136,6 +136,11 @@ class Scheme:
     def scored_components(self) -> tuple[Component, ...]:
         """Return the leaves of the indicator tree that a reviewer rates, in printed order."""
         return tuple(leaf for root in self.components for leaf in _leaves(root) if leaf.scored)
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """Return the digest that the scheme of a whole document has."""
+    return hashlib.sha256(canonical_json(document)).hexdigest()
 
 
 def _leaves(component: Component) -> Iterator[Component]:

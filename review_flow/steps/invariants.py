@@ -33,7 +33,7 @@ from models import (
     ValidityVote,
 )
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
-from review_flow.rules.scheme import Scheme
+from review_flow.rules.scheme import digest_of
 from review_flow.rules.words import LIVE, AssignmentState, EvidenceState, Verdict
 from review_flow.steps.audit import breaks
 from review_flow.steps.results import outcome_digest, replay
@@ -161,7 +161,7 @@ def _chains(session: Session) -> Iterator[Broken]:
 
 def _digests(session: Session) -> Iterator[Broken]:
     for version in session.scalars(select(SchemeVersion)):
-        if Scheme.from_document(version.document).digest != version.digest:
+        if digest_of(version.document) != version.digest:
             yield Broken("a scheme version is what its digest says", f"scheme_version:{version.id}")
 
 
