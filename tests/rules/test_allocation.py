@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from itertools import permutations
+from decimal import Decimal
+from itertools import combinations, permutations, product
 from random import Random
 
 import pytest
@@ -353,3 +354,47 @@ def test_a_thousand_teachers_are_allocated_at_once() -> None:
     assert Counter(r for r, _ in found.pairs) == dict.fromkeys(range(1, 1001), 3)
     assert found.optimal
     assert facts.score(found.pairs) == (0, 0, 6000, 0)
+
+
+affinities = st.decimals(0, 1, places=2, allow_nan=False)
+
+
+@settings(unhurried, max_examples=25)
+@given(
+    affinity=st.lists(affinities, min_size=36, max_size=36),
+    subjects=st.lists(st.sampled_from("理文"), min_size=6, max_size=6),
+    seed=seeds,
+)
+def test_six_who_review_one_work_each_are_best_of_all_there_are(
+    affinity: list[Decimal], subjects: list[str], seed: int
+) -> None:
+    people, works = range(1, 7), range(101, 107)
+    facts = Facts(
+        tuple(Reviewer(n, 1, groups={"subject": subject}) for n, subject in zip(people, subjects, strict=True)),
+        tuple(Work(n, frozenset({n - 100}), 1, {"subject": subjects[n - 101]}) for n in works),
+        affinity=dict(zip(product(people, works), affinity, strict=True)),
+    )
+    every = (tuple(zip(order, works, strict=True)) for order in permutations(people))
+    found = facts.allocate(seed)
+    assert facts.score(found.pairs) == min(
+        facts.score(pairs) for pairs in every if all(who != work - 100 for who, work in pairs)
+    )
+
+
+@settings(unhurried, max_examples=25)
+@given(affinity=st.lists(affinities, min_size=36, max_size=36), seed=seeds)
+def test_six_who_review_two_works_each_reach_the_largest_sum_there_is(affinity: list[Decimal], seed: int) -> None:
+    """The largest sum of affinities by going through the works with every load that the reviewers can have by then."""
+    worth = dict(zip(product(range(1, 7), range(101, 107)), affinity, strict=True))
+    reached: dict[tuple[int, ...], Decimal] = {(0,) * 6: Decimal(0)}
+    for work in range(101, 107):
+        further: dict[tuple[int, ...], Decimal] = {}
+        for load, total in reached.items():
+            for pair in combinations([n for n in range(1, 7) if n != work - 100 and load[n - 1] < 2], 2):
+                then = tuple(count + (n in pair) for n, count in enumerate(load, start=1))
+                value = total + sum((worth[n, work] for n in pair), Decimal(0))
+                further[then] = max(value, further.get(then, value))
+        reached = further
+    plain = AllocationRules(weights=AllocationWeights(subject=0, stage=0, reciprocal=0, workshop=0, former=0))
+    facts = replace(school(6, 2, cap=2), affinity=worth, rules=plain)
+    assert -facts.cost(facts.allocate(seed).pairs) == max(reached.values())
