@@ -76,6 +76,7 @@ class Assignment(Base):
         ),
         UniqueConstraint("round_id", "reviewer_id", "claim_key"),
         Index("ix_assignment_reviewer_id_state", "reviewer_id", "state"),
+        Index("ix_assignment_submission_id_state", "submission_id", "state"),
     )
 
 

@@ -705,6 +705,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("assignment", schema=None) as batch_op:
         batch_op.create_index("ix_assignment_reviewer_id_state", ["reviewer_id", "state"], unique=False)
+        batch_op.create_index("ix_assignment_submission_id_state", ["submission_id", "state"], unique=False)
         batch_op.create_index(
             "uq_assignment_live_sample",
             ["sample_id", "reviewer_id"],
@@ -941,6 +942,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("state IN ('assigned', 'begun', 'done')"),
             postgresql_where=sa.text("state IN ('assigned', 'begun', 'done')"),
         )
+        batch_op.drop_index("ix_assignment_submission_id_state")
         batch_op.drop_index("ix_assignment_reviewer_id_state")
 
     op.drop_table("assignment")

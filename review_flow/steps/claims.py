@@ -77,13 +77,13 @@ def _take(
         Assignment.reviewer_id == actor.id, Assignment.submission_id.is_not(None)
     )
     declined = Submission.id.in_(mine.where(Assignment.state == AssignmentState.DECLINED))
-    held = (
-        select(Assignment.submission_id, func.count().label("reviewers"))
-        .where(Assignment.round_id == round_.id, Assignment.state.in_(LIVE))
-        .group_by(Assignment.submission_id)
-        .subquery()
+    reviewers = (
+        select(func.count())
+        .select_from(Assignment)
+        .where(Assignment.submission_id == Submission.id, Assignment.state.in_(LIVE))
+        .correlate(Submission)
+        .scalar_subquery()
     )
-    reviewers = func.coalesce(held.c.reviewers, 0)
     values: dict[str, Any] = {
         "round_id": round_.id,
         "reviewer_id": actor.id,
@@ -97,7 +97,6 @@ def _take(
         select(
             Submission.id, Submission.author_id, *(literal(value, columns[name].type) for name, value in values.items())
         )
-        .outerjoin(held, held.c.submission_id == Submission.id)
         .where(
             Submission.round_id == round_.id,
             Submission.state.in_(OPEN_TO_REVIEW),
