@@ -21,8 +21,8 @@ HOME = Path(tempfile.mkdtemp(prefix="prefect-overhead-"))
 os.environ["REVIEW_FLOW_HOME"] = str(HOME)
 
 import flows  # noqa: E402, F401 - settles Prefect's environment before Prefect is imported
-from flows.server import PrefectServer, read_note  # noqa: E402
-from review_flow.settings import Settings  # noqa: E402
+from flows.server import PrefectServer, read_note  # noqa: E402 - after the path and the home are set
+from review_flow.settings import Settings  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The long-lived worker: whenever something is due, a drain of its kind runs in this warm process.
 
-Our database is asked twice a second; Prefect is told what runs, and is never the queue. See
+Our database is asked four times a second; Prefect is told what runs, and is never the queue. See
 docs/decisions/0001-how-flows-run.md for what was measured.
 """
 

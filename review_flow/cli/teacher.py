@@ -155,7 +155,7 @@ def choose(desk: Desk, abilities: Annotated[str, typer.Argument(help=_("如 A1,A
     desk.done(_("已选择{abilities}。"), abilities=listed(chosen))
 
 
-@command(_("用另一项微能力替换被认定无效的一项"))
+@command(_("用另一项微能力替换无效或未合格的一项"))
 def replace(desk: Desk, old: Ability, new: Ability) -> None:
     """Take another ability in the place of an invalid one."""
     enrolments.replace(desk.session, actor=desk.actor, enrolment=desk.enrolment(), old=old, new=new)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from review_flow.rules.catalogue import Slot
-from review_flow.rules.peer_rules import DisagreementRules, EffortRules, ReliabilityRules
+from review_flow.rules.peer_rules import AllocationRules, DisagreementRules, EffortRules, ReliabilityRules
 
 
 @dataclass(frozen=True)
@@ -143,31 +143,6 @@ class SelfTest:
     """001-A-21: the self-test never counts for the score."""
 
     counts: bool
-
-
-@dataclass(frozen=True)
-class AllocationWeights:
-    """What a wish is worth when load is even either way; whole numbers ≥ 0, 0 switches it off. Origin: default.
-
-    Paid by a review from another `subject` or school `stage`, by each couple of reviews that face each other
-    (`reciprocal`), by one from the own `workshop`, by a pair of a `former` round. Each outweighs all after it.
-    """
-
-    subject: int = 16
-    stage: int = 8
-    reciprocal: int = 4
-    workshop: int = 2
-    former: int = 1
-
-
-@dataclass(frozen=True)
-class AllocationRules:
-    """Who may review whose work, and what is wished for besides (001-A-24, X-41). Origin: default."""
-
-    even_load: bool = True
-    own_workshop: str = "avoid"  # avoid | forbid
-    other_subject: str = "avoid"  # avoid | forbid
-    weights: AllocationWeights = field(default_factory=AllocationWeights)
 
 
 @dataclass(frozen=True)

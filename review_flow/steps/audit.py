@@ -10,11 +10,12 @@ from sqlalchemy import select
 
 from models import AuditEvent, Organization
 from review_flow.clock import now
+from review_flow.steps.turn import innermost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.orm import Session, SessionTransaction
+    from sqlalchemy.orm import Session
 
     from models import Person
     from models.base import Base
@@ -46,14 +47,14 @@ def record(
     event.hash = digest(event)
     session.add(event)
     session.flush()
-    session.info[_TIP] = _inside(session), organization_id, (event.number, event.hash)
+    session.info[_TIP] = innermost(session), organization_id, (event.number, event.hash)
     return event
 
 
 def _tip(session: Session, organization_id: int) -> tuple[int, str]:
     """Return number and hash of the chain's last event: what this transaction wrote last, else asked under the lock."""
     inside, organization, tip = session.info.get(_TIP, (None, None, None))
-    if inside is _inside(session) and organization == organization_id:
+    if inside is innermost(session) and organization == organization_id:
         return cast("tuple[int, str]", tip)
     locked = select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
     session.execute(locked).one()
@@ -64,11 +65,6 @@ def _tip(session: Session, organization_id: int) -> tuple[int, str]:
         .limit(1)
     ).first()
     return (last.number, last.hash) if last else (0, GENESIS)
-
-
-def _inside(session: Session) -> SessionTransaction | None:
-    """Return the innermost transaction: what a savepoint took back is not remembered beyond it."""
-    return session.get_nested_transaction() or session.get_transaction()
 
 
 def digest(event: AuditEvent) -> str:

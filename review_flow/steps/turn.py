@@ -9,7 +9,7 @@ from sqlalchemy import select
 from models import Organization
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import Session, SessionTransaction
 
 _TURN = "turn"
 
@@ -21,11 +21,15 @@ def take_turn(session: Session, *, organization_id: int) -> None:
     that lock rows in another order would meet in a deadlock. It comes before anything a deed reads. SQLite's
     immediate transactions take turns by themselves. A school writes a few times a second at most.
     """
-    inside = (session.get_nested_transaction() or session.get_transaction(), organization_id)
-    if session.info.get(_TURN) == inside:
+    if session.info.get(_TURN) == (innermost(session), organization_id):
         return
     session.flush()
     turn = select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
     session.execute(turn).one()
     session.expire_all()
-    session.info[_TURN] = (session.get_nested_transaction() or session.get_transaction(), organization_id)
+    session.info[_TURN] = (innermost(session), organization_id)
+
+
+def innermost(session: Session) -> SessionTransaction | None:
+    """Return the innermost transaction: what is remembered for it alone is forgotten with a savepoint taken back."""
+    return session.get_nested_transaction() or session.get_transaction()

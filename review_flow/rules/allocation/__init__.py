@@ -16,7 +16,7 @@ import numpy as np
 from review_flow.rules.allocation.cut import Blocked, blocked
 from review_flow.rules.allocation.facts import Facts, Pair, Reviewer, Work
 from review_flow.rules.allocation.search import Search
-from review_flow.rules.sections import AllocationRules, AllocationWeights
+from review_flow.rules.peer_rules import AllocationRules, AllocationWeights
 
 if TYPE_CHECKING:
     from review_flow.rules.allocation.arrays import Array

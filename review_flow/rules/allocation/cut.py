@@ -10,7 +10,7 @@ import numpy as np
 from review_flow.i18n import _, say
 from review_flow.rules.allocation.arrays import Array, among
 from review_flow.rules.allocation.flow import cheapest
-from review_flow.rules.sections import AllocationWeights
+from review_flow.rules.peer_rules import AllocationWeights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import numpy as np
 
 from review_flow.rules.allocation.arrays import NONE, Array, distinct, drawn, place_of, summed
 from review_flow.rules.allocation.pool import EXACT, Pool
-from review_flow.rules.sections import AllocationRules
+from review_flow.rules.peer_rules import AllocationRules
 
 Pair = tuple[int, int]  # (reviewer id, work id)
 
