@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import typer
 
@@ -135,6 +135,9 @@ class _Progress:
             self._console.print(f"[green]✔[/] {self._title} [dim]{time.monotonic() - self._since:.1f}s[/]")
 
 
+FOLD: Literal["fold"] = "fold"  # a Chinese sentence has no spaces to break at, and nothing of a ledger is left out
+
+
 def _show(story: Story) -> None:
     """Print the table of results, one ledger in full, and where everything lies."""
     from rich.console import Console
@@ -145,7 +148,7 @@ def _show(story: Story) -> None:
     console = Console()
     table = Table(title=say(_("考核结果")))
     for name in (_("工号"), _("姓名"), _("得分"), _("等级"), _("版本"), _("签名"), _("说明")):
-        table.add_column(say(name), justify="right" if name in {"得分", "版本"} else "left")
+        table.add_column(say(name), justify="right" if name in {"得分", "版本"} else "left", overflow=FOLD)
     for one in story.results:
         why = listed([*(say(FLAGS[flag]) for flag in one["flags"]), *one["failed_gates"]])
         signed = say(_("已签名")) if one["signed"] else say(_("未签名，同样有效"))
@@ -169,7 +172,7 @@ def _show_ledger(console: Any, ledger: dict[str, Any]) -> None:
 
     table = Table(title=say(_("{name}老师的计分明细"), name=ledger["name"]))
     for name in (_("依据"), _("说明"), _("分值"), _("累计")):
-        table.add_column(say(name))
+        table.add_column(say(name), overflow=FOLD)
     for line in ledger["ledger"]:
         table.add_row(line["rule"], line["text"], line["points"], line["running"])
     table.add_row("", say(_("得分{score}，等级{grade}"), score=ledger["score"], grade=ledger["grade"]), "", "")

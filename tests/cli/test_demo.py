@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import io
+import re
+
+from rich.console import Console
+
+from review_flow.cli.demo import _show_ledger
+
+
+def test_a_ledger_is_printed_in_full_however_narrow_the_terminal() -> None:
+    text = "A2 数字教育资源获取与评价（有效，合格）计入：互评73×0.4+考核组75.69×0.6=74.6167"
+    line = {"rule": "001-A-41", "text": text, "points": "0.00", "running": "0.00"}
+    out = io.StringIO()
+    _show_ledger(Console(file=out, width=80), {"name": "徐强", "score": "79.21", "grade": "合格", "ledger": [line]})
+    said = "".join(row.split("│")[2].strip() for row in out.getvalue().splitlines() if row.startswith("│"))
+    assert re.sub(r"\s", "", said).startswith(re.sub(r"\s", "", text))
