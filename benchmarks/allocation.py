@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 from ortools.graph.python import min_cost_flow
 
-from review_flow.rules.allocation import Allocation, Facts, Reviewer, Work, allocate
+from review_flow.rules.allocation import Allocation, Facts, Groups, Reviewer, Work, allocate
 
 SIZES, K, CAP = (300, 1_000, 2_000, 10_000), 3, 6
 SUBJECTS = {
@@ -44,7 +44,7 @@ def pool(size: int) -> Facts:
     stages = chance.choices(["小学", "初中", "高中"], [5, 3, 2], k=size)
     count = max(2, size // 300)
     groups = [
-        {"subject": subject, "stage": stage, "workshop": f"{subject}{stage}{chance.randrange(count)}"}
+        Groups(subject, stage, f"{subject}{stage}{chance.randrange(count)}")
         for subject, stage in zip(subjects, stages, strict=True)
     ]
 

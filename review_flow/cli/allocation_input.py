@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from review_flow.errors import BadInput
 from review_flow.i18n import _, say
-from review_flow.rules.allocation import AllocationRules, AllocationWeights, Facts, Reviewer, Work
+from review_flow.rules.allocation import AllocationRules, AllocationWeights, Facts, Groups, Reviewer, Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -226,9 +226,9 @@ def _map(value: object, kind: str, field: str) -> dict[str, Any]:
     return found
 
 
-def _groups(one: dict[str, Any], field: str) -> dict[str, str]:
+def _groups(one: dict[str, Any], field: str) -> Groups:
     groups = _dict(one.get("groups", {}), f"{field} groups")
     for name, value in groups.items():
         if value is not None and not isinstance(value, str):
             raise BadInput(field=f"{field} groups.{name}", problem=say(_("应是文字。")))
-    return {name: value for name, value in groups.items() if value}
+    return Groups(**{name: groups.get(name) or None for name in Groups._fields})

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from models import Assignment, Conflict, Enrolment, PanelSeat, Person, Round, Submission
 from review_flow.clock import now
 from review_flow.i18n import _
-from review_flow.rules.allocation import Allocation, Reviewer, Work, allocate
+from review_flow.rules.allocation import Allocation, Groups, Reviewer, Work, allocate
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase
 from review_flow.rules.words import LIVE, AssignmentState, SeatKind
 from review_flow.steps import audit
@@ -217,9 +217,8 @@ def _pair(task: Assignment) -> Pair:
     return task.reviewer_id, task.submission_id
 
 
-def _groups(person: Person) -> dict[str, str]:
-    named = {"subject": person.subject, "stage": person.stage, "workshop": str(person.workshop_id or "")}
-    return {key: value for key, value in named.items() if value}
+def _groups(person: Person) -> Groups:
+    return Groups(person.subject or None, person.stage or None, str(person.workshop_id or "") or None)
 
 
 def _conflicts(session: Session) -> set[Pair]:

@@ -16,6 +16,7 @@ from review_flow.rules.allocation import (
     Allocation,
     AllocationRules,
     AllocationWeights,
+    Groups,
     Pair,
     Reviewer,
     Work,
@@ -57,8 +58,8 @@ class Facts:
 
     def may(self, reviewer: Reviewer, work: Work) -> bool:
         pair, mine, its = (reviewer.id, work.id), reviewer.groups, work.groups
-        same_workshop = "workshop" in mine and mine["workshop"] == its.get("workshop")
-        other_subject = "subject" in mine and "subject" in its and mine["subject"] != its["subject"]
+        same_workshop = mine.workshop is not None and mine.workshop == its.workshop
+        other_subject = None not in (mine.subject, its.subject) and mine.subject != its.subject
         return not (
             reviewer.id in work.authors
             or pair in self.conflicts
@@ -79,10 +80,9 @@ class Facts:
         couples = sum(b in new for _a, b in facing) // 2 + sum(b in old for _a, b in facing)
         weights = self.rules.weights
         broken = (
-            weights.subject * sum(mine.get("subject") != its.get("subject") for mine, its in ends)
-            + weights.stage * sum(mine.get("stage") != its.get("stage") for mine, its in ends)
-            + weights.workshop
-            * sum("workshop" in its and mine.get("workshop") == its["workshop"] for mine, its in ends)
+            weights.subject * sum(mine.subject != its.subject for mine, its in ends)
+            + weights.stage * sum(mine.stage != its.stage for mine, its in ends)
+            + weights.workshop * sum(its.workshop is not None and mine.workshop == its.workshop for mine, its in ends)
             + weights.former * len({*pairs} & {*self.former})
             + weights.reciprocal * couples
         )
@@ -114,8 +114,9 @@ def triangle(n: int) -> int:
     return n * (n + 1) // 2
 
 
-def school(size: int, demand: int, cap: int = 9, **groups: str) -> Facts:
+def school(size: int, demand: int, cap: int = 9, **belonging: str) -> Facts:
     """Every teacher has one work and may review."""
+    groups = Groups(**belonging)
     return Facts(
         tuple(Reviewer(n, cap, groups=groups) for n in range(1, size + 1)),
         tuple(Work(100 + n, frozenset({n}), demand, groups) for n in range(1, size + 1)),
@@ -152,13 +153,11 @@ def best_by_brute_force(facts: Facts) -> Score:
 @st.composite
 def pools(draw: st.DrawFn, size: int, demand: int, *, repair: bool = False) -> Facts:
     people, things = range(1, draw(st.integers(0, size)) + 1), range(101, 101 + draw(st.integers(0, size)))
-    groups = st.fixed_dictionaries(
-        {},
-        optional={
-            "subject": st.sampled_from(["语文", "物理"]),
-            "stage": st.sampled_from(["小学", "初中"]),
-            "workshop": st.sampled_from(["甲", "乙"]),
-        },
+    groups = st.builds(
+        Groups,
+        st.sampled_from([None, "语文", "物理"]),
+        st.sampled_from([None, "小学", "初中"]),
+        st.sampled_from([None, "甲", "乙"]),
     )
     # Pairs may name people and works that are not in the pool: they left, or have nothing to do with it.
     pair = st.tuples(st.integers(1, size + 1), st.integers(101, 101 + size))

@@ -16,6 +16,7 @@ from review_flow.rules.allocation import (
     AllocationRules,
     AllocationWeights,
     Blocked,
+    Groups,
     Pair,
     Reviewer,
     Work,
@@ -110,8 +111,8 @@ def test_whole_small_schools_are_best_by_brute_force(size: int, demand: int, sub
     plain = school(size, min(demand, size - 1))
     facts = replace(
         plain,
-        reviewers=tuple(replace(r, groups={"subject": s}) for r, s in zip(plain.reviewers, subjects, strict=False)),
-        works=tuple(replace(w, groups={"subject": s}) for w, s in zip(plain.works, subjects, strict=False)),
+        reviewers=tuple(replace(r, groups=Groups(subject=s)) for r, s in zip(plain.reviewers, subjects, strict=False)),
+        works=tuple(replace(w, groups=Groups(subject=s)) for w, s in zip(plain.works, subjects, strict=False)),
     )
     found = facts.allocate(seed)
     assert found.optimal
@@ -123,7 +124,7 @@ def test_couples_are_weighed_against_subjects_exactly() -> None:
     chance, proven = Random(7), 0
     for seed in range(120):
         size = chance.randint(3, 5)
-        groups = {n: {"subject": chance.choice(["语文", "物理"])} for n in range(1, size + 1)}
+        groups = {n: Groups(subject=chance.choice(["语文", "物理"])) for n in range(1, size + 1)}
         authors = [chance.randint(1, size) for _ in range(chance.randint(3, 5))]
         facts = Facts(
             tuple(Reviewer(n, chance.randint(1, 4), groups=groups[n]) for n in groups),
@@ -185,14 +186,14 @@ def test_many_seeds_reach_every_equally_good_answer() -> None:
 def test_a_single_best_answer_is_reached_by_every_seed() -> None:
     subjects = {1: "语文", 2: "物理", 3: "化学"}
     facts = Facts(
-        tuple(Reviewer(n, 1, groups={"subject": s}) for n, s in subjects.items()),
-        tuple(Work(10 * n, frozenset(), 1, {"subject": s}) for n, s in subjects.items()),
+        tuple(Reviewer(n, 1, groups=Groups(subject=s)) for n, s in subjects.items()),
+        tuple(Work(10 * n, frozenset(), 1, Groups(subject=s)) for n, s in subjects.items()),
     )
     assert {facts.allocate(seed).pairs for seed in range(50)} == {((1, 10), (2, 20), (3, 30))}
 
 
 def test_even_load_outweighs_every_wish() -> None:
-    physics, chinese = {"subject": "物理"}, {"subject": "语文"}
+    physics, chinese = Groups(subject="物理"), Groups(subject="语文")
     facts = Facts(
         (Reviewer(1, 9, load=1, groups=physics), Reviewer(2, 9, load=0, groups=chinese)),
         (Work(10, frozenset(), 1, physics),),
@@ -205,12 +206,12 @@ def test_even_load_outweighs_every_wish() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_of_the_wishes_subject_comes_before_a_couple_and_a_couple_before_workshop(seed: int) -> None:
-    own = {"subject": "物理", "workshop": "甲"}
-    other_subject, other_workshop = {"subject": "语文", "workshop": "乙"}, {"subject": "物理", "workshop": "乙"}
+    own = Groups(subject="物理", workshop="甲")
+    other_subject, other_workshop = Groups(subject="语文", workshop="乙"), Groups(subject="物理", workshop="乙")
     wanted = Work(10, frozenset({9}), 1, own)
     reviewed = Work(20, frozenset({1}), 0, own)  # its author is reviewer 1, and 9 reviewed it
 
-    def pairs(*groups: dict[str, str]) -> tuple[Pair, ...]:
+    def pairs(*groups: Groups) -> tuple[Pair, ...]:
         people = tuple(Reviewer(n, 1, groups=each) for n, each in enumerate(groups, start=1))
         return Facts(people, (wanted, reviewed), held=((9, 20),)).allocate(seed).pairs
 
@@ -237,7 +238,7 @@ def test_couples_that_cannot_be_parted_are_allowed() -> None:
 
 def test_couples_in_small_groups_are_counted_by_their_prices() -> None:
     # Subject groups of 4 that want 3 reviews each cannot part couples; branching alone would never end.
-    groups = [{"subject": str(n // 4)} for n in range(320)]
+    groups = [Groups(subject=str(n // 4)) for n in range(320)]
     facts = Facts(
         tuple(Reviewer(n, 6, groups=each) for n, each in enumerate(groups)),
         tuple(Work(1000 + n, frozenset({n}), 3, each) for n, each in enumerate(groups)),
@@ -250,7 +251,7 @@ def test_couples_in_small_groups_are_counted_by_their_prices() -> None:
 def test_a_search_that_ran_out_of_patience_says_so_and_still_keeps_every_rule() -> None:
     chance = Random(0)
     groups = [
-        {"subject": chance.choice("abcdef"), "stage": chance.choice("xyz"), "workshop": chance.choice("123")}
+        Groups(subject=chance.choice("abcdef"), stage=chance.choice("xyz"), workshop=chance.choice("123"))
         for _teacher in range(40)
     ]
     facts = Facts(
@@ -276,7 +277,7 @@ def test_a_school_of_three_gives_two_reviews_to_each_and_says_why_not_three() ->
 
 
 def test_caps_that_are_too_low_are_named_with_their_numbers() -> None:
-    physics = {"subject": "物理"}
+    physics = Groups(subject="物理")
     facts = Facts(
         tuple(Reviewer(n, 3, groups=physics) for n in (1, 2, 3, 4)),
         tuple(Work(n, frozenset(), 3, physics) for n in range(11, 18)),
@@ -370,8 +371,8 @@ def test_six_who_review_one_work_each_are_best_of_all_there_are(
 ) -> None:
     people, works = range(1, 7), range(101, 107)
     facts = Facts(
-        tuple(Reviewer(n, 1, groups={"subject": subject}) for n, subject in zip(people, subjects, strict=True)),
-        tuple(Work(n, frozenset({n - 100}), 1, {"subject": subjects[n - 101]}) for n in works),
+        tuple(Reviewer(n, 1, groups=Groups(subject=subject)) for n, subject in zip(people, subjects, strict=True)),
+        tuple(Work(n, frozenset({n - 100}), 1, Groups(subject=subjects[n - 101])) for n in works),
         affinity=dict(zip(product(people, works), affinity, strict=True)),
     )
     every = (tuple(zip(order, works, strict=True)) for order in permutations(people))

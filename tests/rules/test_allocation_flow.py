@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from review_flow.rules.allocation import AllocationRules, AllocationWeights, Reviewer, Work, candidates, flow
+from review_flow.rules.allocation import AllocationRules, AllocationWeights, Groups, Reviewer, Work, candidates, flow
 from review_flow.rules.allocation import facts as given_facts
 from tests.rules.pools import Facts, best_by_brute_force, pools, seeds, unhurried
 
@@ -74,11 +74,7 @@ def uneven(size: int) -> Facts:
     """A school with large and small subjects, few of whom may review much."""
     chance = Random(3)
     groups = [
-        {
-            "subject": chance.choice("语语语语数数英理"),
-            "stage": chance.choice("小初"),
-            "workshop": chance.choice("甲乙丙"),
-        }
+        Groups(subject=chance.choice("语语语语数数英理"), stage=chance.choice("小初"), workshop=chance.choice("甲乙丙"))
         for _teacher in range(size)
     ]
     return Facts(
@@ -116,7 +112,7 @@ def test_affinities_of_many_digits_are_not_rounded() -> None:
 def test_costs_at_the_edge_of_what_the_solver_takes_are_made_to_fit(stage: int, places: int, demand: int) -> None:
     facts = Facts(
         (Reviewer(1, 0),),
-        (Work(101, frozenset(), demand, {"stage": "小学"}),),
+        (Work(101, frozenset(), demand, Groups(stage="小学")),),
         affinity={(1, 101): Decimal(0).scaleb(-places)},
         rules=AllocationRules(even_load=False, weights=AllocationWeights(0, stage, 0, 0, 0)),
     )
@@ -142,7 +138,7 @@ def test_costs_beyond_64_bits_are_exact_as_well() -> None:
 
 @pytest.mark.usefixtures("starving")
 def test_what_helps_is_found_behind_all_that_is_closed() -> None:
-    kinds = [{"workshop": name} for name in "甲乙丙丁戊"]
+    kinds = [Groups(workshop=name) for name in "甲乙丙丁戊"]
     facts = Facts(
         tuple(Reviewer(n, 1, groups=each) for n, each in enumerate(kinds)),
         (Work(100, frozenset(), 1), Work(101, frozenset(), 1)),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from review_flow.rules.allocation.cut import Blocked, blocked
-from review_flow.rules.allocation.facts import Facts, Pair, Reviewer, Work
+from review_flow.rules.allocation.facts import Facts, Groups, Pair, Reviewer, Work
 from review_flow.rules.allocation.search import Search
 from review_flow.rules.peer_rules import AllocationRules, AllocationWeights
 
@@ -28,6 +28,7 @@ __all__ = [
     "AllocationWeights",
     "Blocked",
     "Facts",
+    "Groups",
     "Pair",
     "Reviewer",
     "Work",

@@ -85,7 +85,7 @@ def blocked(facts: Facts, pool: Pool, arcs: Array) -> Blocked:
     missing = pool.missing(arcs)
     rows, columns = _reached(pool, arcs, np.flatnonzero(missing))
     works, reviewers = pool.works[rows], pool.reviewers[columns]
-    subjects = {work.groups.get("subject") for work in facts.works if work.id in {*works.tolist()}}
+    subjects = {work.groups.subject for work in facts.works if work.id in {*works.tolist()}}
     row, column = np.divmod(arcs, max(1, pool.width))
     inside = frozenset(reviewers.tolist())
     return Blocked(

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, field, replace
 from decimal import Decimal
 from hashlib import blake2b
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,17 @@ Pair = tuple[int, int]  # (reviewer id, work id)
 _SAFE = 2**50  # what one wish may cost as a 64-bit integer; above it costs are Python's own
 
 
+class Groups(NamedTuple):
+    """Where somebody, or the author of a work, belongs; None where nobody said."""
+
+    subject: str | None = None
+    stage: str | None = None
+    workshop: str | None = None
+
+
+NOWHERE = Groups()
+
+
 @dataclass(frozen=True)
 class Reviewer:
     """Somebody who may review: at most `cap` reviews in all, of which `load` are fixed (begun or done)."""
@@ -27,7 +38,7 @@ class Reviewer:
     id: int
     cap: int
     load: int = 0
-    groups: Mapping[str, str] = field(default_factory=dict)
+    groups: Groups = NOWHERE
 
     @property
     def room(self) -> int:
@@ -42,7 +53,7 @@ class Work:
     id: int
     authors: frozenset[int]
     demand: int
-    groups: Mapping[str, str] = field(default_factory=dict)
+    groups: Groups = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -61,15 +72,13 @@ class Facts:
     def pool(self, seed: int) -> Pool:
         """Return the facts as arrays, in an order drawn from the seed."""
         salt, other = np.frombuffer(blake2b(str(seed).encode(), digest_size=16).digest(), dtype=np.uint64).tolist()
-        reviewers, person_key = _in_drawn_order([*self.reviewers], salt)
-        works, work_key = _in_drawn_order([*self.works], other)
-        authors = [(row, author) for row, work in enumerate(works) for author in sorted(work.authors)]
-        wrote = _whole(authors).reshape(-1, 2)
+        reviewers, ids, person_key = _in_drawn_order([*self.reviewers], salt)
+        works, work_ids, work_key = _in_drawn_order([*self.works], other)
+        wrote = _authorship(works)
         first, leads = np.unique(wrote[:, 0], return_index=True)
         author_key = work_key.copy()
         author_key[first] = drawn(wrote[leads, 1], salt)
         by_author = wrote[np.argsort(wrote[:, 1], kind="stable")]
-        ids, work_ids = _whole([one.id for one in reviewers]), _whole([one.id for one in works])
 
         def arcs(pairs: Iterable[Pair]) -> Array:
             """Return the arcs of those pairs that are here, in their order; -1 for the others."""
@@ -88,11 +97,12 @@ class Facts:
         weights, top = self.rules.weights, max([0, *worth])
         wide = scale * (1 + sum(astuple(weights))) + top - min([0, *worth]) >= _SAFE
         kind = np.dtype(object if wide else np.int64)
+        load = _whole([one.load for one in reviewers])
         pool = Pool(
             reviewers=ids,
             works=work_ids,
-            room=_whole([min(one.room, len(works)) for one in reviewers]),
-            load=_whole([one.load for one in reviewers]),
+            room=np.maximum(0, np.minimum(_whole([one.cap for one in reviewers]) - load, len(works))),
+            load=load,
             demand=_whole([max(0, one.demand) for one in works]),
             **_kinds(reviewers, works, self.rules, scale, top, kind),
             closed=distinct(
@@ -148,12 +158,20 @@ def _whole(numbers: Sequence[Any]) -> Array:
 Thing = TypeVar("Thing", Reviewer, Work)
 
 
-def _in_drawn_order(things: list[Thing], salt: int) -> tuple[list[Thing], Array]:
-    """Return the things in the order of their keys, and the keys."""
+def _in_drawn_order(things: list[Thing], salt: int) -> tuple[list[Thing], Array, Array]:
+    """Return the things in the order of their keys, their ids and the keys."""
     ids = _whole([one.id for one in things])
     keys = drawn(ids, salt)
     order = np.lexsort((ids, keys))
-    return [things[place] for place in order.tolist()], keys[order]
+    return [things[place] for place in order.tolist()], ids[order], keys[order]
+
+
+def _authorship(works: list[Work]) -> Array:
+    """Return who wrote what, `(row of the work, author id)` a line, in that order."""
+    authors = [work.authors for work in works]
+    written = np.repeat(np.arange(len(works)), [*map(len, authors)])
+    by = np.fromiter(chain.from_iterable(authors), dtype=np.int64)
+    return np.column_stack([written, by])[np.lexsort((by, written))]
 
 
 def _kinds(
@@ -163,9 +181,8 @@ def _kinds(
     words: dict[str | None, int] = {None: -1}
 
     def kinds(things: Sequence[Reviewer | Work]) -> tuple[Array, Array]:
-        seen: dict[tuple[str | None, ...], int] = {}
-        get = [one.groups.get for one in things]
-        number = [seen.setdefault((of("subject"), of("stage"), of("workshop")), len(seen)) for of in get]
+        seen: dict[Groups, int] = {}
+        number = [seen.setdefault(one.groups, len(seen)) for one in things]
         named = _whole([[words.setdefault(word, len(words)) for word in kind] for kind in seen]).reshape(-1, 3)
         order = np.lexsort(named.T[::-1])  # so that kinds of one subject and stage stand together
         place = np.empty_like(order)
