@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from models import Assignment, PanelMark, PanelSeat, Person, Round, Submission
-from review_flow.clock import days_after, now
+from models import Assignment, Enrolment, PanelMark, PanelSeat, Person, Round, Submission
+from review_flow.clock import days_after, now, shown
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState, move
@@ -15,6 +15,7 @@ from review_flow.rules.marks import panel_needs_arbiter
 from review_flow.rules.rubric import FormInvalid, Marks, evaluate
 from review_flow.rules.words import LIVE, SeatKind, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.enrolments import failed_abilities
 from review_flow.steps.evidence import slots_filled
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_admin
@@ -242,7 +243,26 @@ def _settle(session: Session, *, submission: Submission) -> bool:
     submission.state = move(submission.state, SubmissionState.GRADED)
     audit.record(session, organization_id=round_.organization_id, actor=None, deed="submission.grade", about=submission)
     enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)
+    _offer_replacement(session, round_=round_, submission=submission)
     return False
+
+
+def _offer_replacement(session: Session, *, round_: Round, submission: Submission) -> None:
+    """Tell the author of a work that did not pass that another may take its place, while the window is open (X-12)."""
+    if now() > round_.hard_close_at:
+        return
+    session.flush()
+    enrolment = session.get_one(Enrolment, submission.enrolment_id)
+    if submission.ability in failed_abilities(session, enrolment=enrolment):
+        tell(
+            session,
+            person_id=submission.author_id,
+            round_id=round_.id,
+            kind="submission.failed",
+            sentence=_("您的“{ability}”未达到合格要求。{until}前可改选其他微能力，原成绩不再计入。"),
+            ability=submission.ability,
+            until=shown(round_.hard_close_at),
+        )
 
 
 def substitute(session: Session, *, actor: Person | None, submission: Submission, missing: Person) -> None:

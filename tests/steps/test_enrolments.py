@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from models import AuditEvent, Enrolment, Hours, Submission
-from review_flow.clock import now
+from models import AuditEvent, Enrolment, Hours, Message, Submission
+from review_flow.clock import now, shown
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
 from review_flow.steps import advance, enrolments, people, reviews, submissions
@@ -241,6 +241,8 @@ def test_a_failed_ability_can_be_replaced_and_a_passed_one_not_x12(alone: School
         alone.panel_marks(mark="85", level=level)
     enrolment = alone.enrolment(person)
     assert enrolments.failed_abilities(session, enrolment=enrolment) == {"A5"}
+    told = session.scalars(select(Message.text).where(Message.kind == "submission.failed")).all()
+    assert told == [f"您的“A5”未达到合格要求。{shown(alone.round.hard_close_at)}前可改选其他微能力，原成绩不再计入。"]
     advance.advance(session, round_=alone.round)
     assert alone.round.phase is RoundPhase.OPEN  # the window stays open for the replacement
     with pytest.raises(CannotReplace) as no:
