@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 
 def look(session: Session, *, submission: Submission) -> bool:
-    """Note on a work that has reviews whether its reviewers differ, and why; return whether they do."""
+    """Note on a work whether its reviewers differ, and why; return whether they do. Without reviews nobody differs."""
     round_ = session.get_one(Round, submission.round_id)
     scheme = round_scheme(session, round_=round_)
     rules = scheme.review.peer.disagreement
     everything = by_work(marks_of(session, round_=round_, ability=submission.ability))
-    marks = [one.mark for one in everything[str(submission.id)]]
+    marks = [one.mark for one in everything.get(str(submission.id), ())]
+    if not marks:
+        submission.disagreement = None
+        return False
     scatter, freedom = spread_of(everything)
     prior = rules.honest_marks
     variance = (prior * float(rules.honest_spread) ** 2 + freedom * scatter) / (prior + freedom)

@@ -156,6 +156,19 @@ def test_a_scheme_without_bands_of_numbers_looks_at_the_spread_alone(session, cl
     assert other.disagreement == "spread"
 
 
+def test_a_work_without_reviews_differs_in_nothing_and_stops_no_clock(session, clock) -> None:
+    school = School(session, scheme=changed(receive_min=0))
+    work = in_peer_review(ready(school, count=1), school)
+    clock.day(3, 30)
+    work.peer_due_at = school.round.submit_due_at
+    advance.advance(session, round_=school.round)
+    assert (work.state, work.disagreement, reviews.received(session, submission=work)) == (
+        SubmissionState.IN_PANEL,
+        None,
+        0,
+    )
+
+
 def test_a_scheme_may_ask_nobody_more(session, clock) -> None:
     school = School(session, scheme=changed(disagreement={"more": 0}))
     work = in_peer_review(ready(school, count=1), school)
