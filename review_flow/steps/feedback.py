@@ -12,7 +12,7 @@ from models import Assignment, Enrolment, Person, Result, Review, ReviewAnswer, 
 from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import ResultState
+from review_flow.rules.lifecycle import ResultState, SubmissionState
 from review_flow.rules.peer_marks import Standing, alpha
 from review_flow.steps import audit
 from review_flow.steps.duty import OPEN_TO_REVIEW
@@ -23,6 +23,10 @@ from review_flow.steps.turn import take_turn
 if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
+
+
+STILL_PEERS = (*OPEN_TO_REVIEW, SubmissionState.CORRECTING)
+"""A work that is corrected goes back to its peers: what they said stays closed until they are done."""
 
 
 class NotYourWork(Refusal):
@@ -78,7 +82,7 @@ def received_by(session: Session, *, person: Person, round_: Round) -> list[Rece
     """Return the reviews of a person's works that peers have done with, by ability and age."""
     rows = session.execute(
         _reviews(round_)
-        .where(Assignment.author_id == person.id, Submission.state.not_in(OPEN_TO_REVIEW))
+        .where(Assignment.author_id == person.id, Submission.state.not_in(STILL_PEERS))
         .order_by(Submission.ability, Review.id)
     )
     return [
@@ -110,7 +114,7 @@ def answer(
     if assignment.submission_id is None or assignment.author_id != actor.id:
         raise NotYourWork
     work = session.get_one(Submission, assignment.submission_id)
-    if work.state in OPEN_TO_REVIEW:
+    if work.state in STILL_PEERS:
         raise StillReviewed(state=say(work.state.label))
     if session.scalars(select(ReviewAnswer.id).where(ReviewAnswer.review_id == review.id)).first() is not None:
         raise AlreadyAnswered
@@ -164,12 +168,8 @@ def _mark(text: str | None) -> Decimal | None:
 def agreement(session: Session, *, actor: Person, round_: Round) -> Agreement:
     """Return how the round's reviewers agree, for the school's administrator (NotAllowed for others)."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
-    people = {
-        str(person.id): person
-        for person in session.scalars(
-            select(Person).join(Enrolment, Enrolment.person_id == Person.id).where(Enrolment.round_id == round_.id)
-        )
-    }
     standings = weighing_of(session, round_=round_).reviewers
-    ranked = sorted(((people[key], one) for key, one in standings.items()), key=lambda row: row[0].number)
+    # By id, not by enrolment: who stood in from the panel is enrolled nowhere.
+    people = session.scalars(select(Person).where(Person.id.in_(map(int, standings))).order_by(Person.number))
+    ranked = [(person, standings[str(person.id)]) for person in people]
     return Agreement(alpha(marks_of(session, round_=round_)), ranked)

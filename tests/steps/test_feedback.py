@@ -10,7 +10,9 @@ from review_flow.errors import NotAllowed, Refusal
 from review_flow.rules.lifecycle import ResultState, SubmissionState
 from review_flow.steps import advance, claims, feedback, reviews
 from review_flow.steps.results import current
-from tests.cast import School, queries
+from review_flow.steps.validity import ask_correction
+from tests.cast import School, queries, tasks
+from tests.steps.test_allocation import first_work, let_lapse
 
 COMMENT = "教学设计完整，技术使用恰当，值得学习。"
 
@@ -83,6 +85,18 @@ def test_an_author_says_once_whether_a_review_helped(graded: School) -> None:
     refused(feedback.NotYourWork, "只有成果的作者能评价收到的互评。", lambda: answer(graded, first.review, person=1))
 
 
+def test_while_a_work_is_corrected_its_reviews_stay_closed(opened: School) -> None:
+    """It goes back to its peers, and they must not be met by whoever read them."""
+    work = first_work(opened)
+    for person in opened.teachers[1:3]:
+        opened.do_reviews(person)
+    session = opened.session
+    ask_correction(session, scheme=opened.scheme, submission=work, reasons="文件损坏")
+    assert (work.state, received(opened)) == (SubmissionState.CORRECTING, [])
+    row = session.scalars(select(Review).order_by(Review.id)).first()
+    refused(feedback.StillReviewed, "互评还在进行（待补正），结束后再评价。", lambda: answer(opened, row.id))
+
+
 def test_nobody_answers_a_review_of_a_sample(graded: School) -> None:
     reviews.add_sample(
         graded.session,
@@ -150,6 +164,18 @@ def test_a_school_sees_how_its_reviewers_agree(graded: School) -> None:
     assert all(one.marks == 9 for one in standings.values())
     with pytest.raises(NotAllowed):
         feedback.agreement(graded.session, actor=graded.members[0], round_=graded.round)
+
+
+def test_who_stood_in_from_the_panel_is_among_the_reviewers(session, clock) -> None:
+    school = School(session, teachers=4).open()
+    work = first_work(school)
+    let_lapse(school, next(one for one in tasks(session, school.round) if one.submission_id == work.id))
+    school.allocate()
+    for person in (*school.teachers, school.reserve):
+        school.do_reviews(person)
+    found = feedback.agreement(session, actor=school.admin, round_=school.round)
+    assert [(person.number, one.marks) for person, one in found.reviewers if person.number == "P4"] == [("P4", 1)]
+    assert len(found.reviewers) == 3
 
 
 def reviewer_id_of(school: School, review: Review) -> int:
