@@ -12,10 +12,11 @@ from models import Assignment, Conflict, Enrolment, PanelSeat, Person, Round, Su
 from review_flow.clock import now
 from review_flow.i18n import _
 from review_flow.rules.allocation import Allocation, Groups, Reviewer, Work, allocate
-from review_flow.rules.lifecycle import EnrolmentState, RoundPhase
+from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import LIVE, AssignmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.duty import OPEN_TO_REVIEW
+from review_flow.steps.may_review import REVIEWS
 from review_flow.steps.messages import tell
 from review_flow.steps.panel import free_seats
 from review_flow.steps.reviews import TAKEN_BACK, lease_end
@@ -74,7 +75,7 @@ class _Pool:
                 )
             )
         )
-        stand_ins = set(
+        self.stand_ins = set(
             session.scalars(
                 select(PanelSeat.person_id)
                 .join(Person, Person.id == PanelSeat.person_id)
@@ -83,7 +84,7 @@ class _Pool:
             )
         )
         movable = [
-            one for one in self.tasks if one.state is AssignmentState.ASSIGNED and one.reviewer_id not in stand_ins
+            one for one in self.tasks if one.state is AssignmentState.ASSIGNED and one.reviewer_id not in self.stand_ins
         ]
         self.standing = {_pair(one): one for one in movable}
         self.held = {_pair(one) for one in self.tasks} - self.standing.keys()
@@ -170,10 +171,13 @@ class _Pool:
         return found.pairs
 
     def panel(self) -> tuple[list[Reviewer], set[Pair]]:
-        """Return who of the panel may step in for colleagues, and the works that can't spare them as judges."""
+        """Return who of the panel may step in for colleagues, and the works that can't spare them as judges.
+
+        Who takes part in the round as well reviews as a teacher, within their cap, or not at all.
+        """
         size = round_scheme(self.session, round_=self.round).review.panel.size
         spare = {
-            work.id: set(
+            work.id: self.stand_ins.intersection(
                 free_seats(
                     self.session,
                     submission=self.session.get_one(Submission, work.id),
@@ -182,9 +186,10 @@ class _Pool:
             )
             for work in self.undone()
         }
-        people = sorted(set().union(*spare.values()))
-        barred = {(person, work_id) for work_id, free in spare.items() for person in people if person not in free}
-        return [Reviewer(id=person, cap=UNBOUNDED) for person in people], barred
+        wanted = select(Person).where(Person.id.in_(set().union(*spare.values()))).order_by(Person.id)
+        people = self.session.scalars(wanted).all()
+        barred = {(one.id, work_id) for work_id, free in spare.items() for one in people if one.id not in free}
+        return [Reviewer(id=one.id, cap=UNBOUNDED, groups=_groups(one)) for one in people], barred
 
     def teachers(self, *, volunteers: bool = False) -> list[Reviewer]:
         """Return the teachers who review in this round, or those of them who offered to do more."""
@@ -193,9 +198,7 @@ class _Pool:
             .join(Person, Person.id == Enrolment.person_id)
             .where(
                 Enrolment.round_id == self.round.id,
-                Enrolment.reviewing,
-                Enrolment.state != EnrolmentState.EXEMPT,
-                Person.active,
+                REVIEWS,
                 *([Enrolment.volunteer] if volunteers else []),
             )
             .order_by(Person.id)

@@ -11,16 +11,18 @@ from review_flow.clock import now
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
-from review_flow.rules.words import LIVE, AssignmentState
+from review_flow.rules.words import LIVE, UNDONE, AssignmentState
 from review_flow.steps import audit
 from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.enrolments import enrolment_of
-from review_flow.steps.people import conflicting_with
+from review_flow.steps.may_review import gets_reviews, kept_apart
 from review_flow.steps.reviews import lease_end
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
@@ -32,19 +34,32 @@ class NothingToReview(Refusal):
     status, text = 404, _("目前没有可供您互评的成果；请稍后再来，或先评标准样例。")
 
 
+class CapReached(Refusal):
+    """Somebody holds as many reviews as they take at once."""
+
+    status, text = 409, _("您同时最多承担{cap}份互评，现在不能再领。")
+
+
 def claim(session: Session, *, actor: Person, round_: Round, key: str | None = None) -> Assignment:
     """Take one more work to review: of those that still want a review the least reviewed, among these the oldest.
 
     What the person declined comes last, so that declining never leaves them stuck. Only somebody who owes more reviews
     than they hold gets a work that has all it wants: nobody waits for others. The same `key` again is the same claim
-    sent twice, and returns its task. Raises NotAllowed for somebody who is exempt, NothingToReview.
+    sent twice, and returns its task. Raises NotAllowed for somebody who is exempt or has left, CapReached,
+    NothingToReview.
     """
     take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
-    if enrolment_of(session, round_=round_, person=actor).state is EnrolmentState.EXEMPT:
+    enrolment = enrolment_of(session, round_=round_, person=actor)
+    if enrolment.state is EnrolmentState.EXEMPT:
         raise NotAllowed(why=say(_("免训教师不参加互评")))
+    if not gets_reviews(session, enrolment_id=enrolment.id):
+        raise NotAllowed(why=say(_("您已不再承担互评")))
     if (again := _claimed_before(session, actor=actor, round_=round_, key=key)) is not None:
         return again
+    cap, holding = enrolment.review_cap, _works_held(session, actor=actor, round_=round_, states=UNDONE)
+    if cap is not None and holding >= cap:
+        raise CapReached(cap=cap)
     scheme = round_scheme(session, round_=round_)
     taken = _take(session, actor=actor, round_=round_, scheme=scheme, key=key, wanting=True)
     if taken is None and _owes_more(session, actor=actor, round_=round_, scheme=scheme):
@@ -100,7 +115,7 @@ def _take(
         .where(
             Submission.round_id == round_.id,
             Submission.state.in_(OPEN_TO_REVIEW),
-            Submission.author_id.not_in(conflicting_with(session, person_id=actor.id)),
+            Submission.author_id.not_in(kept_apart(session, person=actor, rules=scheme.review.peer.allocation)),
             Submission.id.not_in(mine.where(Assignment.state.in_(LIVE))),
             *([reviewers < scheme.review.peer.receive_target + Submission.extra_reviews] if wanting else []),
         )
@@ -110,6 +125,17 @@ def _take(
     )
     taken = insert(Assignment).from_select(["submission_id", "author_id", *values], work).returning(Assignment.id)
     return session.scalars(taken).one_or_none()
+
+
+def _works_held(session: Session, *, actor: Person, round_: Round, states: Sequence[AssignmentState]) -> int:
+    """Return how many works of others a person holds in these states; samples are nobody's turn."""
+    held = select(func.count()).where(
+        Assignment.reviewer_id == actor.id,
+        Assignment.round_id == round_.id,
+        Assignment.submission_id.is_not(None),
+        Assignment.state.in_(states),
+    )
+    return session.scalar(held) or 0
 
 
 def _owes_more(session: Session, *, actor: Person, round_: Round, scheme: Scheme) -> bool:

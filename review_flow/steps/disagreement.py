@@ -10,14 +10,13 @@ from sqlalchemy import select
 
 from models import Assignment, Enrolment, Person, Round, Submission
 from review_flow.rules.grading import grade
-from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.marks import has_scale, judged, plain_method, position_of
 from review_flow.rules.peer_marks import by_work, disagreements, spread_of, straddle
 from review_flow.rules.words import WorkKind
 from review_flow.steps import audit
 from review_flow.steps.facts import record_of
+from review_flow.steps.may_review import HAS_A_CAP_TO_FILL, REVIEWS, kept_apart
 from review_flow.steps.peer_marks import marks_of
-from review_flow.steps.people import conflicting_with
 from review_flow.steps.rounds import round_scheme
 from review_flow.steps.work import enqueue
 
@@ -99,17 +98,18 @@ def ask_more(session: Session, *, submission: Submission) -> bool:
 
 
 def _somebody_left(session: Session, *, submission: Submission) -> bool:
-    """Return whether anybody free of conflicts never had this work: who declined it or let it lapse is not waited for."""
+    """Return whether anybody who may review this work never had it: who declined it or let it lapse is not waited for."""
+    rules = round_scheme(session, round_=session.get_one(Round, submission.round_id)).review.peer.allocation
+    author = session.get_one(Person, submission.author_id)
     had_it = select(Assignment.reviewer_id).where(Assignment.submission_id == submission.id)
     free = (
         select(Enrolment.id)
         .join(Person, Person.id == Enrolment.person_id)
         .where(
             Enrolment.round_id == submission.round_id,
-            Enrolment.reviewing,
-            Enrolment.state != EnrolmentState.EXEMPT,
-            Person.active,
-            Person.id.not_in(conflicting_with(session, person_id=submission.author_id)),
+            REVIEWS,
+            HAS_A_CAP_TO_FILL,
+            Person.id.not_in(kept_apart(session, person=author, rules=rules)),
             Person.id.not_in(had_it),
         )
         .limit(1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 
-from models import Assignment, CalibrationSample, Review, Round, Submission
+from models import Assignment, CalibrationSample, Enrolment, Person, Review, Round, Submission
 from review_flow.rules.duty import Duty, k_eff
 from review_flow.rules.lifecycle import SubmissionState
-from review_flow.steps.people import conflicting_with
+from review_flow.rules.words import UNDONE, AssignmentState
+from review_flow.steps.may_review import HAS_A_CAP_TO_FILL, REVIEWS, kept_apart
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def duty(session: Session, *, submission: Submission) -> tuple[Duty, int]:
     """Return what the author owes before this submission goes forward, and what they have given so far.
 
     Each sealed submission of theirs asks for the scheme's number of reviews; the pool is every work of others that
-    they could review or have reviewed, and samples fill what it lacks (X-41, N15-N17). Declining a task doesn't lessen
-    the duty; a conflict of interest is declared as one.
+    they may review, hold or have reviewed, and samples fill what it lacks (X-41, N15-N17). Declining a task doesn't
+    lessen the duty; a conflict of interest is declared as one. Who gets no reviews any more owes none besides.
     """
     round_ = session.get_one(Round, submission.round_id)
     peer = round_scheme(session, round_=round_).review.peer
@@ -42,28 +43,39 @@ def duty(session: Session, *, submission: Submission) -> tuple[Duty, int]:
             Submission.state != SubmissionState.REPLACED,
         )
     )
-    author = submission.author_id
-    done = (
-        select(Assignment.submission_id)
-        .join(Review, Review.assignment_id == Assignment.id)
-        .where(
-            Assignment.reviewer_id == author, Assignment.round_id == round_.id, Assignment.submission_id.is_not(None)
-        )
-    )
-    pool = session.scalar(
-        select(func.count())
-        .select_from(Submission)
-        .where(
-            Submission.round_id == round_.id,
-            Submission.author_id.not_in(conflicting_with(session, person_id=author)),
-            or_(Submission.id.in_(done), Submission.state.in_(OPEN_TO_REVIEW)),
-        )
-    )
+    pool = _pool(session, round_=round_, submission=submission)
     samples = session.scalar(
         select(func.count()).select_from(CalibrationSample).where(CalibrationSample.round_id == round_.id)
     )
-    owed = k_eff(peer.give * (sealed or 0), pool or 0, (samples or 0) if peer.pool_fallback == "calibration" else 0)
-    return owed, given(session, round_id=round_.id, person_id=author)
+    owed = k_eff(peer.give * (sealed or 0), pool, (samples or 0) if peer.pool_fallback == "calibration" else 0)
+    return owed, given(session, round_id=round_.id, person_id=submission.author_id)
+
+
+def _pool(session: Session, *, round_: Round, submission: Submission) -> int:
+    """Return how many works of others the author can review, holds, or has reviewed."""
+    author = session.get_one(Person, submission.author_id)
+    rules = round_scheme(session, round_=round_).review.peer.allocation
+    mine = select(Assignment.submission_id).where(
+        Assignment.reviewer_id == author.id,
+        Assignment.round_id == round_.id,
+        Assignment.submission_id.is_not(None),
+    )
+    able = select(Enrolment.id).join(Person, Person.id == Enrolment.person_id)
+    able = able.where(Enrolment.id == submission.enrolment_id, REVIEWS, HAS_A_CAP_TO_FILL)
+    pool = select(func.count()).where(
+        Submission.round_id == round_.id,
+        or_(
+            Submission.id.in_(mine.where(Assignment.state == AssignmentState.DONE)),
+            and_(
+                Submission.author_id.not_in(kept_apart(session, person=author, rules=rules)),
+                or_(
+                    Submission.id.in_(mine.where(Assignment.state.in_(UNDONE))),
+                    and_(Submission.state.in_(OPEN_TO_REVIEW), able.exists()),
+                ),
+            ),
+        ),
+    )
+    return session.scalar(pool) or 0
 
 
 def given(session: Session, *, round_id: int, person_id: int) -> int:
