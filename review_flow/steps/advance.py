@@ -43,9 +43,10 @@ from review_flow.steps.enrolments import failed_abilities
 from review_flow.steps.messages import tell
 from review_flow.steps.people import require_admin
 from review_flow.steps.results import ENDED, NotComposed, notice_over_at, results_of, stale
-from review_flow.steps.reviews import lapse, participants, withdraw
+from review_flow.steps.reviews import lapse, participants
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.submissions import submit
+from review_flow.steps.taking_back import take_back
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -179,7 +180,7 @@ def _end_sealed(session: Session, *, round_: Round) -> None:
 
 def _close_work(session: Session, *, round_: Round, submission: Submission) -> None:
     submission.state = move(submission.state, SubmissionState.CLOSED)
-    withdraw(session, submission=submission)
+    take_back(session, submission=submission)
     audit.record(session, organization_id=round_.organization_id, actor=None, deed="submission.close", about=submission)
 
 

@@ -19,8 +19,9 @@ from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.may_review import REVIEWS
 from review_flow.steps.messages import tell
 from review_flow.steps.panel import free_seats
-from review_flow.steps.reviews import TAKEN_BACK, lease_end
+from review_flow.steps.reviews import lease_end
 from review_flow.steps.rounds import round_scheme
+from review_flow.steps.taking_back import GIVEN_TO_OTHERS
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ def _assign(session: Session, *, round_: Round, found: Allocation, works: dict[i
     session.flush()
     for kind, sentence, pairs in (
         ("review.assigned", _("您有{count}份成果待互评。"), found.pairs),
-        ("review.withdrawn", TAKEN_BACK, found.withdrawn),
+        ("review.withdrawn", GIVEN_TO_OTHERS, found.withdrawn),
     ):
         for reviewer_id, count in Counter(reviewer for reviewer, _work in pairs).items():
             tell(session, person_id=reviewer_id, round_id=round_.id, kind=kind, sentence=sentence, count=count)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
+from sqlalchemy.orm import aliased
 
 from models import Assignment, Enrolment, Person, Result, Review, ReviewAnswer, Round, Submission
 from review_flow.clock import now
@@ -14,6 +15,7 @@ from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState, SubmissionState
 from review_flow.rules.peer_marks import Standing, alpha
+from review_flow.rules.words import AssignmentState
 from review_flow.steps import audit
 from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.peer_marks import marks_of, weighing_of
@@ -21,7 +23,7 @@ from review_flow.steps.people import require_admin
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
 
@@ -82,13 +84,20 @@ def received_by(session: Session, *, person: Person, round_: Round) -> list[Rece
     """Return the reviews of a person's works that peers have done with, by ability and age."""
     rows = session.execute(
         _reviews(round_)
-        .where(Assignment.author_id == person.id, Submission.state.not_in(STILL_PEERS))
+        .where(Assignment.author_id == person.id, ~_with_peers())
         .order_by(Submission.ability, Review.id)
     )
     return [
         Received(review.id, work.ability, str(review.form["comment"]), answer.helped if answer else None)
         for review, work, answer in rows
     ]
+
+
+def _with_peers() -> ColumnElement[bool]:
+    """Whether peers may still say something of a work: it is theirs, or one of them has begun."""
+    theirs = aliased(Assignment)
+    begun = select(theirs.id).where(theirs.submission_id == Submission.id, theirs.state == AssignmentState.BEGUN)
+    return or_(Submission.state.in_(STILL_PEERS), begun.exists())
 
 
 def _reviews(round_: Round) -> Select[Any]:
@@ -114,7 +123,7 @@ def answer(
     if assignment.submission_id is None or assignment.author_id != actor.id:
         raise NotYourWork
     work = session.get_one(Submission, assignment.submission_id)
-    if work.state in STILL_PEERS:
+    if session.scalars(select(Submission.id).where(Submission.id == work.id, _with_peers())).first() is not None:
         raise StillReviewed(state=say(work.state.label))
     if session.scalars(select(ReviewAnswer.id).where(ReviewAnswer.review_id == review.id)).first() is not None:
         raise AlreadyAnswered

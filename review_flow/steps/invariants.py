@@ -34,7 +34,7 @@ from models import (
 )
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.scheme import digest_of
-from review_flow.rules.words import LIVE, AssignmentState, EvidenceState, Verdict
+from review_flow.rules.words import LIVE, UNDONE, AssignmentState, EvidenceState, Verdict
 from review_flow.steps.audit import breaks
 from review_flow.steps.results import outcome_digest, replay
 
@@ -129,6 +129,12 @@ STATEMENTS: dict[str, Select[Any]] = {
     "a graded work has no missing mark": select(PanelMark.id)
     .join(Submission, Submission.id == PanelMark.submission_id)
     .where(Submission.state == SubmissionState.GRADED, PanelMark.mark.is_(None), PanelMark.released_at.is_(None)),
+    "a work whose judgement has ended waits for no review": select(Assignment.id)
+    .join(Submission, Submission.id == Assignment.submission_id)
+    .where(
+        Submission.state.in_([SubmissionState.GRADED, SubmissionState.INVALID, SubmissionState.CLOSED]),
+        Assignment.state.in_(UNDONE),
+    ),
     "after the hand-in nothing is left a draft": select(Submission.id)
     .join(Round, Round.id == Submission.round_id)
     .where(

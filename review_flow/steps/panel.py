@@ -20,6 +20,7 @@ from review_flow.steps.evidence import slots_filled
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.taking_back import take_back
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -241,6 +242,7 @@ def _settle(session: Session, *, submission: Submission) -> bool:
             )
             return False
     submission.state = move(submission.state, SubmissionState.GRADED)
+    take_back(session, submission=submission)
     audit.record(session, organization_id=round_.organization_id, actor=None, deed="submission.grade", about=submission)
     enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)
     _offer_replacement(session, round_=round_, submission=submission)

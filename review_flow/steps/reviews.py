@@ -23,6 +23,7 @@ from review_flow.steps.messages import tell
 from review_flow.steps.panel import ask_panel
 from review_flow.steps.people import conflicting_with, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.taking_back import GIVEN_TO_OTHERS, take_back_unbegun
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
+
+
+BEFORE_THE_PANEL = (SubmissionState.IN_PANEL, SubmissionState.IN_ARBITRATION)
 
 
 class NotYours(Refusal):
@@ -90,7 +94,6 @@ def save_draft(session: Session, *, actor: Person, assignment: Assignment, draft
     assignment.lease_until = lease_end(round_scheme(session, round_=round_))
 
 
-TAKEN_BACK = _("您有{count}份尚未开始的互评已改由他人完成，不必再评。")
 STATES = {
     AssignmentState.ASSIGNED: _("待评"),
     AssignmentState.BEGUN: _("在评"),
@@ -105,6 +108,7 @@ def submit(session: Session, *, actor: Person, assignment: Assignment, form: Map
     """Record the actor's review of the assigned work or sample (001-A-24).
 
     A lapsed task may still be handed in before somebody else did it; who got it instead and hasn't begun is let off.
+    What was begun while the work was open to review counts until the work is graded.
     Raises NotYours, NotAllowed where a conflict was declared meanwhile, ReviewOver, FormRefused naming each field.
     """
     round_ = _own(session, actor=actor, assignment=assignment)
@@ -128,6 +132,8 @@ def submit(session: Session, *, actor: Person, assignment: Assignment, form: Map
         submission = session.get_one(Submission, assignment.submission_id)
         if late:
             _let_off(session, submission=submission)
+        if submission.state in BEFORE_THE_PANEL:
+            _count_too(session, submission=submission)
         forward(session, submission=submission)
     return review
 
@@ -154,9 +160,19 @@ def _let_off(session: Session, *, submission: Submission) -> None:
             person_id=one.reviewer_id,
             round_id=one.round_id,
             kind="review.withdrawn",
-            sentence=TAKEN_BACK,
+            sentence=GIVEN_TO_OTHERS,
             count=1,
         )
+
+
+def _count_too(session: Session, *, submission: Submission) -> None:
+    """Let a review that was begun before the panel's turn count: the board is put right, and reviews may now suffice."""
+    look(session, submission=submission)
+    round_ = session.get_one(Round, submission.round_id)
+    enough = received(session, submission=submission) >= round_scheme(session, round_=round_).review.peer.receive_min
+    if submission.peer_missing and enough:
+        submission.peer_missing = False
+        audit.record(session, organization_id=round_.organization_id, actor=None, deed="peer.enough", about=submission)
 
 
 def _still_welcome(session: Session, *, assignment: Assignment) -> bool:
@@ -181,7 +197,7 @@ def _evaluated(session: Session, *, scheme: Scheme, assignment: Assignment, form
     slots = []
     if assignment.submission_id is not None:
         submission = session.get_one(Submission, assignment.submission_id)
-        if submission.state not in OPEN_TO_REVIEW:
+        if submission.state not in (*OPEN_TO_REVIEW, *BEFORE_THE_PANEL):
             raise ReviewOver(state=say(submission.state.label))
         slots = slots_filled(session, scheme=scheme, submission=submission)
     return form_mark(scheme=scheme, form=form, slots=slots)
@@ -249,14 +265,6 @@ def lapse(session: Session, *, round_: Round) -> int:
     return len(overdue)
 
 
-def withdraw(session: Session, *, submission: Submission) -> None:
-    """Take back the undone tasks of a work that is no longer under review; nobody is blamed for them."""
-    for assignment in session.scalars(
-        select(Assignment).where(Assignment.submission_id == submission.id, Assignment.state.in_(UNDONE))
-    ):
-        assignment.state, assignment.ended_at = AssignmentState.WITHDRAWN, now()
-
-
 def received(session: Session, *, submission: Submission) -> int:
     """Return how many complete reviews a work has."""
     return (
@@ -283,14 +291,14 @@ def forward(session: Session, *, submission: Submission, at_deadline: bool = Fal
         return
     if look(session, submission=submission) and not at_deadline and ask_more(session, submission=submission):
         return
-    withdraw(session, submission=submission)
+    take_back_unbegun(session, submission=submission)
     ask_panel(session, submission=submission)
 
 
 def close_short(session: Session, *, submission: Submission) -> None:
     """The extension is over and reviews are missing: the panel's marks count alone, and everybody can see it (T12)."""
     submission.peer_missing = True
-    withdraw(session, submission=submission)
+    take_back_unbegun(session, submission=submission)
     ask_panel(session, submission=submission)
 
 

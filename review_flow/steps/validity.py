@@ -17,8 +17,9 @@ from review_flow.steps import audit
 from review_flow.steps.evidence import standing_evidence
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_seat
-from review_flow.steps.reviews import forward, withdraw
+from review_flow.steps.reviews import forward
 from review_flow.steps.rounds import round_scheme
+from review_flow.steps.taking_back import take_back
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -186,7 +187,7 @@ def invalidate(session: Session, *, submission: Submission, reasons: str) -> Non
     round_ = session.get_one(Round, submission.round_id)
     submission.state = move(submission.state, SubmissionState.INVALID)
     submission.valid = False
-    withdraw(session, submission=submission)
+    take_back(session, submission=submission)
     enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)
     audit.record(
         session,

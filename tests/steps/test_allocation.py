@@ -13,6 +13,7 @@ from review_flow.clock import now
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.words import LIVE, AssignmentState, SeatKind, WorkKind
 from review_flow.steps import enrolments, panel, people, reviews, rounds, submissions
+from review_flow.steps.taking_back import take_back
 from tests.cast import School, tasks
 from tests.stages import stage
 from tests.steps.test_reviews import deeds
@@ -202,7 +203,7 @@ def test_a_work_that_came_back_for_correction_may_have_its_reviewers_again(seale
     work = sealed.session.scalars(select(Submission).order_by(Submission.id)).first()
     assert work is not None
     before = {one.reviewer_id for one in tasks(sealed.session, sealed.round) if one.submission_id == work.id}
-    reviews.withdraw(sealed.session, submission=work)
+    take_back(sealed.session, submission=work)
     found = sealed.allocate()
     assert found.unmet == {}
     assert len(before | {who for who, what in found.pairs if what == work.id}) <= 4  # of four who may

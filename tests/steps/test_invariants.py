@@ -118,6 +118,13 @@ PLANTS: dict[str, list[Plant]] = {
         Plant("assignment", DONE, "DELETE FROM review WHERE assignment_id = :id"),
         Plant("assignment", DONE, "UPDATE assignment SET state = 'lapsed' WHERE id = :id"),
     ],
+    "a work whose judgement has ended waits for no review": [
+        Plant(
+            "assignment",
+            f"SELECT min(id) FROM assignment WHERE submission_id = ({GRADED})",
+            "UPDATE assignment SET state = 'begun' WHERE id = :id",
+        ),
+    ],
     "nobody marks their own work": [
         Plant("panel_mark", ANY.format("panel_mark"), "UPDATE panel_mark SET marker_id = author_id WHERE id = :id"),
     ],
