@@ -84,10 +84,14 @@ class _Pool:
                 .where(PanelSeat.person_id.not_in(select(Enrolment.person_id).where(Enrolment.round_id == round_.id)))
             )
         )
-        movable = [
-            one for one in self.tasks if one.state is AssignmentState.ASSIGNED and one.reviewer_id not in self.stand_ins
-        ]
-        self.standing = {_pair(one): one for one in movable}
+        people_apart = _conflicts(session)
+        self.standing = {
+            _pair(one): one
+            for one in self.tasks
+            if one.state is AssignmentState.ASSIGNED
+            # Who stepped in from the panel stays, though no teacher of the round, but not beside a conflict.
+            and (one.reviewer_id not in self.stand_ins or (one.reviewer_id, one.author_id) in people_apart)
+        }
         self.held = {_pair(one) for one in self.tasks} - self.standing.keys()
         fixed = [one for one in self.tasks if one.state in LIVE and _pair(one) not in self.standing]
         # What somebody let lapse counts as load, or whoever does nothing would be asked first for ever.
@@ -96,7 +100,7 @@ class _Pool:
         self.ended = Counter(one.reviewer_id for one in fixed if one.state is AssignmentState.DONE) + self.lapsed
         self.left_undone = Counter(one.submission_id for one in self.tasks if one.state is AssignmentState.LAPSED)
         self.works = self._works(received=Counter(one.submission_id for one in fixed))
-        self.conflicts = _works_of(self.works.values(), _conflicts(session))
+        self.conflicts = _works_of(self.works.values(), people_apart)
 
     def _works(self, *, received: Counter[int | None]) -> dict[int, Work]:
         rows = self.session.execute(

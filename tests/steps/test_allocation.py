@@ -310,6 +310,20 @@ def test_the_panel_steps_in_with_whom_it_can_spare_and_they_do_not_judge_that_wo
     assert found.blocked_by is not None
 
 
+def test_a_stand_in_with_a_conflict_declared_meanwhile_is_let_off(session, clock) -> None:
+    school = School(session, teachers=4).open()
+    work = first_work(school)
+    let_lapse(school, next(one for one in tasks(session, school.round) if one.submission_id == work.id))
+    school.allocate()
+    other = school.person("P9", "后补")
+    rounds.seat(session, actor=school.admin, round_=school.round, person=other, kind=SeatKind.RESERVE)
+    author, stand_in = school.teachers[0], school.reserve
+    people.declare_conflict(session, actor=school.admin, one=author, other=stand_in, reason="夫妻")
+    found = school.allocate()
+    assert (found.withdrawn, found.pairs) == (((stand_in.id, work.id),), ((other.id, work.id),))
+    assert reviews.tasks_of(session, person=stand_in, round_=school.round) == []
+
+
 def test_a_late_review_counts_before_the_others_and_lets_them_off(session, clock) -> None:
     school = School(session, teachers=5).open()
     work = first_work(school)
