@@ -44,6 +44,8 @@ class Assignment(Base):
     state: Mapped[AssignmentState] = mapped_column(words(AssignmentState, "assignment_state"))
     assigned_at: Mapped[datetime]
     lease_until: Mapped[datetime]
+    begun_at: Mapped[datetime | None]
+    """When the first draft was kept; None: nobody knows when it was begun."""
     reminded_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     draft: Mapped[dict[str, Any] | None]

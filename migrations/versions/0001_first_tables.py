@@ -681,6 +681,7 @@ def upgrade() -> None:
         ),
         sa.Column("assigned_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("draft", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),

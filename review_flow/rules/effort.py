@@ -24,7 +24,7 @@ SIGNS = {
 class Given:
     """A review as handed in: the marks of its criteria, its comment, and the most seconds it can have taken.
 
-    `seconds` None: nobody knows. The clock between two reviews of one person bounds the time; nobody is watched.
+    `seconds` None: nobody knows. The moments of drafts and hand-ins bound the time; nobody is watched.
     """
 
     marks: tuple[Decimal, ...]

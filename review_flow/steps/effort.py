@@ -48,7 +48,12 @@ def _read(review: Review, *, seconds: int | None = None) -> Given:
 
 
 def _seconds(session: Session, assignment: Assignment, review: Review) -> int:
-    """Return the most seconds a review can have taken: since its task came, or since the reviewer's last one."""
+    """Return the most seconds a review can have taken: since its task came, or since the reviewer's last one before it.
+
+    What was begun before others were handed in was written beside them: it may have taken since the last one before
+    its first draft.
+    """
+    begun = assignment.begun_at or review.submitted_at
     last = session.scalar(
         select(func.max(Review.submitted_at))
         .join(Assignment, Assignment.id == Review.assignment_id)
@@ -56,6 +61,7 @@ def _seconds(session: Session, assignment: Assignment, review: Review) -> int:
             Assignment.reviewer_id == assignment.reviewer_id,
             Assignment.round_id == assignment.round_id,
             Review.id != review.id,
+            Review.submitted_at <= begun,
         )
     )
     since = max(assignment.assigned_at, last) if last is not None else assignment.assigned_at

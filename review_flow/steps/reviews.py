@@ -88,6 +88,7 @@ def save_draft(session: Session, *, actor: Person, assignment: Assignment, draft
     round_ = _own(session, actor=actor, assignment=assignment)
     _require_open(session, assignment=assignment)
     assignment.draft = draft
+    assignment.begun_at = assignment.begun_at or now()
     if assignment.state is AssignmentState.LAPSED:
         return
     assignment.state = AssignmentState.BEGUN

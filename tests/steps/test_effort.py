@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from models import Message, ReviewSign, Submission
+from models import Message, Review, ReviewSign, Submission
 from review_flow.clock import move_to, now
 from review_flow.errors import NotAllowed
 from review_flow.steps import claims, effort, reviews
@@ -49,6 +49,25 @@ def test_the_clock_between_two_reviews_bounds_the_time(ready: School) -> None:
     assert review(ready, person=2, mark="85", comment=LONG, seconds=59) == ["hurried"]
     assert review(ready, person=2, mark="80", comment="导入自然流畅，板书设计合理。", seconds=60) == []
     assert told(ready, 2) == ["您刚提交的互评有这些迹象：用时很短。这不影响分数和权重；如果确有原因，可以不必理会。"]
+
+
+def test_who_writes_several_side_by_side_is_not_hurried(ready: School) -> None:
+    session, actor = ready.session, ready.teachers[2]
+    tasks = [claims.claim(session, actor=actor, round_=ready.round) for _turn in range(3)]
+    for task in tasks[:2]:
+        reviews.save_draft(session, actor=actor, assignment=task, draft={"comment": "开头"})
+    move_to(now() + timedelta(days=1))
+    for task in tasks[:2]:
+        reviews.save_draft(session, actor=actor, assignment=task, draft={"comment": "写完了"})
+    for place, task in enumerate(tasks):
+        move_to(now() + timedelta(seconds=30))
+        form = ready.review_form(str(85 - place), submission=session.get_one(Submission, task.submission_id))
+        reviews.submit(session, actor=actor, assignment=task, form={**form, "comment": f"{LONG}{place * 7}"[place:]})
+    signs = session.execute(
+        select(Review.assignment_id, ReviewSign.sign).join(Review, Review.id == ReviewSign.review_id)
+    )
+    hurried = [task for task, sign in signs if sign == "hurried"]
+    assert hurried == [tasks[2].id]  # the third was begun after the second was in
 
 
 def test_one_text_and_one_mark_for_all(ready: School) -> None:
