@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, OptionalPersonRef, PersonRef, words
@@ -45,11 +45,16 @@ class Person(Base):
     subject: Mapped[str | None]
     stage: Mapped[str | None]
     workshop_id: Mapped[int | None] = mapped_column(ForeignKey("workshop.id"))
+    household: Mapped[str | None]
+    """家庭户号: who shares one may not judge each other (X-47); nobody but the administrator's own sheet shows it."""
     contact: Mapped[str | None]
     retires_on: Mapped[date | None]
     active: Mapped[bool] = mapped_column(default=True)
 
-    __table_args__ = (UniqueConstraint("organization_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("organization_id", "number"),
+        Index("ix_person_organization_id_household", "organization_id", "household"),
+    )
 
 
 class Role(Base):

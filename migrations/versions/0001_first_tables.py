@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(), nullable=True),
         sa.Column("stage", sa.String(), nullable=True),
         sa.Column("workshop_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("household", sa.String(), nullable=True),
         sa.Column("contact", sa.String(), nullable=True),
         sa.Column("retires_on", sa.Date(), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
@@ -116,6 +117,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
         sa.UniqueConstraint("organization_id", "number", name=op.f("uq_person_organization_id_number")),
     )
+    with op.batch_alter_table("person", schema=None) as batch_op:
+        batch_op.create_index("ix_person_organization_id_household", ["organization_id", "household"], unique=False)
+
     op.create_table(
         "audit_event",
         sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -979,6 +983,9 @@ def downgrade() -> None:
         batch_op.drop_index("ix_audit_event_about")
 
     op.drop_table("audit_event")
+    with op.batch_alter_table("person", schema=None) as batch_op:
+        batch_op.drop_index("ix_person_organization_id_household")
+
     op.drop_table("person")
     op.drop_table("workshop")
     op.drop_table("organization")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Assignment, Conflict, Enrolment, PanelSeat, Person, Round, Submission
+from models import Assignment, Enrolment, PanelSeat, Person, Round, Submission
 from review_flow.clock import now
 from review_flow.i18n import _
 from review_flow.rules.allocation import Allocation, Groups, Reviewer, Work, allocate
@@ -19,6 +19,7 @@ from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.may_review import REVIEWS
 from review_flow.steps.messages import tell
 from review_flow.steps.panel import free_seats
+from review_flow.steps.people import conflicts_of
 from review_flow.steps.reviews import lease_end
 from review_flow.steps.rounds import round_scheme
 from review_flow.steps.taking_back import GIVEN_TO_OTHERS
@@ -84,7 +85,7 @@ class _Pool:
                 .where(PanelSeat.person_id.not_in(select(Enrolment.person_id).where(Enrolment.round_id == round_.id)))
             )
         )
-        people_apart = _conflicts(session)
+        people_apart = conflicts_of(session, organization_id=round_.organization_id)
         self.standing = {
             _pair(one): one
             for one in self.tasks
@@ -227,12 +228,6 @@ def _pair(task: Assignment) -> Pair:
 
 def _groups(person: Person) -> Groups:
     return Groups(person.subject or None, person.stage or None, str(person.workshop_id or "") or None)
-
-
-def _conflicts(session: Session) -> set[Pair]:
-    """Return (reviewer, author) of everybody who may not judge the other."""
-    declared = [(row.one_id, row.other_id) for row in session.scalars(select(Conflict))]
-    return {*declared, *((other, one) for one, other in declared)}
 
 
 def _former(session: Session, *, round_: Round) -> set[Pair]:

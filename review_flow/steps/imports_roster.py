@@ -12,7 +12,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.words import RoleKind
 from review_flow.steps import enrolments, rounds
 from review_flow.steps.imports_tables import ROLES
-from review_flow.steps.people import ROLE_NAMES
+from review_flow.steps.people import ROLE_NAMES, allocate_anew
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from review_flow.outside.spreadsheets import Row
     from review_flow.steps.imports_tables import Bringing
 
+DECIDES_WHO_REVIEWS = {"household", "workshop_id", "subject", "active"}
 Counts = dict[str, int]
 
 
@@ -37,6 +38,8 @@ def bring(bringing: Bringing, rows: Sequence[Row]) -> Counts:
             bringing.refuse(row, "number", say(_("与第{first}行重复。"), first=first[number]))
         elif bringing.sound(row) and _is_clear(bringing, row):
             book.person(row)
+    if book.moved:
+        allocate_anew(bringing.session, organization_id=bringing.organization_id)
     return book.counts
 
 
@@ -67,6 +70,7 @@ class _Book:
         }
         held = self.session.execute(select(Role.person_id, Role.kind).where(Role.organization_id == school))
         self.roles: set[tuple[int, RoleKind]] = {(person_id, kind) for person_id, kind in held}
+        self.moved = False  # somebody may no longer review whom they could
         self.counts: Counts = {"added": 0, "changed": 0, "enrolled": 0}
 
     def person(self, row: Row) -> None:
@@ -85,7 +89,7 @@ class _Book:
             self._enrol(row, person)
 
     def _facts(self, row: Row) -> dict[str, Any]:
-        facts = {key: row.text(key) for key in ("name", "subject", "stage", "contact")}
+        facts = {key: row.text(key) for key in ("name", "subject", "stage", "household", "contact")}
         found = {**facts, "retires_on": row.day("retires_on"), "workshop_id": self._workshop(row.text("workshop"))}
         return {key: value for key, value in found.items() if value}
 
@@ -99,6 +103,7 @@ class _Book:
 
     def _update(self, person: Person, facts: Mapping[str, Any]) -> bool:
         changes = {key: value for key, value in facts.items() if getattr(person, key) != value}
+        self.moved = self.moved or bool(changes.keys() & DECIDES_WHO_REVIEWS)
         for key, value in changes.items():
             setattr(person, key, value)
         return bool(changes)

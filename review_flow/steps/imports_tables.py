@@ -46,6 +46,13 @@ ROSTER = Table(
         Column("contact", _("联系方式"), Kind.CODE, note=_("邮箱或手机号"), example="13800000000"),
         Column("retires_on", _("退休日期"), Kind.DATE, example="2026-08-31"),
         Column("exempt", _("免训原因"), note=_("只在导入某个考核轮次时填写；空白即参评")),
+        Column(
+            "household",
+            _("家庭户号"),
+            Kind.CODE,
+            note=_("同一户号的教师互相回避；只用于回避，不向他人显示"),
+            example="12",
+        ),
     ),
     (_("再次导入时，空白的格子保留原来的内容。"), _("有一行不合要求，整张表都不导入；请改好后重新导入。")),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, select, union
+from sqlalchemy.orm import aliased
 
 from models import Conflict, Organization, PanelSeat, Person, Role, Round
 from review_flow.clock import now
@@ -18,7 +19,7 @@ from review_flow.steps.work import enqueue
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
 ROLE_NAMES = {
@@ -122,15 +123,44 @@ def declare_conflict(session: Session, *, actor: Person, one: Person, other: Per
     session.add(conflict)
     session.flush()
     audit.record(session, organization_id=one.organization_id, actor=actor, deed="conflict.declare", about=conflict)
-    running = select(Round.id).where(
-        Round.organization_id == one.organization_id, Round.phase.in_([RoundPhase.OPEN, RoundPhase.SCORING])
-    )
-    for round_id in session.scalars(running.order_by(Round.id)):  # tasks between the two move on
-        enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_id)
+    allocate_anew(session, organization_id=one.organization_id)
     return conflict
 
 
+def allocate_anew(session: Session, *, organization_id: int) -> None:
+    """Ask for an allocation in every running round of a school: who may review whom has changed, tasks move on."""
+    running = select(Round.id).where(
+        Round.organization_id == organization_id, Round.phase.in_([RoundPhase.OPEN, RoundPhase.SCORING])
+    )
+    for round_id in session.scalars(running.order_by(Round.id)):
+        enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_id)
+
+
 def conflicting_with(session: Session, *, person_id: int) -> set[int]:
-    """Return the ids of everybody who may not judge this person's work, themselves among them."""
-    rows = session.scalars(select(Conflict).where(or_(Conflict.one_id == person_id, Conflict.other_id == person_id)))
-    return {person_id}.union(*({row.one_id, row.other_id} for row in rows))
+    """Return the ids of everybody who may not judge this person's work: themselves, their household, who was declared."""
+    mate = aliased(Person)
+    found = union(
+        select(Conflict.other_id).where(Conflict.one_id == person_id),
+        select(Conflict.one_id).where(Conflict.other_id == person_id),
+        select(mate.id).join(Person, _of_one_household(Person, mate)).where(Person.id == person_id),
+    )
+    return {person_id, *session.scalars(found)}
+
+
+def conflicts_of(session: Session, *, organization_id: int) -> set[tuple[int, int]]:
+    """Return, both ways round, every two people of a school who may not judge each other."""
+    mate = aliased(Person)
+    found = union(
+        select(Conflict.one_id, Conflict.other_id)
+        .join(Person, Person.id == Conflict.one_id)
+        .where(Person.organization_id == organization_id),
+        select(Person.id, mate.id)
+        .join(mate, _of_one_household(Person, mate))
+        .where(Person.organization_id == organization_id, Person.id < mate.id),
+    )
+    pairs = session.execute(found).tuples().all()
+    return {*pairs, *((other, one) for one, other in pairs)}
+
+
+def _of_one_household(one: type[Person], other: type[Person]) -> ColumnElement[bool]:
+    return and_(one.organization_id == other.organization_id, one.household == other.household)

@@ -200,7 +200,7 @@ def test_archive_is_the_same_bytes_for_the_same_data(finished):
 
 
 def test_archive_tells_nothing_of_faces_contacts_and_storage(finished):
-    finished.teachers[0].contact = "13811112222"
+    finished.teachers[0].contact = finished.teachers[0].household = "13811112222"
     finished.session.flush()
     files = bundle(exports.archive(finished.session, round_=finished.round))
     rows = json.loads(files["evidence.json"])

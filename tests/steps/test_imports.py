@@ -10,6 +10,7 @@ import python_calamine
 from sqlalchemy import func, select
 
 from models import Adjustment, AuditEvent, DueWork, Enrolment, Hours, Message, Person, Role, SheetImport, Workshop
+from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.outside.spreadsheets import MOST_BYTES
 from review_flow.outside.storage import MemoryStorage, read
@@ -19,7 +20,7 @@ from review_flow.rules.words import AdjustmentKind, AdjustmentState, JobState, R
 from review_flow.steps import advance, imports, people, results, rounds
 from tests.cast import School
 
-ROSTER = ["工号", "姓名", "学科", "学段", "工作坊", "角色", "联系方式", "退休日期", "免训原因"]
+ROSTER = ["工号", "姓名", "学科", "学段", "工作坊", "角色", "联系方式", "退休日期", "免训原因", "家庭户号"]
 HOURS = ["工号", "账本", "学时", "来源", "编号"]
 ATTENDANCE = ["工号", "日期", "情况", "证明", "编号"]
 AWARDS = ["工号", "日期", "加分", "证明", "编号"]
@@ -225,6 +226,22 @@ def test_roster_changes_what_it_says_and_keeps_what_it_leaves_blank(desk):
     assert (teacher.name, teacher.subject, teacher.stage, teacher.active) == ("王芳芳", "物理", "高中", True)
     assert desk.roles(teacher) == {RoleKind.TEACHER, RoleKind.WORKSHOP_LEADER}
     assert desk.audited() == ("sheet.take", {"added": 0, "changed": 1, "enrolled": 0})
+
+
+def test_a_household_is_brought_and_its_people_step_aside_in_running_rounds(desk):
+    session, header = desk.session, ["工号", "姓名", "家庭户号"]
+    desk.school.open()
+    for one in session.scalars(select(DueWork).where(DueWork.kind == WorkKind.ALLOCATE_REVIEWS)):
+        one.done_at = one.due_at
+    waiting = select(DueWork.subject_id).where(DueWork.kind == WorkKind.ALLOCATE_REVIEWS, DueWork.done_at.is_(None))
+    desk.take(SheetKind.ROSTER, header, ["T01", "王芳", 12], ["T02", "李伟", "12"], ["T03", "张敏", ""], to_round=False)
+    first, second, third = (desk.person(number) for number in ("T01", "T02", "T03"))
+    assert people.conflicting_with(session, person_id=first.id) == {first.id, second.id}
+    assert people.conflicting_with(session, person_id=third.id) == {third.id}
+    assert session.scalars(waiting).all() == [desk.school.round.id]
+    session.scalars(select(DueWork).where(DueWork.kind == WorkKind.ALLOCATE_REVIEWS)).one().done_at = now()
+    desk.take(SheetKind.ROSTER, header, ["T01", "王芳芳", 12], to_round=False)
+    assert session.scalars(waiting).all() == []
 
 
 def test_roster_of_the_school_alone_enrols_nobody(desk):

@@ -12,7 +12,7 @@ from review_flow.rules.allocation import AllocationRules, Reviewer, Work, alloca
 from review_flow.rules.duty import Duty
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import SeatKind
-from review_flow.steps import claims, enrolments, people, reviews, rounds
+from review_flow.steps import claims, enrolments, panel, people, reviews, rounds
 from review_flow.steps.allocation import _groups
 from review_flow.steps.duty import duty
 from review_flow.steps.may_review import kept_apart
@@ -102,6 +102,27 @@ def test_who_has_left_claims_nothing_and_a_cap_holds_for_claims_too(opened: Scho
         claim(opened, 3)
     opened.do_reviews(capped)  # what is done makes room
     assert claim(opened, 3).submission_id != task.submission_id
+
+
+def test_people_of_one_household_judge_each_other_nowhere(session, clock) -> None:
+    school = School(session, teachers=4)
+    author, spouse = school.teachers[0], school.teachers[1]
+    elsewhere = people.found_school(session, name="另一所学校", admin_number="A01", admin_name="外人")[1]
+    for person in (author, spouse, school.members[0], school.hearers[0], elsewhere):
+        person.household = "12"
+    session.flush()
+    work = first_work(school.open())
+    assert {one.reviewer_id for one in tasks(session, school.round)} == {one.id for one in school.teachers[2:]}
+    with pytest.raises(claims.NothingToReview):
+        claim(school, 1)
+    assert duty(session, submission=work)[0] == Duty(0, 0)  # no other work to review, and the spouse has none
+    judges = panel.free_seats(session, submission=work, kinds=(SeatKind.MEMBER,))
+    assert judges == [one.id for one in school.members[1:]]
+    assert people.conflicting_with(session, person_id=author.id) == {
+        one.id for one in (author, spouse, school.members[0], school.hearers[0])
+    }
+    pairs = people.conflicts_of(session, organization_id=school.organization.id)
+    assert len(pairs) == 4 * 3
 
 
 def test_a_stand_in_from_the_panel_is_nobody_whom_the_scheme_forbids(session, clock) -> None:
