@@ -37,10 +37,9 @@ from review_flow.steps.deadlines import (
     grace_ends_at,
     in_state,
     pursue_panel,
-    tell_admins,
 )
 from review_flow.steps.enrolments import failed_abilities
-from review_flow.steps.messages import tell
+from review_flow.steps.messages import tell, tell_admins
 from review_flow.steps.people import require_admin
 from review_flow.steps.results import ENDED, NotComposed, notice_over_at, results_of, stale
 from review_flow.steps.reviews import lapse, participants

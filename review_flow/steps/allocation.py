@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Assignment, Enrolment, PanelSeat, Person, Round, Submission
+from models import Assignment, Enrolment, Notice, PanelSeat, Person, Round, Submission
 from review_flow.clock import now
 from review_flow.i18n import _
 from review_flow.rules.allocation import Allocation, Groups, Reviewer, Work, allocate
@@ -17,7 +17,7 @@ from review_flow.rules.words import LIVE, AssignmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.may_review import REVIEWS
-from review_flow.steps.messages import tell
+from review_flow.steps.messages import tell, tell_admins
 from review_flow.steps.panel import free_seats
 from review_flow.steps.people import conflicts_of
 from review_flow.steps.reviews import lease_end
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from review_flow.rules.allocation import Pair
+    from review_flow.rules.allocation import Blocked, Pair
 
 UNBOUNDED = 1_000_000
 
@@ -49,16 +49,17 @@ def allocate_reviews(session: Session, *, round_: Round) -> Allocation:
     pool = _Pool(session, round_)
     taken_over = pool.take_over(pool.teachers(volunteers=True))
     found = pool.allocate()
-    taken_over += pool.take_over(*pool.panel())
-    unmet = pool.wanting()
+    stood_in = pool.take_over(*pool.panel())
     found = replace(
         found,
-        pairs=tuple(sorted(found.pairs + taken_over)),
-        unmet=unmet,
-        blocked_by=found.blocked_by if unmet else None,
+        pairs=tuple(sorted(found.pairs + taken_over + stood_in)),
+        unmet=pool.wanting(),
+        # What the panel took over is missing no more: the sentence is of what is missing now.
+        blocked_by=pool.blocked() if stood_in else found.blocked_by,
     )
     session.flush()
     _assign(session, round_=round_, found=found, works=pool.works)
+    _say_who_stands_in_the_way(session, round_=round_, found=found)
     return found
 
 
@@ -122,7 +123,19 @@ class _Pool:
 
     def allocate(self) -> Allocation:
         """Give everything that is wanted to the round's teachers; a task that moves is withdrawn from who had it."""
-        found = allocate(
+        found = self._found()
+        for pair in found.withdrawn:
+            task = self.standing.pop(pair)
+            task.state, task.ended_at = AssignmentState.WITHDRAWN, now()
+        self._hold(found.pairs)
+        return found
+
+    def blocked(self) -> Blocked | None:
+        """Return why the round's teachers can't do what is still wanted; None: nothing is."""
+        return self._found().blocked_by if self.wanting() else None
+
+    def _found(self) -> Allocation:
+        return allocate(
             reviewers=self.teachers(),
             works=self.works.values(),
             conflicts=self.conflicts,
@@ -132,11 +145,6 @@ class _Pool:
             rules=self.peer.allocation,
             seed=self.round.id,
         )
-        for pair in found.withdrawn:
-            task = self.standing.pop(pair)
-            task.state, task.ended_at = AssignmentState.WITHDRAWN, now()
-        self._hold(found.pairs)
-        return found
 
     def _hold(self, pairs: Iterable[Pair]) -> None:
         for reviewer_id, work_id in pairs:
@@ -287,4 +295,20 @@ def _assign(session: Session, *, round_: Round, found: Allocation, works: dict[i
             pairs=[list(pair) for pair in found.pairs],
             withdrawn=[list(pair) for pair in found.withdrawn],
             unmet={str(work): short for work, short in found.unmet.items()},
+            blocked_by=found.blocked_by and {**asdict(found.blocked_by), "text": found.blocked_by.text},
         )
+
+
+def _say_who_stands_in_the_way(session: Session, *, round_: Round, found: Allocation) -> None:
+    """Tell the school's administrators the sentence of what can't be met, once for each sentence."""
+    why = found.blocked_by.text if found.blocked_by else ""
+    key = "reviews-blocked"
+    said = session.scalars(select(Notice).where(Notice.round_id == round_.id, Notice.key == key)).first()
+    if said is None:
+        said = Notice(round_id=round_.id, key=key, at=now(), note="")
+        session.add(said)
+    if why != said.note:
+        said.note, said.at = why, now()
+        if why:
+            tell_admins(session, round_=round_, kind="reviews.blocked", sentence=why)
+    session.flush()

@@ -16,7 +16,6 @@ from models import (
     Notice,
     PanelMark,
     Person,
-    Role,
     Round,
     Submission,
 )
@@ -26,7 +25,6 @@ from review_flow.rules.duty import remaining
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import (
     EvidenceState,
-    RoleKind,
     SeatKind,
     Verdict,
     WorkKind,
@@ -35,7 +33,7 @@ from review_flow.steps import audit
 from review_flow.steps.adjustments import note_late
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import standing_evidence
-from review_flow.steps.messages import tell
+from review_flow.steps.messages import tell, tell_admins
 from review_flow.steps.panel import NobodyLeft, free_seats, pursue, substitute
 from review_flow.steps.reviews import close_short, forward, received
 from review_flow.steps.rounds import round_scheme
@@ -68,14 +66,6 @@ def in_state(session: Session, *, round_: Round, state: SubmissionState) -> list
             .order_by(Submission.id)
         )
     )
-
-
-def tell_admins(session: Session, *, round_: Round, kind: str, sentence: str) -> None:
-    """Leave a message for every administrator of the round's school."""
-    for person_id in session.scalars(
-        select(Role.person_id).where(Role.organization_id == round_.organization_id, Role.kind == RoleKind.SCHOOL_ADMIN)
-    ):
-        tell(session, person_id=person_id, round_id=round_.id, kind=kind, sentence=sentence)
 
 
 def end_corrections(session: Session, *, round_: Round) -> None:

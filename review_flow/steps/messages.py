@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Message, Person
+from models import Message, Person, Role
 from review_flow.clock import now
 from review_flow.i18n import say
-from review_flow.rules.words import WorkKind
+from review_flow.rules.words import RoleKind, WorkKind
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from models import Round
     from review_flow.outside.messages import Messenger
 
 
@@ -27,6 +28,14 @@ def tell(
     session.flush()
     enqueue(session, kind=WorkKind.DELIVER_MESSAGES, subject_id=person_id)
     return message
+
+
+def tell_admins(session: Session, *, round_: Round, kind: str, sentence: str) -> None:
+    """Leave a message for every administrator of the round's school."""
+    for person_id in session.scalars(
+        select(Role.person_id).where(Role.organization_id == round_.organization_id, Role.kind == RoleKind.SCHOOL_ADMIN)
+    ):
+        tell(session, person_id=person_id, round_id=round_.id, kind=kind, sentence=sentence)
 
 
 def deliver(session: Session, *, person_id: int, messenger: Messenger) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from models import Assignment, AuditEvent, DueWork, Message, Person, Review, Submission
+from models import Assignment, AuditEvent, Conflict, DueWork, Message, Person, Review, Submission
 from review_flow.clock import now
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.words import LIVE, AssignmentState, SeatKind, WorkKind
@@ -49,7 +49,12 @@ def test_reviewers_are_told_how_many_and_the_deed_is_kept(sealed: School) -> Non
     ).all()
     assert sorted(map(tuple, told)) == sorted((person, f"您有{count}份成果待互评。") for person, count in loads.items())
     event = sealed.session.scalars(select(AuditEvent).where(AuditEvent.deed == "reviews.allocate")).one()
-    assert json.loads(event.data) == {"pairs": [list(pair) for pair in found.pairs], "withdrawn": [], "unmet": {}}
+    assert json.loads(event.data) == {
+        "pairs": [list(pair) for pair in found.pairs],
+        "withdrawn": [],
+        "unmet": {},
+        "blocked_by": None,
+    }
 
 
 def test_what_has_its_reviewers_is_left_alone(sealed: School) -> None:
@@ -308,6 +313,55 @@ def test_the_panel_steps_in_with_whom_it_can_spare_and_they_do_not_judge_that_wo
     found = school.allocate()  # the three members are needed as judges
     assert (found.pairs, found.unmet) == ((), {work.id: 1})
     assert found.blocked_by is not None
+
+
+def test_the_cut_is_of_what_is_missing_once_the_panel_has_stepped_in(session, clock) -> None:
+    school = School(session, teachers=4).open()
+    work = first_work(school)
+    for one in [one for one in tasks(session, school.round) if one.submission_id == work.id][:2]:
+        let_lapse(school, one)
+    found = school.allocate()
+    assert (found.pairs, found.unmet) == (((school.reserve.id, work.id),), {work.id: 1})
+    assert found.blocked_by is not None
+    assert (found.blocked_by.missing, found.blocked_by.wanted) == (1, 2)  # one stands
+    event = session.scalars(
+        select(AuditEvent).where(AuditEvent.deed == "reviews.allocate").order_by(AuditEvent.id.desc())
+    ).first()
+    assert json.loads(event.data)["blocked_by"] == {
+        "works": [work.id],
+        "reviewers": [],
+        "subject": "物理",
+        "wanted": 2,
+        "room": 0,
+        "apart": 1,
+        "missing": 1,
+        "unused": True,
+        "remedies": ["reviewers"],
+        "text": found.blocked_by.text,
+    }
+
+
+def test_administrators_are_told_who_stands_in_the_way_once_for_each_sentence(sealed: School) -> None:
+    session, author = sealed.session, sealed.teachers[0]
+
+    def told() -> list[tuple[int, str]]:
+        said = select(Message.person_id, Message.text).where(Message.kind == "reviews.blocked").order_by(Message.id)
+        return [tuple(row) for row in session.execute(said)]
+
+    for other in sealed.teachers[1:4]:
+        people.declare_conflict(session, actor=sealed.admin, one=author, other=other, reason="同一课题组")
+    sentence = sealed.allocate().blocked_by.text
+    assert told() == [(sealed.admin.id, sentence)]
+    sealed.allocate()
+    assert told() == [(sealed.admin.id, sentence)]
+    people.declare_conflict(session, actor=sealed.admin, one=author, other=sealed.teachers[4], reason="师徒")
+    other = sealed.allocate().blocked_by.text
+    assert told() == [(sealed.admin.id, sentence), (sealed.admin.id, other)]
+    for row in session.scalars(select(Conflict)):
+        session.delete(row)
+    session.flush()
+    assert sealed.allocate().blocked_by is None
+    assert len(told()) == 2
 
 
 def test_a_stand_in_with_a_conflict_declared_meanwhile_is_let_off(session, clock) -> None:
