@@ -92,7 +92,7 @@ class Enrolment(Base):
     """Who handed the plan over where the teacher didn't open it (T3)."""
     self_tested_at: Mapped[datetime | None]
     review_cap: Mapped[int | None]
-    """At most so many peer reviews at once; None = the scheme's."""
+    """At most so many reviews of others' works at once; None: as many as come."""
     reviewing: Mapped[bool] = mapped_column(default=True)
     """False for one who has left: gets no new reviews."""
     volunteer: Mapped[bool] = mapped_column(default=False)

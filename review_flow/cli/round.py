@@ -105,6 +105,20 @@ def leave(desk: Desk, number: Number) -> None:
     desk.done(_("不再给{number}分配互评。"), number=number)
 
 
+@command(_("设定某位教师同时最多承担几份互评"))
+def cap(
+    desk: Desk,
+    number: Number,
+    most: Annotated[int | None, typer.Argument(help=_("份数；0为不承担，不写为不限"))] = None,
+) -> None:
+    """Say how many reviews a teacher takes at once."""
+    enrolments.set_review_cap(desk.session, actor=desk.actor, enrolment=desk.enrolment(number), cap=most)
+    if most is None:
+        desk.done(_("{number}的互评份数不限。"), number=number)
+    else:
+        desk.done(_("{number}同时最多承担{most}份互评。"), number=number, most=most)
+
+
 @command(_("加一份标准样例及其评分（评审表 JSON）"))
 def sample(
     desk: Desk,

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
+MOST_AT_ONCE = 1000  # a cap beyond it is a slip of the keyboard
+
+
 class NotYet(Refusal):
     """An earlier step of the teacher's way is missing (T3-T5)."""
 
@@ -290,6 +293,24 @@ def leave_reviewing(session: Session, *, actor: Person, enrolment: Enrolment) ->
     enrolment.reviewing = False
     enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_.id)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="enrolment.leave", about=enrolment)
+
+
+def set_review_cap(session: Session, *, actor: Person, enrolment: Enrolment, cap: int | None) -> None:
+    """Let a teacher hold at most so many reviews of others' works at once; None: as many as come, 0: none (X-41).
+
+    What they hold already stays with them. Raises NotAllowed, WrongPhase, BadInput.
+    """
+    round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    require_phase(round_, RoundPhase.SETUP, RoundPhase.OPEN, RoundPhase.SCORING)
+    if cap is not None and not 0 <= cap <= MOST_AT_ONCE:
+        raise BadInput(field=say(_("互评上限")), problem=say(_("应是0到{most}的整数。"), most=MOST_AT_ONCE))
+    enrolment.review_cap = cap
+    enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_.id)
+    audit.record(
+        session, organization_id=round_.organization_id, actor=actor, deed="enrolment.cap", about=enrolment, cap=cap
+    )
 
 
 def hours_of(session: Session, *, enrolment: Enrolment) -> dict[str, Decimal]:

@@ -114,6 +114,7 @@ def test_what_is_the_administrators_is_nobody_elses(opened: School, mine: Enrolm
         lambda actor: enrolments.deliver_in_person(session, actor=actor, enrolment=mine),
         lambda actor: enrolments.exempt(session, actor=actor, enrolment=mine, reason="病休"),
         lambda actor: enrolments.leave_reviewing(session, actor=actor, enrolment=mine),
+        lambda actor: enrolments.set_review_cap(session, actor=actor, enrolment=mine, cap=2),
     ]
     for deed in deeds:
         for actor in (opened.teachers[0], opened.members[0], stranger):
@@ -304,6 +305,30 @@ def test_who_has_left_gets_no_new_reviews(opened: School, mine: Enrolment) -> No
     pairs = opened.allocate().pairs
     assert len(pairs) == 5 * 3 * 3
     assert opened.teachers[0].id not in {reviewer for reviewer, _work in pairs}
+
+
+def test_the_administrator_caps_what_a_teacher_holds_at_once(opened: School, mine: Enrolment) -> None:
+    session = opened.session
+    for person in opened.teachers:
+        opened.ready(person)
+        opened.seal(person)
+    for cap in (0, None, 2):
+        enrolments.set_review_cap(session, actor=opened.admin, enrolment=mine, cap=cap)
+        assert mine.review_cap == cap
+    opened.allocate()
+    assert len(reviews.tasks_of(session, person=opened.teachers[0], round_=opened.round)) == 2
+    said = session.scalars(
+        select(AuditEvent.data).where(AuditEvent.deed == "enrolment.cap").order_by(AuditEvent.id)
+    ).all()
+    assert said == ['{"cap":0}', '{"cap":null}', '{"cap":2}']
+    for wrong in (-1, 1001):
+        with pytest.raises(BadInput) as no:
+            enrolments.set_review_cap(session, actor=opened.admin, enrolment=mine, cap=wrong)
+        assert str(no.value) == "互评上限：应是0到1000的整数。"
+    opened.round.phase = RoundPhase.PUBLICITY
+    with pytest.raises(WrongPhase):
+        enrolments.set_review_cap(session, actor=opened.admin, enrolment=mine, cap=1)
+    opened.round.phase = RoundPhase.OPEN
 
 
 def test_hours_are_added_up_by_ledger_without_what_was_superseded(opened: School, mine: Enrolment) -> None:
