@@ -29,6 +29,14 @@ def weighing(**weights: int) -> AllocationRules:
     return AllocationRules(weights=AllocationWeights(**weights))
 
 
+def test_a_demand_that_nobody_could_meet_takes_no_room() -> None:
+    works = [Work(id=n, authors=frozenset(), demand=10**9 + n) for n in range(3)]
+    people = [Reviewer(id=n, cap=2) for n in range(2)]
+    found = allocate(reviewers=people, works=works, seed=0)
+    assert (sorted(found.unmet.values()), found.unmet[2]) == ([10**9 - 1, 10**9, 10**9], 10**9)  # evenly short
+    assert found.optimal
+
+
 def test_the_defaults_are_those_of_a_scheme_that_says_nothing() -> None:
     assert schemes.load("xian-2022-appraisal").review.peer.allocation == AllocationRules()
 

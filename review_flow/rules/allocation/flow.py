@@ -89,7 +89,11 @@ class Network:
 
     def __init__(self, pool: Pool, rows: Array, arcs: Array, level: int) -> None:
         self.pool, self.level = pool, level
-        self.demand = pool.demand[rows]
+        # What nobody is there for is missing whatever is decided: it takes no room in the network, but who lacks more
+        # still comes first.
+        self.demand = np.minimum(pool.demand[rows], pool.width)
+        beyond = pool.demand[rows] - self.demand
+        self.lacking = beyond - beyond.min()
         self.row, self.column = np.searchsorted(rows, arcs // pool.width), arcs % pool.width
         self.sink = len(rows) + pool.width
         # An improving cycle passes a reviewer or a work once at most, and the sink once: so a step of load needs to
@@ -101,7 +105,7 @@ class Network:
         below = (max(level, int(pool.load.max())) - int(pool.load.min()) + 2) * self.step + wishes
         self.change = below if len(pool.standing) else 0
         self.gap = below + span * self.change
-        dearest = self.gap * (int(self.demand.max()) + 1)
+        dearest = self.gap * (int((self.lacking + self.demand).max()) + 1)
         self.kind = np.dtype(np.int64 if dearest < 2**60 else object)
         self.cost = pool.wish(arcs).astype(self.kind) + self.change * (~among(arcs, pool.standing)).astype(self.kind)
         # Chance comes last, where 64 bits leave room for it; where they don't even hold the costs, these are rounded.
@@ -122,7 +126,7 @@ class Network:
     def solved(self) -> Array:
         """Return which arcs carry a unit of the cheapest flow."""
         columns, room, load = self._steps()
-        rows, nth = spread(np.ones_like(self.demand), self.demand)
+        rows, nth = spread(self.lacking + 1, self.demand)
         while True:
             flow = min_cost_flow.SimpleMinCostFlow()
             add = flow.add_arcs_with_capacity_and_unit_cost
@@ -171,7 +175,7 @@ class Network:
             load = (self.load + given).astype(self.kind) * self.step
             tail = [self.row[idle], rows + self.column[busy], columns[roomy], sink[giving], got, sink[short]]
             head = [rows + self.column[idle], self.row[busy], sink[roomy], columns[giving], sink[got], short]
-            gap = missing.astype(self.kind) * self.gap
+            gap = (self.lacking + missing).astype(self.kind) * self.gap
             cost = [self.cost[idle], -self.cost[busy], load[roomy] + self.step, -load[giving]]
             cost += [gap[got] + self.gap, -gap[short]]
             joined = map(np.concatenate, (tail, head, cost))
