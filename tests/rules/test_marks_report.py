@@ -124,6 +124,10 @@ ONE = entries("S1", {"甲": "80"})
         ({"marks": [*ONE, *ONE]}, "marks[1]：评阅人“甲”对“S1”评了两次。"),
         ({"marks": ONE, "scale": [0]}, "scale：应为最低分和最高分两个数。"),
         ({"marks": ONE, "scale": [5, 5]}, "scale：下限应小于上限。"),
+        ({"marks": ONE, "scale": [0, 10**15]}, "scale[1]：数太大，不能超过1000000000。"),
+        ({"marks": ONE, "scale": ["-1e99", 1]}, "scale[0]：数太大，不能超过1000000000。"),
+        ({"marks": ONE, "weights": {"甲": "1e99999"}}, "weights.甲：数太大，不能超过1000000000。"),
+        ({"marks": {"S1": [80], "S2": []}}, "marks.S2：至少要有一个评分。"),
         ({"marks": ONE, "scale": "0-100"}, "scale：应为列表。"),
         ({"marks": ONE, "scale": [0, 5]}, "marks[0].mark：应在0到5之间。"),
         ({"marks": ONE, "bands": ["x"]}, "bands[0]：“x”不是数字。"),
@@ -147,8 +151,29 @@ def test_what_is_wrong_is_named(asked, table, sentence):
     assert asked(table, "weighted") == (2, f"{sentence}\n")
 
 
+@pytest.mark.parametrize("method", ["mean", "median", "reliability", "agreed"])
+def test_the_widest_scale_there_is(asked, method):
+    wide = {"marks": {"S1": [0, 10**9], "S2": [10**9, 0, 1]}, "scale": [-(10**9), 10**9]}
+    assert [one["n"] for one in asked(wide, method)["results"]] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('{"marks": {"S1": [' + "1" * 5000 + "]}}", "111111111111…：数太长，最多1000位。"),
+        ('{"marks": {"S1": [1e9999999999999999999999]}}', "marks.S1[0]：“1e9999999999999999999999”不是数字。"),
+        ("[" * 100_000, "文件：括号嵌套得太深。"),
+        ('{"marks": {"S1": [1], "S1": [2]}}', "S1：在同一个对象里写了两次。"),
+        ('{"marks": {"S\\ud800": [1]}}', "S\\ud800：含有半个字符，不是文字。"),
+        ('{"marks": {"S1": [NaN]}}', "NaN：不是数。"),
+    ],
+)
+def test_json_is_read_strictly(asked, content, sentence):
+    assert asked(content) == (2, f"{sentence}\n")
+
+
 def test_a_method_nobody_knows_and_a_file_that_is_none(asked):
     allowed = "mean、trimmed、median、weighted、reliability、agreed"
     assert asked({"marks": ONE}, "mode") == (2, f"method：应为以下之一：{allowed}。\n")
     status, text = asked("{")
-    assert (status, text.endswith("第1行不是正确的 JSON。\n")) == (2, True)
+    assert (status, text.endswith("第1行：不是正确的 JSON。\n")) == (2, True)

@@ -17,6 +17,7 @@ from review_flow.rules.record import Reader, RecordInvalid, number, one_of
 
 METHODS = ("mean", "trimmed", "median", "weighted", "reliability", "agreed")
 MOST_DECIMALS = 6
+MOST = 10**9  # of any number
 ANYTHING = Decimal("Infinity")
 
 
@@ -178,6 +179,8 @@ def _marks(root: Reader, low: Decimal, high: Decimal) -> tuple[Mark, ...]:
     if isinstance(value, Mapping):
         for work, numbers in value.items():
             given = numbers if isinstance(numbers, list) else [numbers]
+            if not given:
+                raise RecordInvalid(f"marks.{work}", say(_("至少要有一个评分。")))
             for place, one in enumerate(given):
                 field = f"marks.{work}[{place}]"
                 found.append(Mark(str(work), f"{work}#{place + 1}", _decimal(field, one, low=low, high=high)))
@@ -226,4 +229,7 @@ def _name(part: Reader, key: str) -> str:
 
 
 def _decimal(field: str, value: object, *, low: Decimal = -ANYTHING, high: Decimal | None = None) -> Decimal:
-    return number(field, value, low=low, high=high, decimals=MOST_DECIMALS)
+    found = number(field, value, low=low, high=high, decimals=MOST_DECIMALS)
+    if abs(found) > MOST:  # beyond it a float no longer holds what a mark's decimals say
+        raise RecordInvalid(field, say(_("数太大，不能超过{most}。"), most=MOST))
+    return found
