@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -33,12 +34,12 @@ def allocate(
     from review_flow.cli.allocation_input import read
 
     try:
-        given = read(_text(file))
+        given = read(_content(file))
     except BadInput as refused:
         _misuse(say(_("{file}：{problem}"), file=file, problem=refused), as_json=as_json)
     answer = answer_to(given, seed)
     if as_json:
-        typer.echo(json.dumps(answer, ensure_ascii=False))
+        typer.echo(as_json_text(answer))
     else:
         for line in lines(answer):
             typer.echo(line)
@@ -47,6 +48,7 @@ def allocate(
 def answer_to(given: Any, seed: int) -> dict[str, Any]:
     """Return the allocation as data, with the ids as they were given."""
     from review_flow.rules.allocation import allocate as decide
+    from review_flow.rules.allocation.pool import EXACT
 
     facts = given.facts
     found = decide(**{name: getattr(facts, name) for name in facts.__dataclass_fields__}, seed=seed)
@@ -58,15 +60,17 @@ def answer_to(given: Any, seed: int) -> dict[str, Any]:
 
     loads = Counter({one.id: 0 for one in facts.reviewers})
     loads.update(reviewer for reviewer, _work in pairs)
-    fixed = sum(facts.affinity.get(pair, 0) for pair in given.fixed)
+    with localcontext(EXACT):
+        fixed = sum((facts.affinity.get(pair, Decimal(0)) for pair in given.fixed), Decimal(0))
+        objective = fixed - found.cost if facts.affinity else found.cost
     cut = found.blocked_by
     return {
         "assignments": named(pairs),
         "new": named(found.pairs),
         "withdrawn": named(found.withdrawn),
         "optimal": found.optimal,
-        "objective": _number(fixed - found.cost if facts.affinity else found.cost),
-        "gap": _number(found.gap),
+        "objective": objective,
+        "gap": found.gap,
         "load": {"min": min(loads.values(), default=0), "max": max(loads.values(), default=0)},
         "unmet": [{"submission": given.submissions[work], "missing": gap} for work, gap in found.unmet.items()],
         "blocked_by": None
@@ -100,12 +104,12 @@ def lines(answer: dict[str, Any]) -> list[str]:
     found += [say(_("{submission}：还差 {missing} 次"), **short) for short in answer["unmet"]]
     if answer["blocked_by"]:
         found.append(answer["blocked_by"]["text"])
-    state = say(_("已证明最优")) if answer["optimal"] else say(_("距最优至多 {gap}"), gap=answer["gap"])
+    state = say(_("已证明最优")) if answer["optimal"] else say(_("距最优至多 {gap}"), gap=_digits(answer["gap"]))
     found.append(
         say(
             _("共 {count} 次互评，每人 {min} 到 {max} 次；目标值 {objective}，{state}。"),
             count=len(answer["assignments"]),
-            objective=answer["objective"],
+            objective=_digits(answer["objective"]),
             state=state,
             **answer["load"],
         )
@@ -113,18 +117,26 @@ def lines(answer: dict[str, Any]) -> list[str]:
     return found
 
 
-def _number(value: Any) -> int | float:
-    """Return an exact number as JSON has it."""
-    return int(value) if value == int(value) else float(value)
+def _digits(number: Decimal) -> str:
+    """Return every digit of an exact number, as JSON has numbers."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _text(path: Path) -> str:
+def as_json_text(answer: dict[str, Any]) -> str:
+    """Return the answer as JSON; Python's own writer would print exact decimals through a float."""
+    parts = (
+        f"{json.dumps(name)}: {_digits(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in answer.items()
+    )
+    return f"{{{', '.join(parts)}}}"
+
+
+def _content(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_bytes()
     except OSError as error:
         raise BadInput(field=say(_("文件")), problem=say(_("读不到（{why}）。"), why=error.strerror)) from None
-    except UnicodeDecodeError:
-        raise BadInput(field=say(_("文件")), problem=say(_("不是 UTF-8 文字。"))) from None
 
 
 def _misuse(text: str, *, as_json: bool) -> NoReturn:

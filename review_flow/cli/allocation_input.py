@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from review_flow.cli.json_input import parse
 from review_flow.errors import BadInput
 from review_flow.i18n import _, say
 from review_flow.rules.allocation import AllocationRules, AllocationWeights, Facts, Groups, Reviewer, Work
@@ -42,17 +42,9 @@ class Input:
     fixed: tuple[Pair, ...]
 
 
-def read(text: str) -> Input:
-    """Return the pool of a JSON text. Raises BadInput naming field and entry."""
-    try:
-        data = json.loads(text, parse_float=Decimal, parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        raise BadInput(field=say(_("第{line}行"), line=error.lineno), problem=say(_("不是正确的 JSON。"))) from None
-    return _Reader(_map(data, "", "")).input()
-
-
-def _no_number(name: str) -> Decimal:
-    raise BadInput(field=name, problem=say(_("不是数。")))
+def read(content: bytes) -> Input:
+    """Return the pool of a JSON file. Raises BadInput naming field and entry."""
+    return _Reader(_map(parse(content, decimal=Decimal), "", "")).input()
 
 
 class _Reader:
@@ -62,7 +54,10 @@ class _Reader:
         self.submissions = self._things("submissions")
         self.column = _numbered(self.reviewers, "reviewers")
         self.row = _numbered(self.submissions, "submissions")
-        self.authors = dict(self.column)
+        # Everybody has a number before anything hangs on it, or the order of the works would decide.
+        wrote = {author for one in self.submissions for author in self._authors(one)}
+        others = sorted(wrote - self.column.keys())
+        self.authors = self.column | {author: number for number, author in enumerate(others, start=len(self.column))}
 
     def input(self) -> Input:
         existing = self._existing()
@@ -106,13 +101,16 @@ class _Reader:
         demand = default if one.get("demand") is None else _whole(one["demand"], f"{name} demand")
         if demand is None:
             raise BadInput(field="k", problem=say(_("缺少；或者给每份成果写明 demand。")))
-        authors = [_id(author, f"{name} authors") for author in _list(one.get("authors", []), f"{name} authors")]
         return Work(
             id=number,
-            authors=frozenset(self.authors.setdefault(author, len(self.authors)) for author in authors),
+            authors=frozenset(self.authors[author] for author in self._authors(one)),
             demand=demand - got[number],
             groups=_groups(one, name),
         )
+
+    def _authors(self, one: dict[str, Any]) -> list[str]:
+        field = f"submissions {one['id']} authors"
+        return [_id(author, field) for author in _list(one.get("authors", []), field)]
 
     def _pair(self, reviewer: object, submission: object, field: str) -> Pair:
         found = []

@@ -14,10 +14,11 @@ from rich.cells import cell_len
 from sqlalchemy import select
 
 from models import Assignment, Enrolment, Organization, Person, Round, RoundExport, Submission
-from review_flow.cli.refusals import Misuse, NotMigrated, StrangeSchema, explained
+from review_flow.cli.json_input import parse
+from review_flow.cli.refusals import BadFile, Misuse, NotMigrated, StrangeSchema, explained
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.db import engine_for, settings, transaction
-from review_flow.errors import NotFound
+from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, clauses, listed, say
 from review_flow.migrate import is_current, upgrade
 from review_flow.rules.lifecycle import RoundPhase
@@ -221,11 +222,9 @@ def day(text: str | date) -> date:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object of a file; its numbers stay decimal texts, never binary floats."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"), parse_float=str)
-    except UnicodeDecodeError:
-        raise Misuse(why=say(_("{path}不是 UTF-8 文字"), path=path)) from None
-    except json.JSONDecodeError as error:
-        raise Misuse(why=say(_("{path}第{line}行不是正确的 JSON"), path=path, line=error.lineno)) from None
+        found = parse(path.read_bytes(), decimal=str)
+    except BadInput as refused:
+        raise BadFile(path=path, problem=refused) from None
     if not isinstance(found, dict):
         raise Misuse(why=say(_("{path}应是一个 JSON 对象"), path=path))
     return found

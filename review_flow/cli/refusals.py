@@ -27,6 +27,12 @@ class Misuse(Refusal):
     status, text = 400, _("{why}。")
 
 
+class BadFile(Misuse):
+    """A file of the command's is not what it should be."""
+
+    text = _("{path}：{problem}")
+
+
 class NotMigrated(Refusal):
     """A database server's schema is changed only when the operator says so."""
 

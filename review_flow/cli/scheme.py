@@ -7,7 +7,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from review_flow import schemes
-from review_flow.errors import NotFound
+from review_flow.cli.json_input import parse
+from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.grading import Outcome, RecordInvalid, grade
 from review_flow.rules.outcome import FLAGS
@@ -121,9 +122,11 @@ def _scheme(name: str) -> Scheme:
 def read_facts(path: Path) -> dict[str, Any]:
     """Return the JSON object of a file, its numbers exact; ends the command with a sentence where there is none."""
     try:
-        facts = json.loads(_read(path), parse_float=str)  # 79.50 stays 79.50: never a binary float
-    except json.JSONDecodeError as error:
-        _misuse(say(_("{file}第{line}行不是正确的 JSON。"), file=path, line=error.lineno))
+        facts = parse(path.read_bytes(), decimal=str)  # 79.50 stays 79.50: never a binary float
+    except OSError:
+        _misuse(say(_("找不到文件：{path}"), path=path))
+    except BadInput as refused:
+        _misuse(f"{path}：{refused}")
     if not isinstance(facts, dict):
         _misuse(say(_("{file}应是一个 JSON 对象。"), file=path))
     return facts

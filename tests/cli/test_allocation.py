@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from collections import Counter
+from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from review_flow.cli.allocation_input import read
 
 
 def decide(data: dict[str, Any], seed: int = 0) -> dict[str, Any]:
-    return answer_to(read(json.dumps(data)), seed)
+    return answer_to(read(json.dumps(data).encode()), seed)
 
 
 def matching(rows: list[list[float]]) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def matching(rows: list[list[float]]) -> dict[str, Any]:
 def test_a_unique_optimum_is_reached_by_every_seed(seed: int) -> None:
     answer = decide(matching([[0.1, 0.9, 0.3], [0.2, 0.3, 0.8], [0.7, 0.6, 0.5]]), seed)
     assert answer["assignments"] == [["p1", "u0"], ["p2", "u1"], ["p0", "u2"]]
-    assert (answer["objective"], answer["optimal"], answer["gap"]) == (2.4, True, 0)
+    assert (answer["objective"], answer["optimal"], answer["gap"]) == (Decimal("2.4"), True, 0)
 
 
 def test_six_equally_good_matchings_are_all_reached_over_seeds() -> None:
@@ -66,8 +68,9 @@ worths = st.integers(-(10**15), 10**15).map(lambda number: number / 10**15)
 @given(st.lists(st.lists(worths, min_size=4, max_size=4), min_size=4, max_size=4), st.integers(0, 9))
 def test_the_sum_of_affinities_is_the_exact_optimum(rows: list[list[float]], seed: int) -> None:
     answer = decide(matching(rows), seed)
-    best = max(sum(rows[u][p] for u, p in enumerate(order)) for order in permutations(range(4)))
-    assert answer["objective"] == pytest.approx(best, abs=1e-12)
+    exact = [[Decimal(repr(one)) for one in row] for row in rows]
+    best = max(sum(exact[u][p] for u, p in enumerate(order)) for order in permutations(range(4)))
+    assert answer["objective"] == best
     assert answer["optimal"]
 
 
@@ -79,7 +82,7 @@ def test_affinities_alone_ask_for_no_even_load_unless_told() -> None:
         "affinity": {"1": {"a": 0.9, "b": 0.8}, "2": {"a": 0.2}},
     }
     assert decide(data)["load"] == {"min": 0, "max": 2}
-    assert decide(data)["objective"] == 1.7
+    assert decide(data)["objective"] == Decimal("1.7")
     even = decide({**data, "balance": True})
     assert (even["assignments"], even["objective"]) == ([[2, "a"], [1, "b"]], 1)
 
@@ -186,6 +189,12 @@ def test_a_mistake_is_named_with_its_field_and_entry(wrong: dict[str, Any], text
         (b"[]", "输入：应是 JSON 对象。"),
         (b'{"k": NaN}', "NaN：不是数。"),
         (b"\xff", "文件：不是 UTF-8 文字。"),
+        (b'{"k": ' + b"1" * 5000 + b"}", "111111111111…：数太长，最多1000位。"),
+        (b'{"k": 1e9999999999999999999999}', "1e9999999999999999999999：不是能算的数。"),
+        (b'{"k": ' + b"[" * 100_000, "文件：括号嵌套得太深。"),
+        (b'{"k": 1, "k": 0}', "k：在同一个对象里写了两次。"),
+        (b'{"reviewers": [{"id": "a\\ud800"}]}', "a\\ud800：含有半个字符，不是文字。"),
+        (b'{"reviewers": [{"id": 1, "\\udc00": 1, "\\udc00": 1}]}', "\\udc00：在同一个对象里写了两次。"),
         (None, "文件：读不到（No such file or directory）。"),
         (b'{"reviewers": [], "submissions": [{"id": 1}]}', "k：缺少；或者给每份成果写明 demand。"),
     ],
@@ -196,6 +205,39 @@ def test_a_file_that_is_none(content: bytes | None, text: str, tmp_path: Path) -
         file.write_bytes(content)
     done = CliRunner().invoke(app, ["allocate", str(file)])
     assert (done.exit_code, done.stderr) == (2, f"{file}：{text}\n")
+
+
+def test_the_order_of_the_file_decides_nothing() -> None:
+    data: dict[str, Any] = {
+        "k": 2,
+        "reviewers": [{"id": name, "groups": {"subject": "物理"}} for name in "甲乙丙丁"],
+        "submissions": [
+            {"id": n, "authors": authors, "groups": {"subject": "物理"}}
+            for n, authors in enumerate([["甲"], ["外一", "乙"], ["外二"], ["外三", "外四"], ["外五"]])
+        ],
+        "existing": [{"reviewer": "丙", "submission": 0, "state": "begun"}],
+    }
+    chance = random.Random(4)
+    for seed in range(40):
+        found = decide(data, seed)
+        for name in ("reviewers", "submissions"):
+            chance.shuffle(data[name])
+        for one in data["submissions"]:
+            chance.shuffle(one["authors"])
+        assert decide(data, seed) == found
+
+
+def test_decimals_are_printed_to_the_last_digit(tmp_path: Path) -> None:
+    file = tmp_path / "pool.json"
+    long = "0.12345678901234567890123456789012345678901234567891"
+    file.write_text(f"""{{"k": 1, "reviewers": [{{"id": 1}}, {{"id": 2}}], "submissions": [{{"id": "a"}}, {{"id": "b"}}],
+        "existing": [{{"reviewer": 2, "submission": "b", "state": "done"}}],
+        "affinity": {{"1": {{"a": {long}}}, "2": {{"b": 1000000000}}}}}}""")
+    done = CliRunner().invoke(app, ["allocate", str(file), "--json"])
+    assert f'"objective": 1000000000{long[1:]}, "gap": 0, ' in done.stdout
+    assert json.loads(done.stdout)["optimal"] is True
+    plain = CliRunner().invoke(app, ["allocate", str(file)])
+    assert f"目标值 1000000000{long[1:]}，已证明最优" in plain.stdout
 
 
 def test_the_answer_for_people(tmp_path: Path) -> None:
