@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from models import Assignment, Enrolment, Person, Round, Submission
 from review_flow.rules.grading import grade
+from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.marks import has_scale, judged, plain_method, position_of
 from review_flow.rules.peer_marks import by_work, disagreements, spread_of, straddle
 from review_flow.rules.words import WorkKind
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from review_flow.rules.marks import Number
     from review_flow.rules.scheme import Scheme
+
+
+COUNT_NOTHING = (SubmissionState.INVALID, SubmissionState.CLOSED, SubmissionState.REPLACED)
 
 
 def look(session: Session, *, submission: Submission) -> bool:
@@ -51,9 +55,17 @@ def look(session: Session, *, submission: Submission) -> bool:
 def _chance(session: Session, *, scheme: Scheme, submission: Submission, variance: float) -> float:
     """Return the probability that one more honest mark moves the author across a band.
 
-    The author's number is that of today's facts, with the panel taken to agree with the peers where it has not marked.
+    The author's number is that of all their works that stand, with the panel taken to agree with the peers where it
+    has not marked. While a work has no mark at all the number may still come to lie anywhere: then one more mark of
+    another moves it across a band with next to no probability, whichever came first.
     """
+    standing = select(Submission.ability).where(
+        Submission.enrolment_id == submission.enrolment_id, Submission.state.not_in(COUNT_NOTHING)
+    )
     record = record_of(session, enrolment=session.get_one(Enrolment, submission.enrolment_id), weighed=False)
+    stand = set(session.scalars(standing))
+    if any(not (one["peer"] or one["panel"]) for one in record["abilities"] if one["code"] in stand):
+        return 0.0
     for ability in record["abilities"]:
         ability["panel"] = ability["panel"] or ability["peer"]
     outcome = grade(scheme, record)

@@ -136,6 +136,7 @@ def submit(session: Session, *, actor: Person, assignment: Assignment, form: Map
         if submission.state in BEFORE_THE_PANEL:
             _count_too(session, submission=submission)
         forward(session, submission=submission)
+        _look_again(session, submission=submission)
     return review
 
 
@@ -174,6 +175,17 @@ def _count_too(session: Session, *, submission: Submission) -> None:
     if submission.peer_missing and enough:
         submission.peer_missing = False
         audit.record(session, organization_id=round_.organization_id, actor=None, deed="peer.enough", about=submission)
+
+
+def _look_again(session: Session, *, submission: Submission) -> None:
+    """Look anew at the author's other works before the panel: what one more mark could move depends on all of them."""
+    others = select(Submission).where(
+        Submission.enrolment_id == submission.enrolment_id,
+        Submission.id != submission.id,
+        Submission.state == SubmissionState.IN_PANEL,
+    )
+    for other in session.scalars(others.order_by(Submission.id)):
+        look(session, submission=other)
 
 
 def _still_welcome(session: Session, *, assignment: Assignment) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
 from sqlalchemy import select
@@ -98,10 +99,37 @@ def test_reviewers_who_differ_ask_for_one_more_before_the_panel(school: School, 
     assert (work.state, work.extra_reviews, work.disagreement) == (SubmissionState.IN_PANEL, 1, why)
 
 
-def test_a_teacher_at_a_boundary_gets_one_more(school: School) -> None:
-    work = in_peer_review(ready(school, count=1), school)
-    review(school, work, "80", "80", "80")
-    assert (work.state, work.disagreement) == (SubmissionState.IN_PEER_REVIEW, "straddle")
+def reviewed_in_order(school: School, marks: list[str], order: tuple[int, ...]) -> list[tuple[str, int, str | None]]:
+    """State, further reviewers and disagreement of the first teacher's works, reviewed in this order."""
+    ready(school, count=1)
+    works = [in_peer_review(work_of(school, place=place), school) for place in range(len(marks))]
+    for place in order:
+        review(school, works[place], *[marks[place]] * 3)
+    return [(one.state.value, one.extra_reviews, one.disagreement) for one in works]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_a_teacher_at_a_boundary_gets_one_more_when_all_works_have_marks(
+    school: School, order: tuple[int, ...]
+) -> None:
+    found = reviewed_in_order(school, ["80", "80", "80"], order)
+    expected = [("in_panel", 0, "straddle")] * 3
+    expected[order[-1]] = ("in_peer_review", 1, "straddle")
+    assert found == expected
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_the_order_of_the_marks_moves_no_teacher_to_a_boundary(school: School, order: tuple[int, ...]) -> None:
+    assert reviewed_in_order(school, ["80", "95", "95"], order) == [("in_panel", 0, None)] * 3
+
+
+def test_a_work_that_counts_nothing_is_not_waited_for(school: School) -> None:
+    ready(school, count=1)
+    works = [in_peer_review(work_of(school, place=place), school) for place in range(3)]
+    works[2].state, works[2].valid = SubmissionState.INVALID, False
+    for work in works[:2]:
+        review(school, work, "80", "80", "80")
+    assert [one.disagreement for one in works] == ["straddle", "straddle", None]
 
 
 def test_the_chance_counts_only_where_the_work_does(school: School) -> None:
