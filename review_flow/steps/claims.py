@@ -157,11 +157,13 @@ def _owes_more(session: Session, *, actor: Person, round_: Round, scheme: Scheme
     return scheme.review.peer.before_submit and (held or 0) < scheme.review.peer.give * (works or 0)
 
 
-def take_sample(session: Session, *, actor: Person, round_: Round) -> Assignment:
-    """Take a calibration sample that the person has not reviewed yet (X-41)."""
+def take_sample(session: Session, *, actor: Person, round_: Round, key: str | None = None) -> Assignment:
+    """Take a calibration sample that the person has not reviewed yet (X-41); the same `key` again is the same claim."""
     take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     enrolment_of(session, round_=round_, person=actor)
+    if (again := _claimed_before(session, actor=actor, round_=round_, key=key)) is not None:
+        return again
     seen = select(Assignment.sample_id).where(
         Assignment.reviewer_id == actor.id, Assignment.sample_id.is_not(None), Assignment.state.in_(LIVE)
     )
@@ -180,6 +182,7 @@ def take_sample(session: Session, *, actor: Person, round_: Round) -> Assignment
         state=AssignmentState.ASSIGNED,
         assigned_at=now(),
         lease_until=lease_end(round_scheme(session, round_=round_)),
+        claim_key=key,
     )
     session.add(assignment)
     session.flush()

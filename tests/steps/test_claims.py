@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -16,6 +17,7 @@ from review_flow.rules.lifecycle import EnrolmentState, SubmissionState
 from review_flow.rules.words import AssignmentState
 from review_flow.steps import claims, people, reviews
 from tests.cast import School
+from tests.steps.test_disagreement import changed
 
 WORKS, CLAIMERS, WANTED = 300, 32, 3
 
@@ -87,6 +89,32 @@ def test_32_claimers_leave_no_work_short_and_none_with_one_too_many(
     assert set(Counter(work for work, _reviewer in pairs).values()) == {WANTED}
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_statement_alone_lets_no_two_claims_take_one_place(engine: Engine, opened: School) -> None:
+    """Without the school's turn: a work whose row somebody has locked is passed by, so none gets one too many."""
+    opened.ready(opened.teachers[0])
+    works = opened.seal(opened.teachers[0])
+    people, round_id = [one.id for one in opened.teachers[1:]], opened.round.id
+    opened.session.commit()
+    scheme = changed(receive_target=1, receive_min=1)
+    barrier = Barrier(len(people))
+
+    def take(person_id: int) -> int | None:
+        with transaction(engine) as session:
+            actor, round_ = session.get_one(Person, person_id), session.get_one(Round, round_id)
+            barrier.wait(timeout=30)
+            taken = claims._take(session, actor=actor, round_=round_, scheme=scheme, key=None, wanting=True)
+            barrier.wait(timeout=30)  # everybody has claimed before anybody commits
+            return taken
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        taken = list(pool.map(take, people))
+    with transaction(engine) as session:
+        held = Counter(session.scalars(select(Assignment.submission_id)))
+    assert set(held.values()) == {1}
+    assert len(held) == len([one for one in taken if one is not None]) == len(works) == 3
+
+
 def submitted(school: School) -> None:
     for person in school.teachers[:2]:
         school.ready(person)
@@ -105,6 +133,23 @@ def test_a_claim_sent_twice_takes_one_task(opened: School) -> None:
     assert len(others | {first.id}) == 5
     deeds = opened.session.scalar(select(func.count()).where(AuditEvent.deed == "review.claim"))
     assert deeds == 5
+
+
+def test_a_sample_asked_for_twice_is_taken_once(opened: School) -> None:
+    for number in range(3):
+        form = opened.review_form()
+        reviews.add_sample(
+            opened.session, actor=opened.admin, round_=opened.round, ability="A1", title=f"样例{number}", form=form
+        )
+
+    def take(key: str | None) -> Assignment:
+        return claims.take_sample(opened.session, actor=opened.teachers[2], round_=opened.round, key=key)
+
+    first = take("k1")
+    assert take("k1") is first
+    assert len({first.id, take("k2").id, take(None).id}) == 3
+    deeds = opened.session.scalar(select(func.count()).where(AuditEvent.deed == "review.claim"))
+    assert deeds == 3
 
 
 def test_whoever_owes_nothing_gets_no_work_that_has_all_it_wants(opened: School) -> None:
