@@ -123,12 +123,18 @@ def test_a_higher_mark_never_lowers_the_aggregate(given_: Peers, method: str, da
     assert aggregated(method, Peers(marks, given_.biases, given_.weights)) >= aggregated(method, given_)
 
 
-@given(st.lists(decimals, min_size=1, max_size=6), st.decimals(0, 100, places=2))
+near = st.integers(0, 95).flatmap(lambda low: st.lists(st.decimals(low, low + 5, places=2), min_size=1, max_size=6))
+
+
+@given(near, st.decimals(0, 6, places=2))
+@example(list(numbers("81", "84", "86")), Decimal(5))
+@example(list(numbers("81", "84", "86")), Decimal("4.99"))
+@example(list(numbers("79.99", "80")), Decimal(5))
 def test_an_agreed_mark_is_the_mean_of_marks_near_each_other(marks, most_apart):
-    found = agreed(marks, most_apart=most_apart, place=classes(60, 80))
-    if found is not None:
-        assert min(marks) <= found <= max(marks)
-        assert max(marks) - min(marks) <= most_apart
+    of_one_class = len({(mark >= 60) + (mark >= 80) for mark in marks}) == 1
+    mean = sum(map(Fraction, marks)) / len(marks)
+    expected = mean if of_one_class and max(marks) - min(marks) <= most_apart else None
+    assert agreed(marks, most_apart=most_apart, place=classes(60, 80)) == expected
 
 
 # Uncertainty
