@@ -72,7 +72,7 @@ def test_decimals_in_json_are_read_exactly(record):
     ("facts", "said"),
     [
         ({"events": [{"kind": "nap"}]}, "events[0].kind：应为以下之一：late_material、late_arrival、absence。"),
-        ("{", "record.json第1行不是正确的 JSON。"),
+        ("{", "record.json：第1行：不是正确的 JSON。"),
         ("[]", "record.json应是一个 JSON 对象。"),
     ],
 )
