@@ -58,7 +58,7 @@ def count_chars(text: str) -> int:
 def office_format(path: Path) -> str | None:
     """Return docx, pptx, xlsx or None for a ZIP file; DocumentRefused for a bomb or a broken one."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError) as broken:
         raise _broken() from broken
@@ -81,7 +81,10 @@ def read(path: Path, name: str) -> Text:
         return readers[name](path)
     except DocumentRefused:
         raise
-    except (MemoryError, RecursionError):
+    except RecursionError as deep:
+        text = _("文档的结构嵌套得太深，无法安全打开。请用办公软件另存为新文件，或导出为 PDF 后再传。")
+        raise DocumentRefused("document_too_deep", text) from deep
+    except (MemoryError, ImportError):  # ours, not the file's: a locked child can load nothing any more
         raise
     except Exception as broken:  # the readers raise whatever a hostile file makes them trip over
         raise _broken() from broken
@@ -92,7 +95,7 @@ def _parts(path: Path, pattern: str) -> list[Element]:
     from xml.etree.ElementTree import XMLParser
 
     roots = []
-    with zipfile.ZipFile(path) as archive:
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if re.fullmatch(pattern, name)]
         for name in sorted(names, key=lambda name: (len(name), name)):
             data = archive.read(name)
@@ -136,8 +139,9 @@ def _pptx(path: Path) -> Text:
 def _xlsx(path: Path) -> Text:
     from python_calamine import CalamineWorkbook
 
-    book = CalamineWorkbook.from_path(str(path))
-    sheets = [book.get_sheet_by_name(name).to_python() for name in book.sheet_names]
+    with path.open("rb") as file:
+        book = CalamineWorkbook.from_filelike(file)
+        sheets = [book.get_sheet_by_name(name).to_python() for name in book.sheet_names]
     lines = (" ".join(str(cell) for cell in row) for sheet in sheets for row in sheet)
     return Text("\n".join(lines), pages=len(sheets))
 

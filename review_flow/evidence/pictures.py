@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Level
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from PIL import Image as Pillow
@@ -55,13 +57,20 @@ def is_heif(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
 
 
-def _open(path: Path) -> Pillow.Image:
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Pillow.Image]:
+    """Yield a photo whose header has been read and whose declared size is bearable."""
+    with path.open("rb") as file, _headed(file) as image:
+        yield image
+
+
+def _headed(file: IO[bytes]) -> Pillow.Image:
     from PIL import Image, UnidentifiedImageError
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit below is stricter
         try:
-            image = Image.open(path, formats=FORMATS)
+            image = Image.open(file, formats=FORMATS)
         except Image.DecompressionBombError as bomb:
             raise _too_many_pixels() from bomb
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as broken:
