@@ -105,15 +105,9 @@ def warm(_arguments: Mapping[str, Any]) -> None:
     """Say that everything is loaded: a child answers only then."""
 
 
-def protections(_arguments: Mapping[str, Any]) -> dict[str, bool]:
-    """Answer `sandbox.protections`."""
-    return {str(right): refused for right, refused in lockdown.withheld().items()}
-
-
 DEEDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "check": check,
     "enrol": enrol,
-    "protections": protections,
     "warm": warm,
 }
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import os
 import platform
 import socket
@@ -19,7 +20,7 @@ import struct
 import sys
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,16 +233,13 @@ def lock() -> None:
     filter_calls()
 
 
-Right = Literal["files", "network", "processes"]
-
-
-def withheld() -> dict[Right, bool]:
+def withheld() -> dict[str, bool]:
     """Try what a hostile file would, and return what was refused: the proof, not the intention.
 
     Refused are `files` when neither a file anybody may read can be opened nor a new one made, `network` when
     neither TCP nor UDP reaches this very machine, `processes` when none can be started.
     """
-    attempts: dict[Right, tuple[Callable[[], None], ...]] = {
+    attempts: dict[str, tuple[Callable[[], None], ...]] = {
         "files": (_read, _write),
         "network": (_connect, _send),
         "processes": (_start,),
@@ -285,3 +283,9 @@ def _start() -> None:
         if not child:
             os._exit(0)
         os.waitpid(child, 0)
+
+
+if __name__ == "__main__":  # for `sandbox.protections`
+    forgo_privileges()
+    lock()
+    print(json.dumps(withheld()))  # noqa: T201 - the answer

@@ -116,7 +116,7 @@ class _NotTakenError(Exception):
 class _Child:
     """One process, one request at a time."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, program: str) -> None:
         self.limits, self.served, self.ready = limits, 0, False
         package = Path(review_flow.__file__).parent.parent
         environment = {
@@ -129,7 +129,7 @@ class _Child:
         numbers = (os.getpid(), limits.memory_bytes, limits.open_files, limits.output_bytes)
         ours, theirs = socket.socketpair() if HANDS_OVER else (None, None)
         self.process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-            [sys.executable, "-m", "review_flow.evidence.child", *map(str, numbers)],
+            [sys.executable, "-m", program, *map(str, numbers)],
             stdin=subprocess.PIPE if theirs is None else theirs.fileno(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -245,11 +245,14 @@ class Sandbox:
 
     ``with Sandbox(workers=2) as box: box.check(path, references=…)``. Children start when first needed,
     load the face models once, are replaced when they die, hold on to too much memory, or have served
-    their number of files. A request that a dead child never took goes to the next.
+    their number of files. A request that a dead child never took goes to the next. `program` is the module
+    that a child runs.
     """
 
-    def __init__(self, *, workers: int = 1, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(
+        self, *, workers: int = 1, limits: Limits | None = None, program: str = "review_flow.evidence.child"
+    ) -> None:
+        self.limits, self.program = limits or Limits(), program
         # Linux ends a child when the *thread* that started it ends: so one thread starts them all and
         # lives as long as the pool, whichever threads come and go with requests.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
@@ -322,7 +325,7 @@ class Sandbox:
                     if child is not None:
                         child.end()
                         child = None
-                    child = self._starter.submit(_Child, self.limits).result()
+                    child = self._starter.submit(_Child, self.limits, self.program).result()
                 try:
                     return child.ask(request, descriptors if HANDS_OVER else (), allowance)
                 except _NotTakenError as gone:
@@ -412,6 +415,9 @@ def check(path: Path, *, limits: Limits | None = None, **wishes: Any) -> Report:
         return box.check(path, **wishes)
 
 
-def protections(box: Sandbox) -> dict[str, bool]:
-    """Return what the kernel of this machine keeps from a child, tried out in one: see `lockdown.withheld`."""
-    return dict(box.run("protections", {}))
+def protections() -> dict[str, bool]:
+    """Return what the kernel of this machine keeps from children, tried out in a process: see `lockdown.withheld`."""
+    package = Path(review_flow.__file__).parent.parent
+    command = [sys.executable, "-m", "review_flow.evidence.lockdown"]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=30, cwd=package)  # noqa: S603 - our own module
+    return dict(json.loads(done.stdout))
