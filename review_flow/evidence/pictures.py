@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class PictureFacts:
     format: str
     width: int
     height: int
-    frames: int
+    moving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +59,22 @@ def is_heif(head: bytes) -> bool:
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[Pillow.Image]:
-    """Yield a photo whose header has been read and whose declared size is bearable."""
-    with path.open("rb") as file, _headed(file) as image:
-        yield image
+    """Yield a photo of bearable size, its pixels not yet decoded; whatever it makes Pillow raise, then or later, is a refusal."""
+    from PIL import Image
 
-
-def _headed(file: IO[bytes]) -> Pillow.Image:
-    from PIL import Image, UnidentifiedImageError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit below is stricter
-        try:
-            image = Image.open(file, formats=FORMATS)
-        except Image.DecompressionBombError as bomb:
-            raise _too_many_pixels() from bomb
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as broken:
-            raise _broken() from broken
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise _too_many_pixels()
-    return image
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit below is stricter
+            with Image.open(file, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise _too_many_pixels()
+                yield image
+    except Image.DecompressionBombError as bomb:
+        raise _too_many_pixels() from bomb
+    except (PictureRefused, MemoryError, ImportError):  # the last two are ours, not the file's
+        raise
+    except Exception as broken:  # Pillow's readers raise whatever a hostile file makes them trip over
+        raise _broken() from broken
 
 
 def _too_many_pixels() -> PictureRefused:
@@ -96,7 +92,9 @@ def describe(path: Path) -> PictureFacts:
         turned = image.getexif().get(0x0112, 1) in {5, 6, 7, 8}
         width, height = (image.height, image.width) if turned else image.size
         name = str(image.format)
-        return PictureFacts(NAMES.get(name, name.lower()), width, height, int(getattr(image, "n_frames", 1)))
+        # Counting the pictures would mean reading them all, and a hostile file has no end of them.
+        moving = bool(getattr(image, "is_animated", False))
+        return PictureFacts(NAMES.get(name, name.lower()), width, height, moving=moving)
 
 
 def read_picture(path: Path, *, longest: int) -> Picture:
@@ -111,11 +109,8 @@ def read_picture(path: Path, *, longest: int) -> Picture:
 
     facts = describe(path)
     with _open(path) as image:
-        try:
-            image.draft("RGB", (longest, longest))
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-        except (OSError, ValueError, SyntaxError) as broken:
-            raise _broken() from broken
+        image.draft("RGB", (longest, longest))
+        upright = ImageOps.exif_transpose(image).convert("RGB")
     upright.thumbnail((longest, longest))
     return Picture(facts, np.asarray(upright), upright.width / facts.width)
 

@@ -206,7 +206,7 @@ def _picture(path: Path, head: bytes, facts: dict[str, Any]) -> Probe:
     if head.startswith(b"\xff\xd8") and pictures.trailing(path) == "zip":
         text = _("照片后面还藏着一个压缩包，请人工确认来源；如非有意，请重新导出照片再传。")
         findings.append(_ask("hidden_archive", text))
-    if found.frames > 1 and found.format != "jpg":
+    if found.moving and found.format != "jpg":
         findings.append(Finding("animated", Level.INFO, say(_("这是动图，只检查了第一帧。"))))
     return Probe(media, tuple(findings))
 
@@ -219,6 +219,10 @@ def _film(path: Path, facts: dict[str, Any]) -> Probe | None:
         found = video.survey(path)
     except (av.FFmpegError, OSError, ValueError):
         return None
+    if found.undecodable:
+        text = _("视频的编码方式无法识别，放不出画面。请导出为普通 MP4（H.264）再传。")
+        media = Media(Kind.VIDEO, found.format, **facts, seconds=found.seconds, audio=found.audio)
+        return Probe(media, (_reject("unknown_codec", text),))
     if found.codec is None and not found.audio:
         return None
     if found.codec is None:

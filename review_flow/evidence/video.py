@@ -51,6 +51,7 @@ class Survey:
     pictures: int
     keyframes: tuple[float, ...]
     stamps: tuple[int, ...]
+    undecodable: bool = False  # there are pictures, but nothing here can decode them
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 def film_of(container: InputContainer) -> Any | None:
     """Return the first stream of moving pictures with a decoder, or None."""
     for stream in container.streams.video:
-        if not int(stream.disposition) & ATTACHED_PICTURE:
+        if stream.codec_context and not int(stream.disposition) & ATTACHED_PICTURE:
             stream.codec_context.thread_count = 1  # the child is limited to its share of the machine
             return stream
     return None
@@ -128,9 +129,12 @@ def survey(path: Path) -> Survey:
         film = film_of(container)
         length = None if container.duration is None else Fraction(container.duration, av.time_base)
         audio = any(stream.codec_context for stream in container.streams.audio)
-        if film is None or film.codec_context is None:
+        if film is None:
             seconds = None if length is None else _decimal(length)
-            return Survey(_format(container), None, audio, 0, 0, None, seconds, Decimal(0), 0, (), ())
+            unknown = any(not stream.codec_context for stream in container.streams.video)
+            return Survey(
+                _format(container), None, audio, 0, 0, None, seconds, Decimal(0), 0, (), (), undecodable=unknown
+            )
         stamps, first, end, pictures = [], None, Fraction(0), 0
         with contextlib.suppress(av.FFmpegError):  # the end that can be read is the end
             for packet in container.demux(film):
@@ -244,7 +248,7 @@ def read_still(path: Path, *, longest: int) -> Picture:
     across = frame.width
     down = still.width + still.height - across
     pixels = frame.rgb(max(2, round(across * min(1.0, longest / max(across, down)))))
-    return Picture(PictureFacts("heic", across, down, 1), pixels, pixels.shape[1] / across)
+    return Picture(PictureFacts("heic", across, down), pixels, pixels.shape[1] / across)
 
 
 def _heif_refused() -> PictureRefused:

@@ -135,7 +135,9 @@ def memory() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def fuzz(runs: int, *, seed: int, keep: Path, workers: int = 1, only: int | None = None, real: Path | None = REAL) -> Tally:
+def fuzz(
+    runs: int, *, seed: int, keep: Path, workers: int = 1, only: int | None = None, real: Path | None = REAL
+) -> Tally:
     """Check `runs` mutants, or the `only` one, in so many children at the same time."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = seeds(Path(folder), real)
@@ -158,7 +160,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--replay", type=Path, default=None, help="check a kept file here, with its stack trace")
     wishes = parser.parse_args(words)
     if wishes.replay:
-        print(json.dumps(check(wishes.replay, references=SOMEBODY, search=SEARCH).as_json(), ensure_ascii=False, indent=1))
+        print(
+            json.dumps(check(wishes.replay, references=SOMEBODY, search=SEARCH).as_json(), ensure_ascii=False, indent=1)
+        )
         return 0
     seed = random.SystemRandom().randrange(1 << 32) if wishes.seed is None else wishes.seed
     print(f"seed {seed}", flush=True)
@@ -166,7 +170,9 @@ def main(words: Sequence[str] | None = None) -> int:
     done = fuzz(wishes.runs, seed=seed, keep=wishes.keep, workers=wishes.workers, only=wishes.only)
     took, now = time.monotonic() - began, os.times()
     cpu = sum(now[:4]) - sum(used[:4])
-    print(f"{done.runs} runs in {took:.0f} s, {cpu:.0f} s of CPU, {done.runs / took:.0f} runs/s; slowest {done.slowest}")
+    print(
+        f"{done.runs} runs in {took:.0f} s, {cpu:.0f} s of CPU, {done.runs / took:.0f} runs/s; slowest {done.slowest}"
+    )
     print("findings:", dict(done.codes.most_common()))
     print("broken off:", dict(done.broken))
     for failure in done.failures:

@@ -13,7 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 Order = Literal["big", "little"]
-EXTREMES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 62, (1 << 64) - 1)
+EXTREMES = (
+    0,
+    1,
+    2,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    1 << 62,
+    (1 << 64) - 1,
+)
 LARGEST = 200_000  # bytes of a mutant: splices of splices would grow
 
 
@@ -28,7 +43,9 @@ class Part(NamedTuple):
 
 
 FOLDERS = frozenset(b"moov trak mdia minf stbl udta meta edts dinf mvex moof traf iprp ipco".split())
-EBML_FOLDERS = frozenset({0x18538067, 0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0x1F43B675, 0x1C53BB6B, 0xBB, 0xB7, 0xA0, 0x114D9B74})
+EBML_FOLDERS = frozenset(
+    {0x18538067, 0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0x1F43B675, 0x1C53BB6B, 0xBB, 0xB7, 0xA0, 0x114D9B74}
+)
 
 
 def atoms(data: bytes, start: int, end: int) -> Iterator[Part]:
@@ -157,7 +174,9 @@ def parts(data: bytes) -> list[Part]:
 
 def number(chance: random.Random, width: int, order: Order, near: int = 0) -> bytes:
     """Return a number of `width` bytes: an extreme one, one near another, or any."""
-    value = chance.choice((chance.choice(EXTREMES), near + chance.randint(-9, 9), near * 2, chance.getrandbits(8 * width)))
+    value = chance.choice(
+        (chance.choice(EXTREMES), near + chance.randint(-9, 9), near * 2, chance.getrandbits(8 * width))
+    )
     return (value % (1 << 8 * width)).to_bytes(width, order)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from review_flow.demo import media
 if TYPE_CHECKING:
     from pathlib import Path
 
+os.environ.setdefault("SVT_LOG", "0")  # the AV1 encoder tells its settings otherwise
 WIDTH, HEIGHT, RATE, FRAMES, TONE = 64, 48, 6, 12, 48_000
 # File name: (container, its options, codec of pictures, its options, codec of sound).
 FILMS: dict[str, tuple[str, dict[str, str], str, dict[str, str], str | None]] = {
@@ -77,7 +79,9 @@ def film(name: str, folder: Path) -> bytes:
 
 def _hum(container: Any, stream: Any, pieces: int) -> None:
     tone = (np.sin(np.arange(1152 * pieces) / 20) * 8000).astype(np.int16)
-    fits = av.AudioResampler(format=stream.format, layout=stream.layout, rate=TONE, frame_size=stream.frame_size or 1152)
+    fits = av.AudioResampler(
+        format=stream.format, layout=stream.layout, rate=TONE, frame_size=stream.frame_size or 1152
+    )
     whole = av.AudioFrame.from_ndarray(tone.reshape(1, -1), format="s16", layout="mono")
     whole.sample_rate = TONE
     for frame in [*fits.resample(whole), *fits.resample(None)]:
