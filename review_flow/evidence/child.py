@@ -137,7 +137,7 @@ def load() -> None:
         i18n.catalogue(code)
 
 
-LATE_PACKAGES = ("av", "pypdf", "python_calamine", "xml.etree", "xml.parsers")  # they import parts when they need them
+LATE_PACKAGES = ("av", "pypdf", "xml.etree", "xml.parsers")  # they import parts when they need them
 LATE_CODECS = (
     "gb18030",
     "utf-16",

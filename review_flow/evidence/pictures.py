@@ -66,8 +66,7 @@ def _open(path: Path) -> Iterator[Pillow.Image]:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit below is stricter
             with Image.open(file, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise _too_many_pixels()
+                _require_bearable(image)
                 yield image
     except Image.DecompressionBombError as bomb:
         raise _too_many_pixels() from bomb
@@ -75,6 +74,11 @@ def _open(path: Path) -> Iterator[Pillow.Image]:
         raise
     except Exception as broken:  # Pillow's readers raise whatever a hostile file makes them trip over
         raise _broken() from broken
+
+
+def _require_bearable(image: Pillow.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_many_pixels()
 
 
 def _too_many_pixels() -> PictureRefused:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpegts,mpeg,mpegvideo,rm,mp3,aac,amr,wav,ogg,flac"
 BRANDS = {"qt": "mov", "3g": "3gp", "M4A": "m4a", "M4V": "m4v"}
 NAMES = {"matroska,webm": "mkv", "asf": "wmv", "mpegts": "ts", "rm": "rmvb", "mpegvideo": "mpg", "mpeg": "mpg"}
+MAX_PICTURES = 3_000_000  # 13 hours of 60 a second
+SWELLS, SWELLS_BYTES = 4, 50_000_000  # times a film's own size, and bytes more, that its packets may unpack to
 MAX_DAMAGED = 1000  # broken packets in a row of tries; a file worse than that shows nothing
 ATTACHED_PICTURE = 0x0400  # a cover, as music files carry: no film
 
@@ -135,13 +137,15 @@ def survey(path: Path) -> Survey:
             return Survey(
                 _format(container), None, audio, 0, 0, None, seconds, Decimal(0), 0, (), (), undecodable=unknown
             )
-        stamps, first, end, pictures = [], None, Fraction(0), 0
+        stamps, first, end, pictures, unpacked = [], None, Fraction(0), 0, 0
         with contextlib.suppress(av.FFmpegError):  # the end that can be read is the end
             for packet in container.demux(film):
                 stamp = packet.dts if packet.pts is None else packet.pts
                 if stamp is None:
                     continue
-                pictures += 1
+                pictures, unpacked = pictures + 1, unpacked + packet.size
+                if pictures > MAX_PICTURES or unpacked > SWELLS * path.stat().st_size + SWELLS_BYTES:
+                    raise ValueError(path)  # a bomb: no film has as many, none grows as much by being unpacked
                 first = stamp if first is None else min(first, stamp)
                 end = max(end, (stamp + (packet.duration or 0)) * film.time_base)
                 if packet.is_keyframe and not packet.is_corrupt:
