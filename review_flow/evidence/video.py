@@ -137,6 +137,8 @@ def survey(path: Path) -> Survey:
             return Survey(
                 _format(container), None, audio, 0, 0, None, seconds, Decimal(0), 0, (), (), undecodable=unknown
             )
+        if film.frames > MAX_PICTURES:
+            raise ValueError(path)
         stamps, first, end, pictures, unpacked = [], None, Fraction(0), 0, 0
         with contextlib.suppress(av.FFmpegError):  # the end that can be read is the end
             for packet in container.demux(film):
