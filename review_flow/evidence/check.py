@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -96,11 +96,13 @@ def check(
     search: Search | None = None,
     name: str | None = None,
     sheet: bool = False,
+    before_search: Callable[[], None] | None = None,
 ) -> Report:
     """Check a file against what its slot asks and whether it shows the person of the references.
 
     `known_hashes` maps SHA-256 to the words for where that very file was handed in before; `name` is the
-    owner's file name. Decodes untrusted bytes: call it through `sandbox.Sandbox.check` outside of tests.
+    owner's file name; `before_search` is called when the file is known and the search for faces begins.
+    Decodes untrusted bytes: call it through `sandbox.Sandbox.check` outside of tests.
     """
     began = time.monotonic()
     search = search or Search()
@@ -112,6 +114,8 @@ def check(
     rejected = any(finding.level is Level.REJECT for finding in findings)
     if needed and not rejected:
         if references:
+            if before_search:
+                before_search()
             found = _look(path, looked, references, search)
             findings += found.findings if found else []
         else:

@@ -164,8 +164,19 @@ def _has_chinese(path: str) -> bool:
 @functools.cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return the sheet's font, Pillow's own where there is no Chinese one."""
+    data = _chinese_font_bytes()
+    return ImageFont.load_default(size) if data is None else ImageFont.truetype(io.BytesIO(data), size)
+
+
+@functools.cache
+def _chinese_font_bytes() -> bytes | None:
     path = chinese_font()
-    return ImageFont.load_default(size) if path is None else ImageFont.truetype(path, size)
+    return None if path is None else Path(path).read_bytes()
+
+
+def preload() -> None:
+    """Find and read the font now: a child that is locked in can't."""
+    font(18)
 
 
 def draw(report: Judged, found: Presence | None, *, sure: float, maybe: float) -> Sheet:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpegts,mpeg,mpegvideo,rm,mp3,aac,amr,wav,ogg,flac"
 BRANDS = {"qt": "mov", "3g": "3gp", "M4A": "m4a", "M4V": "m4v"}
 NAMES = {"matroska,webm": "mkv", "asf": "wmv", "mpegts": "ts", "rm": "rmvb", "mpegvideo": "mpg", "mpeg": "mpg"}
+MAX_PICTURES = 3_000_000  # 13 hours of 60 a second
+SWELLS, SWELLS_BYTES = 4, 50_000_000  # times a film's own size, and bytes more, that its packets may unpack to
 MAX_DAMAGED = 1000  # broken packets in a row of tries; a file worse than that shows nothing
 ATTACHED_PICTURE = 0x0400  # a cover, as music files carry: no film
 
@@ -51,6 +53,7 @@ class Survey:
     pictures: int
     keyframes: tuple[float, ...]
     stamps: tuple[int, ...]
+    undecodable: bool = False  # there are pictures, but nothing here can decode them
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 def film_of(container: InputContainer) -> Any | None:
     """Return the first stream of moving pictures with a decoder, or None."""
     for stream in container.streams.video:
-        if not int(stream.disposition) & ATTACHED_PICTURE:
+        if stream.codec_context and not int(stream.disposition) & ATTACHED_PICTURE:
             stream.codec_context.thread_count = 1  # the child is limited to its share of the machine
             return stream
     return None
@@ -128,16 +131,23 @@ def survey(path: Path) -> Survey:
         film = film_of(container)
         length = None if container.duration is None else Fraction(container.duration, av.time_base)
         audio = any(stream.codec_context for stream in container.streams.audio)
-        if film is None or film.codec_context is None:
+        if film is None:
             seconds = None if length is None else _decimal(length)
-            return Survey(_format(container), None, audio, 0, 0, None, seconds, Decimal(0), 0, (), ())
-        stamps, first, end, pictures = [], None, Fraction(0), 0
+            unknown = any(not stream.codec_context for stream in container.streams.video)
+            return Survey(
+                _format(container), None, audio, 0, 0, None, seconds, Decimal(0), 0, (), (), undecodable=unknown
+            )
+        if film.frames > MAX_PICTURES:
+            raise ValueError(path)
+        stamps, first, end, pictures, unpacked = [], None, Fraction(0), 0, 0
         with contextlib.suppress(av.FFmpegError):  # the end that can be read is the end
             for packet in container.demux(film):
                 stamp = packet.dts if packet.pts is None else packet.pts
                 if stamp is None:
                     continue
-                pictures += 1
+                pictures, unpacked = pictures + 1, unpacked + packet.size
+                if pictures > MAX_PICTURES or unpacked > SWELLS * path.stat().st_size + SWELLS_BYTES:
+                    raise ValueError(path)  # a bomb: no film has as many, none grows as much by being unpacked
                 first = stamp if first is None else min(first, stamp)
                 end = max(end, (stamp + (packet.duration or 0)) * film.time_base)
                 if packet.is_keyframe and not packet.is_corrupt:
@@ -244,7 +254,7 @@ def read_still(path: Path, *, longest: int) -> Picture:
     across = frame.width
     down = still.width + still.height - across
     pixels = frame.rgb(max(2, round(across * min(1.0, longest / max(across, down)))))
-    return Picture(PictureFacts("heic", across, down, 1), pixels, pixels.shape[1] / across)
+    return Picture(PictureFacts("heic", across, down), pixels, pixels.shape[1] / across)
 
 
 def _heif_refused() -> PictureRefused:
