@@ -79,12 +79,13 @@ def warm(_arguments: Mapping[str, Any]) -> None:
     import av
     import cv2
 
-    from review_flow.evidence import faces
+    from review_flow.evidence import faces, glance
 
     importlib.import_module("review_flow.evidence.check")
     av.logging.set_level(None)
     cv2.setNumThreads(1)
     faces.preload()
+    glance.preload()
 
 
 DEEDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {"check": check, "enrol": enrol, "warm": warm}
