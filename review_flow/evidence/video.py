@@ -41,7 +41,8 @@ class Survey:
     """A container read to its end without decoding; times are seconds as a player shows them.
 
     `seconds` is the length the container declares, `readable` how far its pictures really reach, `keyframes`
-    where a decoder can start; `stamps` are the same in the stream's own unit.
+    where a decoder can start; `stamps` are the same in the stream's own unit. `pixels` and `sound` name the
+    pixels' layout and the sound's codec.
     """
 
     format: str
@@ -55,6 +56,8 @@ class Survey:
     pictures: int
     keyframes: tuple[float, ...]
     stamps: tuple[int, ...]
+    pixels: str | None = None
+    sound: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,8 @@ def survey(path: Path) -> Survey:
             pictures=extent.pictures,
             keyframes=tuple(max(0.0, float(stamp * film.time_base - start)) for stamp in extent.keyframes),
             stamps=extent.keyframes,
+            pixels=film.codec_context.pix_fmt,
+            sound=next((one.codec_context.codec.canonical_name for one in container.streams.audio if one.codec_context), None),
         )
 
 
