@@ -167,7 +167,9 @@ def every_frame(path: Path, known: np.ndarray, *, part: int = 4) -> float:
             container.seek(start * av.time_base)
             frames = container.decode(video=0)
             next(frames)
-            spent += cpu(lambda frames=frames: compare(face_recognition, next(frames).to_ndarray(format="rgb24"), known))[0]
+            spent += cpu(
+                lambda frames=frames: compare(face_recognition, next(frames).to_ndarray(format="rgb24"), known)
+            )[0]
     return spent / part * SECONDS * FPS
 
 
@@ -235,7 +237,10 @@ def measure(made: dict[str, Path], *, only_ours: bool) -> None:
         print(f"floor: {name}: {seconds:.2f} s")
     ways = {"every frame": 0.0, "one a second": 0.0}
     if not only_ours:
-        ways = {"every frame": every_frame(made["always"], references[0]), "one a second": one_a_second(made["always"], references[0])}
+        ways = {
+            "every frame": every_frame(made["always"], references[0]),
+            "one a second": one_a_second(made["always"], references[0]),
+        }
         for name, seconds in ways.items():
             print(f"usual way, {name} (extrapolated from a part): {seconds:.0f} s")
     for case, path in made.items():
@@ -244,10 +249,14 @@ def measure(made: dict[str, Path], *, only_ours: bool) -> None:
         hashed = stages.spent["hash"][0]
         search = spent - hashed
         ratios = ", ".join(f"{seconds / search:,.0f}× cheaper than {name}" for name, seconds in ways.items())
-        print(f"\n{case}: present {report.present}, {spent:.2f} s, of it {hashed:.2f} s for SHA-256; without it {search:.2f} s: {ratios}")
-        print(f"  {search / low['decoding all keyframes']:.2f} × the floor; seen at {[moment['at_s'] for moment in report.seen]}")
+        print(
+            f"\n{case}: present {report.present}, {spent:.2f} s, of it {hashed:.2f} s for SHA-256; without it {search:.2f} s: {ratios}"
+        )
+        print(
+            f"  {search / low['decoding all keyframes']:.2f} × the floor; seen at {[moment['at_s'] for moment in report.seen]}"
+        )
         print("  " + ", ".join(f"{name} {seconds:.2f} s/{count}" for name, (seconds, count) in stages.spent.items()))
-        print(f"  {({k: v for k, v in (report.presence or {}).items() if k != 'spans'})}")
+        print(f"  { ({k: v for k, v in (report.presence or {}).items() if k != 'spans'}) }")
     print(f"\nmemory of the child, at most: {memory(made['never'], references):.0f} MB")
 
 

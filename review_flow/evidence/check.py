@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from review_flow.evidence import film, presence
+from review_flow.evidence import film, playable, presence
 from review_flow.evidence.contact_sheet import draw
 from review_flow.evidence.faces import Encoding, Thresholds
 from review_flow.evidence.presence import Presence, Search
@@ -33,6 +33,7 @@ class Report:
     findings: tuple[Finding, ...]
     cost: Mapping[str, Any]
     presence: Mapping[str, Any] | None = None
+    playable: Mapping[str, Any] | None = None
     checker: str = CHECKER
     sheet: bytes | None = field(default=None, repr=False)
     alt_text: str = ""
@@ -53,6 +54,7 @@ class Report:
             "cost": dict(self.cost),
             "presence": None if self.presence is None else dict(self.presence),
             "sha256": self.sha256,
+            "playable": None if self.playable is None else dict(self.playable),
             "checker": self.checker,
             "alt_text": self.alt_text,
         }
@@ -69,6 +71,7 @@ class Report:
             findings=tuple(found),
             cost=data["cost"],
             presence=data["presence"],
+            playable=data["playable"],
             checker=data["checker"],
             sheet=sheet,
             alt_text=data["alt_text"],
@@ -134,6 +137,7 @@ def check(
             "frames_decoded": found.tally.decoded if found else 0,
             "faces_encoded": found.encoded if found else 0,
         },
+        playable=_playable(looked),
         presence=found.timeline.as_json() if found and found.timeline else None,
     )
     thresholds = search.thresholds
@@ -155,6 +159,15 @@ def _duplicate(looked: Probe, known: Mapping[str, str]) -> list[Finding]:
         return []
     text = _("与已提交的文件完全相同（{where}），请人工确认。")
     return [Finding("duplicate", Level.HUMAN, say(text, where=where))]
+
+
+def _playable(looked: Probe) -> dict[str, Any] | None:
+    """Say whether browsers show the file as it is; None where there is nothing to see."""
+    if looked.survey is not None:
+        return playable.as_json(playable.why_not(looked.survey))
+    if looked.media.kind is Kind.PHOTO:
+        return playable.as_json(playable.why_not_photo(looked.media.format))
+    return None
 
 
 def _look(path: Path, looked: Probe, references: Sequence[Encoding], search: Search) -> Presence | None:

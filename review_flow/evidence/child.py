@@ -88,17 +88,33 @@ def warm(_arguments: Mapping[str, Any]) -> None:
     glance.preload()
 
 
+def present(arguments: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
+    """Answer `Sandbox.present`: the pieces of the copy go first, each on a line of its own."""
+    from review_flow.evidence import playable
+
+    def sink(at: int, piece: bytes) -> None:
+        tell({"at": at, "piece": base64.b64encode(piece).decode("ascii")})
+
+    made = playable.present(Path(arguments["path"]), sink)
+    poster = base64.b64encode(made.poster).decode("ascii") if made.poster else None
+    return {"made": made.made, "poster": poster, "notes": list(made.notes)}
+
+
 DEEDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {"check": check, "enrol": enrol, "warm": warm}
+TELLING = {"present": present}  # deeds that send lines before their answer
 
 
-def answer(request: Mapping[str, Any]) -> dict[str, Any]:
+def answer(request: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
     """Do one request; a failure is named, not told: a stack trace is nothing a teacher can use."""
     from review_flow.i18n import language
 
     language.set(request["language"])
     allow_cpu(request["cpu_s"])
     try:
-        return {"value": DEEDS[request["deed"]](request["arguments"])}
+        deed = request["deed"]
+        if deed in TELLING:
+            return {"value": TELLING[deed](request["arguments"], tell)}
+        return {"value": DEEDS[deed](request["arguments"])}
     except MemoryError:
         return {"failed": "memory"}
     except FileNotFoundError:
@@ -115,9 +131,13 @@ def main() -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    for line in sys.stdin.buffer:
-        answers.write(json.dumps(answer(json.loads(line))).encode() + b"\n")
+
+    def tell(message: Mapping[str, Any]) -> None:
+        answers.write(json.dumps(message).encode() + b"\n")
         answers.flush()
+
+    for line in sys.stdin.buffer:
+        tell(answer(json.loads(line), tell))
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ class _Looking:
         """Look between keyframes where the teacher was seen at one moment, or perhaps."""
         maybe = self.search.thresholds.maybe
         likely = sorted(
-            (one for one in self.sightings if one.near is not None and one.near <= maybe), key=lambda one: one.near or 0.0
+            (one for one in self.sightings if one.near is not None and one.near <= maybe),
+            key=lambda one: one.near or 0.0,
         )
         for sighting in likely[:2]:
             span = (max(0.0, sighting.at_s - NEIGHBOURS_S), sighting.at_s + NEIGHBOURS_S)
@@ -181,7 +182,9 @@ class _Looking:
         if near <= thresholds.video and not any(moment.at_s == sighting.at_s for moment in self.outcome.seen):
             self.outcome.seen.append(Moment(sighting.at_s, near, sighting.box))
         times = self.found.keyframes
-        close = [i for i, at_s in enumerate(times) if abs(at_s - sighting.at_s) <= NEIGHBOURS_S and i not in self.visited]
+        close = [
+            i for i, at_s in enumerate(times) if abs(at_s - sighting.at_s) <= NEIGHBOURS_S and i not in self.visited
+        ]
         self.urgent = [*close, *(index for index in self.urgent if index not in close)]
 
     def _settle(self, most: int | None) -> Iterator[None]:

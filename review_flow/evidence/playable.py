@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from review_flow.evidence import pictures, video
 from review_flow.evidence.pictures import PictureRefused
 from review_flow.i18n import _, say
@@ -23,6 +21,7 @@ from review_flow.i18n import _, say
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from av.container import InputContainer, OutputContainer
 
     from review_flow.evidence.video import Frame, Survey
@@ -70,6 +69,11 @@ def why_not(found: Survey) -> str | None:
     if max(found.width, found.height) > LARGEST_PLAYED:
         return say(_("画面太大（{width}×{height}），一般电脑播不动"), width=found.width, height=found.height)
     return None
+
+
+def why_not_photo(name: str) -> str | None:
+    """Return, in words, why browsers don't show a photo of this format; None when they do."""
+    return None if name in SHOWN_PHOTOS else say(_("浏览器一般打不开 {format} 照片"), format=name)
 
 
 def as_json(why: str | None) -> dict[str, Any]:

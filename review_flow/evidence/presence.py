@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from review_flow.evidence import faces, video
 from review_flow.evidence.faces import Box, Encoding, Image, Thresholds
 from review_flow.evidence.pictures import read_picture
+from review_flow.evidence.timeline import Timeline
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Level
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from review_flow.evidence.timeline import Timeline
 
 SHEET_WIDTH = 480
 MAX_SNAPSHOTS = 12

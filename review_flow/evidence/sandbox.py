@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -21,11 +22,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import review_flow
 from review_flow.evidence.check import Report, broken_off, search_as_json
 from review_flow.evidence.faces import Encoding, Enrolment, from_bytes, to_bytes
+from review_flow.evidence.playable import Copy
 from review_flow.evidence.presence import Search
 from review_flow.i18n import _, language, say
 from review_flow.rules.verdict import Finding, Level, Slot
@@ -33,6 +35,8 @@ from review_flow.rules.verdict import Finding, Level, Slot
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
+
+    from review_flow.evidence.playable import Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class Limits:
     open_files: int = 64
     answer_bytes: int = 32_000_000
     files_per_child: int = 200
+    copy_bytes: int = 8_000_000_000
+
+
+COPYING = Limits(cpu_s=5400, wall_s=7200.0)
+"""For reviewers' copies: an hour of 4K HEVC takes its time; the verdict doesn't wait for it."""
 
 
 class Broken(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -90,7 +99,7 @@ class _Child:
             start_new_session=True,
         )
 
-    def ask(self, request: Mapping[str, Any]) -> Any:
+    def ask(self, request: Mapping[str, Any], sink: Sink | None = None) -> Any:
         """Send one request and return its answer; Broken when none comes, the child being gone then.
 
         At the deadline a timer kills the child, which ends both a write it never took and the wait for it.
@@ -110,7 +119,7 @@ class _Child:
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
-            line = self.process.stdout.readline(self.limits.answer_bytes)
+            line = self._answer(sink)
         except OSError:  # it died before it had read everything
             pass
         finally:
@@ -125,6 +134,16 @@ class _Child:
         if "value" in answer:
             return answer["value"]
         raise Broken(*REASONS.get(answer["failed"], CRASHED))
+
+    def _answer(self, sink: Sink | None) -> bytes:
+        """Return the line that answers, after handing on the pieces of a copy that come before it."""
+        assert self.process.stdout is not None
+        while True:
+            line = self.process.stdout.readline(self.limits.answer_bytes)
+            message = json.loads(line) if sink and line.endswith(b"\n") else {}
+            if sink is None or "piece" not in message:
+                return line
+            sink(message["at"], base64.b64decode(message["piece"]))
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -187,7 +206,7 @@ class Sandbox:
         with ThreadPoolExecutor(self._workers) as crew:
             list(crew.map(lambda _worker: self._run("warm", {}), range(self._workers)))
 
-    def _run(self, deed: str, arguments: Mapping[str, Any]) -> Any:
+    def _run(self, deed: str, arguments: Mapping[str, Any], sink: Sink | None = None) -> Any:
         """Have a child do one of `child.DEEDS`; Broken when it can't."""
         child = self._idle.get()
         try:
@@ -196,9 +215,8 @@ class Sandbox:
                     child.end()
                     child = None
                 child = self._starter.submit(_Child, self.limits).result()
-            return child.ask(
-                {"deed": deed, "arguments": arguments, "language": language.get(), "cpu_s": self.limits.cpu_s}
-            )
+            request = {"deed": deed, "arguments": arguments, "language": language.get(), "cpu_s": self.limits.cpu_s}
+            return child.ask(request, sink)
         except OSError as refused:  # the machine has no process left for us
             raise Broken(*CRASHED) from refused
         finally:
@@ -244,6 +262,22 @@ class Sandbox:
         problems = tuple(Finding(p["code"], Level(p["level"]), p["text"]) for p in answer["problems"])
         packed = answer["encoding"]
         return Enrolment(from_bytes(base64.b64decode(packed)) if packed else None, problems)
+
+    def present(self, path: Path, into: BinaryIO) -> Copy:
+        """Do `evidence.playable.present` in a child, which sends the copy in pieces; they are written into a file.
+
+        Raises Broken where nothing could be made; what the file holds then is to be thrown away.
+        """
+
+        def sink(at: int, piece: bytes) -> None:
+            if at < 0 or at + len(piece) > self.limits.copy_bytes:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            into.seek(at)
+            into.write(piece)
+
+        answer = self._run("present", {"path": str(path.absolute())}, sink)
+        poster = answer["poster"]
+        return Copy(answer["made"], base64.b64decode(poster) if poster else None, tuple(answer["notes"]))
 
 
 def _packed(encoding: Encoding) -> str:

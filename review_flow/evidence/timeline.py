@@ -110,9 +110,7 @@ def notes(tracks: Sequence[Track], *, sure: float, size: tuple[int, int]) -> lis
 def _is_still(seen: Sequence[Sighting]) -> bool:
     """Compare each face with the first that is seconds away: in a photograph, held up or pasted, nothing lives."""
     pairs = [
-        float(one.patch @ other.patch)
-        for one, other in zip(seen, seen[1:], strict=False)
-        if abs(other.at_s - one.at_s) >= STILL_AFTER_S
+        float(one.patch @ other.patch) for one, other in pairwise(seen) if abs(other.at_s - one.at_s) >= STILL_AFTER_S
     ]
     return bool(pairs) and float(np.min(pairs)) >= STILL
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from review_flow.evidence.faces import Box
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from review_flow.evidence.faces import Box, Image
+    from review_flow.evidence.faces import Image
 
 PATCH = 24  # px: enough to tell a face from its neighbour's, too little to know anybody by
 MAX_SHIFT = 0.9  # of a face's width, between two pictures

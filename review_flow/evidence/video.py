@@ -182,7 +182,9 @@ def survey(path: Path) -> Survey:
             keyframes=tuple(max(0.0, float(stamp * film.time_base - start)) for stamp in extent.keyframes),
             stamps=extent.keyframes,
             pixels=film.codec_context.pix_fmt,
-            sound=next((one.codec_context.codec.canonical_name for one in container.streams.audio if one.codec_context), None),
+            sound=next(
+                (one.codec_context.codec.canonical_name for one in container.streams.audio if one.codec_context), None
+            ),
         )
 
 
