@@ -53,8 +53,8 @@ class Report:
             "findings": [{"code": f.code, "level": str(f.level), "text": f.text} for f in self.findings],
             "cost": dict(self.cost),
             "presence": None if self.presence is None else dict(self.presence),
-            "sha256": self.sha256,
             "playable": None if self.playable is None else dict(self.playable),
+            "sha256": self.sha256,
             "checker": self.checker,
             "alt_text": self.alt_text,
         }

@@ -82,7 +82,7 @@ class Frame:
         source = self.source
         if source.format.name in PLANAR_8_BIT:
             plane = source.planes[0]
-            rows = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)
+            rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)
             pixels = rows[: source.height, : source.width]
         else:
             pixels = np.asarray(source.reformat(format="gray").to_ndarray(), dtype=np.uint8)
@@ -249,8 +249,7 @@ class Reader:
 
     def __enter__(self) -> Self:
         self.container = self._opened.enter_context(open_container(self.path))
-        self.film = film_of(self.container)
-        assert self.film is not None
+        self.film: Any = film_of(self.container)
         self.film.codec_context.skip_frame = "NONKEY"
         return self
 
@@ -272,7 +271,7 @@ class Reader:
         self.tally.decoded += 1
         return Frame(self.found.keyframes[index], picture)
 
-    def _next(self) -> VideoFrame | None:
+    def _next(self) -> Any | None:
         for tried, packet in enumerate(self.container.demux(self.film)):
             pictures = packet.decode()
             if not pictures and packet.is_keyframe and packet.size:
@@ -294,8 +293,7 @@ def throughout(
     import av
 
     with open_container(path) as container:
-        film = film_of(container)
-        assert film is not None
+        film: Any = film_of(container)
         film.codec_context.skip_frame = "NONREF"
         start, due = float((container.start_time or 0) / av.time_base), span[0]
         if due > 0:
