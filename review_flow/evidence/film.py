@@ -65,7 +65,7 @@ class _Looking:
         self.visited: set[int] = set()
         self.urgent: list[int] = []
         self.sightings: list[Sighting] = []
-        self.fine_left, self.fine_paid = search.fine_frames, 0
+        self.fine_left = search.fine_frames
 
     def run(self) -> Presence:
         """Go through the stages, from the cheap and likely to the dear, until seen or the budget is spent."""
@@ -94,7 +94,8 @@ class _Looking:
         spread = _stride(times, SPREAD_S)
         level = FIRST_LEVEL
         for index in video.bit_reversed(len(times)):
-            yield from self._urgent()
+            if len(self.visited) >= FIRST_LEVEL:  # moments far apart say more than neighbours: they come first
+                yield from self._urgent()
             if index in self.visited:
                 continue
             dense = index % spread == 0
@@ -140,40 +141,51 @@ class _Looking:
         """Find the faces of a picture; compare those that are new, or expected to be the teacher's."""
         luma = frame.luma()
         boxes = _confirmed(luma, self.search.width, filters)
-        if self.fine_left > 0 and max(luma.shape) > self.search.width:
+        self.looked[frame.at_s] = 0
+        met = self._meet(frame, luma, index, boxes, expected=expected)
+        if not met and self.fine_left > 0 and max(luma.shape) > self.search.width:
             finer = _confirmed(luma, self.search.fine_width, glance.FORWARD)
             more = [box for box in finer if not any(box.meets(other) for other in boxes)]
-            boxes += more
             self.fine_left += 1 if more else -1  # small faces are looked for as long as there are some
-        here = [Sighting(index, frame.at_s, box, patch_of(luma, box)) for box in boxes]
-        self.looked[frame.at_s] = len(here)
-        self.outcome.faces_found += len(here)
-        eager = expected or self.outcome.encoded < self.search.eager
-        known = [one for one in self.sightings if one.near is not None]
-        due = [one for one in here if eager and (expected or not self._known_stranger(one, known))]
-        self.sightings += here
-        if due:
-            self._compare(frame, due)
-        elif len(self.outcome.snapshots) < MAX_SNAPSHOTS:
+            self._meet(frame, luma, index, more, expected=expected)
+        here = [one for one in self.sightings if one.at_s == frame.at_s]
+        if any(one.near is not None for one in here) or len(self.outcome.snapshots) < MAX_SNAPSHOTS:
             self._snapshot(frame, here)
 
-    def _known_stranger(self, face: Sighting, known: Sequence[Sighting]) -> bool:
-        maybe = self.search.thresholds.maybe
-        return resembles(face, [one for one in known if one.near is not None and one.near > maybe])
+    def _meet(self, frame: Frame, luma: Image, index: int, boxes: Sequence[Box], *, expected: bool) -> bool:
+        """Note faces and compare those due; say whether one is the teacher's."""
+        here = [Sighting(index, frame.at_s, box, patch_of(luma, box)) for box in boxes]
+        self.looked[frame.at_s] += len(here)
+        self.outcome.faces_found += len(here)
+        known = [one for one in self.sightings if one.near is not None]
+        self.sightings += here
+        if expected:
+            return self._compare(frame, here)
+        if self.outcome.encoded >= self.search.eager:
+            return False
+        strangers = [one for one in known if one.near is not None and one.near > self.search.thresholds.maybe]
+        return self._compare(frame, [one for one in here if not resembles(one, strangers)])
 
-    def _compare(self, frame: Frame, due: Sequence[Sighting]) -> None:
-        """Describe and compare faces of a picture, largest first; what is near calls for its neighbours."""
+    def _compare(self, frame: Frame, due: Sequence[Sighting]) -> bool:
+        """Describe and compare faces of a picture one by one, the likeliest first, until one is the teacher's."""
         large = [one for one in due if one.box.width >= self.search.least_face]
-        large.sort(key=lambda one: -one.box.width)
-        if large:
-            pixels = frame.rgb(WORK_WIDTH)
-            boxes = [one.box for one in large]
-            scale = pixels.shape[1] / frame.width
-            compared = presence.compare(pixels, boxes, scale, self.references, self.search, self.outcome)
-            for sighting, (_box, near) in zip(large, compared, strict=True):
-                sighting.near = near
-                self._note(sighting)
-        self._snapshot(frame, [one for one in self.sightings if one.at_s == frame.at_s])
+        if not large:
+            return False
+        sure = self.search.thresholds.video
+        teacher = [one for one in self.sightings if one.near is not None and one.near <= sure]
+        large.sort(
+            key=lambda one: (-max((float(one.patch @ other.patch) for other in teacher), default=0.0), -one.box.width)
+        )
+        pixels = frame.rgb(WORK_WIDTH)
+        scale = pixels.shape[1] / frame.width
+        for sighting in large[: self.search.faces_per_frame]:
+            [(_box, sighting.near)] = presence.compare(
+                pixels, [sighting.box], scale, self.references, self.search, self.outcome
+            )
+            self._note(sighting)
+            if sighting.near is not None and sighting.near <= sure:
+                return True
+        return False
 
     def _note(self, sighting: Sighting) -> None:
         thresholds, near = self.search.thresholds, sighting.near
@@ -209,6 +221,7 @@ class _Looking:
         frame = self.reader.keyframe(sighting.index)
         if frame is not None:
             self._compare(frame, [sighting])
+            self._snapshot(frame, [one for one in self.sightings if one.at_s == frame.at_s])
 
     def _tracks(self) -> list[Track]:
         times = sorted(self.looked)

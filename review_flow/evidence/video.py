@@ -250,6 +250,7 @@ class Reader:
     def __enter__(self) -> Self:
         self.container = self._opened.enter_context(open_container(self.path))
         self.film: Any = film_of(self.container)
+        assert self.film is not None
         self.film.codec_context.skip_frame = "NONKEY"
         return self
 
