@@ -30,7 +30,9 @@ WORK_WIDTH = 1920  # px across of the picture a face is cut from: an 8K frame in
 SPREAD_S = 2.0  # keyframes this near to each other are glanced at first: nobody there for 3 s is passed over
 CONFIRM = 100  # px a face is confirmed at: the detector's own 80 and some room
 FIRST_LEVEL = 16  # keyframes until sightings are joined to tracks for the first time, then whenever they doubled
-PER_LEVEL = 4  # tracks compared at each such time; at the end every track is
+BETWEEN_WIDTH = 560  # px: a second look for what the first passed over, at three quarters of the cost
+THOROUGH = 64  # keyframes in which faces turned aside are looked for, too
+PER_LEVEL = 2  # tracks compared at each such time; at the end every track is
 AGAIN = 4  # sightings compared of a track that may be the teacher's
 NEIGHBOURS_S = 3.0
 FINER_S = 0.5
@@ -92,16 +94,19 @@ class _Looking:
     def _keyframes(self) -> Iterator[None]:
         times = self.found.keyframes
         spread = _stride(times, SPREAD_S)
-        level = FIRST_LEVEL
+        level, settled = FIRST_LEVEL, False
         for index in video.bit_reversed(len(times)):
             if len(self.visited) >= FIRST_LEVEL:  # moments far apart say more than neighbours: they come first
                 yield from self._urgent()
             if index in self.visited:
                 continue
-            dense = index % spread == 0
-            self._visit(index, glance.FORWARD if dense else glance.STRAIGHT)
+            if index % spread and not settled:  # nobody there for 3 s was passed over: who were they?
+                settled = True
+                yield from self._settle(None)
+            filters = glance.FORWARD if len(self.visited) < THOROUGH else glance.STRAIGHT
+            self._visit(index, filters, width=BETWEEN_WIDTH if settled else None)
             yield
-            if len(self.visited) == level and dense:
+            if len(self.visited) >= level and not settled:
                 level *= 2
                 yield from self._settle(PER_LEVEL)
         yield from self._settle(None)
@@ -131,16 +136,18 @@ class _Looking:
                 self._look(frame, -1, glance.FORWARD, expected=expected)
                 yield
 
-    def _visit(self, index: int, filters: Sequence[int], *, expected: bool = False) -> None:
+    def _visit(self, index: int, filters: Sequence[int], *, expected: bool = False, width: int | None = None) -> None:
         self.visited.add(index)
         frame = self.reader.keyframe(index)
         if frame is not None:
-            self._look(frame, index, filters, expected=expected)
+            self._look(frame, index, filters, expected=expected, width=width)
 
-    def _look(self, frame: Frame, index: int, filters: Sequence[int], *, expected: bool) -> None:
+    def _look(
+        self, frame: Frame, index: int, filters: Sequence[int], *, expected: bool, width: int | None = None
+    ) -> None:
         """Find the faces of a picture; compare those that are new, or expected to be the teacher's."""
         luma = frame.luma()
-        boxes = _confirmed(luma, self.search.width, filters)
+        boxes = _confirmed(luma, min(width or self.search.width, self.search.width), filters)
         self.looked[frame.at_s] = 0
         met = self._meet(frame, luma, index, boxes, expected=expected)
         if not met and self.fine_left > 0 and max(luma.shape) > self.search.width:

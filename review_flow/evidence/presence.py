@@ -40,12 +40,12 @@ class Search:
     fine_frames: int = 8
     photo_width: int = 1600
     least_face: int = 48
-    eager: int = 12
+    eager: int = 8
     encodings: int = 240
     faces_per_frame: int = 6
     every_s: float = 1.0
     work_s: float = 75.0
-    wall_s: float = 120.0
+    wall_s: float = 150.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpegts,mpeg,mpegvideo,rm,mp3,aac,amr,wav,ogg,flac"
 BRANDS = {"qt": "mov", "3g": "3gp", "M4A": "m4a", "M4V": "m4v"}
 NAMES = {"matroska,webm": "mkv", "asf": "wmv", "mpegts": "ts", "rm": "rmvb", "mpegvideo": "mpg", "mpeg": "mpg"}
+FINE_BYTES = 0.06  # a pixel: keyframes stored this well show no blocks without the loop filter, a sixth of decoding
 MIN_INDEXED = 2  # pictures: the last one's length is taken from the one before it
 MAX_SKIPPED = 200  # packets behind a seek until a picture comes: WMV and RMVB seek roughly
 MAX_DAMAGED = 1000  # broken packets in a row of tries; a file worse than that shows nothing
@@ -41,8 +42,8 @@ class Survey:
     """A container read to its end without decoding; times are seconds as a player shows them.
 
     `seconds` is the length the container declares, `readable` how far its pictures really reach, `keyframes`
-    where a decoder can start; `stamps` are the same in the stream's own unit. `pixels` and `sound` name the
-    pixels' layout and the sound's codec.
+    where a decoder can start; `stamps` are the same in the stream's own unit. `keyframe_bytes` is their mean
+    size where an index tells it; `pixels` and `sound` name the pixels' layout and the sound's codec.
     """
 
     format: str
@@ -56,6 +57,7 @@ class Survey:
     pictures: int
     keyframes: tuple[float, ...]
     stamps: tuple[int, ...]
+    keyframe_bytes: int = 0
     pixels: str | None = None
     sound: str | None = None
 
@@ -146,6 +148,7 @@ class _Extent:
     first: int
     end: int
     pictures: int
+    keyframe_bytes: int = 0
 
 
 def survey(path: Path) -> Survey:
@@ -181,6 +184,7 @@ def survey(path: Path) -> Survey:
             pictures=extent.pictures,
             keyframes=tuple(max(0.0, float(stamp * film.time_base - start)) for stamp in extent.keyframes),
             stamps=extent.keyframes,
+            keyframe_bytes=extent.keyframe_bytes,
             pixels=film.codec_context.pix_fmt,
             sound=next(
                 (one.codec_context.codec.canonical_name for one in container.streams.audio if one.codec_context), None
@@ -200,9 +204,11 @@ def _indexed(container: InputContainer, film: Any, size: int) -> _Extent | None:
         return None
     if any(entry.pos + entry.size > size for entry in entries):
         return None
-    keyframes = tuple(entry.timestamp for entry in entries if entry.is_keyframe)
+    keyed = [entry for entry in entries if entry.is_keyframe]
+    keyframes = tuple(entry.timestamp for entry in keyed)
+    usual = sum(entry.size for entry in keyed) // max(1, len(keyed))
     first, last = entries[0].timestamp, entries[-1].timestamp
-    return _Extent(keyframes, first, 2 * last - entries[-2].timestamp, len(entries))
+    return _Extent(keyframes, first, 2 * last - entries[-2].timestamp, len(entries), usual)
 
 
 def _read_through(container: InputContainer, film: Any) -> _Extent:
@@ -252,6 +258,8 @@ class Reader:
         self.film: Any = film_of(self.container)
         assert self.film is not None
         self.film.codec_context.skip_frame = "NONKEY"
+        if self.found.keyframe_bytes > FINE_BYTES * self.found.width * self.found.height:
+            self.film.codec_context.options = {"skip_loop_filter": "all"}
         return self
 
     def __exit__(self, *failure: object) -> None:
