@@ -48,6 +48,7 @@ def handle(item: Item) -> Record:
     def record(session: Session) -> Done:
         row = session.get_one(Evidence, item.subject_id)
         submissions.record_check(session, evidence=row, report=report.as_json(), sheet_key=sheet_key)
+        evidence.book_copy(session, evidence=row)
         return Done(shown=[_verdict(item, report, sheet_key)])
 
     return record

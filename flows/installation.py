@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from review_flow.db import settings
-from review_flow.evidence.sandbox import Sandbox
+from review_flow.evidence.sandbox import COPYING, Sandbox
 from review_flow.outside.storage import storage_at
 
 if TYPE_CHECKING:
@@ -23,3 +23,9 @@ def storage() -> Storage:
 def sandbox() -> Sandbox:
     """Return this process's pool of checking children, each warm after its first file."""
     return Sandbox(workers=settings().evidence_workers)
+
+
+@functools.cache
+def copier() -> Sandbox:
+    """Return the one child that makes copies, for as long as that takes: verdicts never wait for it."""
+    return Sandbox(workers=1, limits=COPYING)

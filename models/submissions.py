@@ -72,6 +72,9 @@ class Evidence(Base):
     report: Mapped[dict[str, Any] | None]
     """The check's report without its findings: media facts, moments seen, cost, checker version."""
     sheet_key: Mapped[str | None]
+    playable_key: Mapped[str | None]
+    """A copy that browsers show, where they don't show the file itself; the file always stays."""
+    poster_key: Mapped[str | None]
     checked_at: Mapped[datetime | None]
 
     __table_args__ = (CheckConstraint("state <> 'checked' OR verdict IS NOT NULL", name="checked_has_verdict"),)

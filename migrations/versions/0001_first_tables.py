@@ -25,6 +25,7 @@ def upgrade() -> None:
             sa.Enum(
                 "open_round",
                 "check_evidence",
+                "copy_evidence",
                 "allocate_reviews",
                 "advance_round",
                 "finalise_round",
@@ -753,6 +754,8 @@ def upgrade() -> None:
         sa.Column("teacher_present", sa.Boolean(), nullable=True),
         sa.Column("report", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.Column("sheet_key", sa.String(), nullable=True),
+        sa.Column("playable_key", sa.String(), nullable=True),
+        sa.Column("poster_key", sa.String(), nullable=True),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.CheckConstraint("state <> 'checked' OR verdict IS NOT NULL", name=op.f("ck_evidence_checked_has_verdict")),

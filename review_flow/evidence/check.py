@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from review_flow.evidence import presence
+from review_flow.evidence import film, playable, presence
 from review_flow.evidence.contact_sheet import draw
 from review_flow.evidence.faces import Encoding, Thresholds
 from review_flow.evidence.presence import Presence, Search
@@ -19,7 +19,7 @@ from review_flow.rules.words import Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHECKER = "faces-hog-resnet/1"  # frozen with every judgement: raise it when the same file could be judged otherwise
+CHECKER = "faces-hog-resnet/2"  # frozen with every judgement: raise it when the same file could be judged otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Report:
     media: Mapping[str, Any]
     findings: tuple[Finding, ...]
     cost: Mapping[str, Any]
+    presence: Mapping[str, Any] | None = None
+    playable: Mapping[str, Any] | None = None
     checker: str = CHECKER
     sheet: bytes | None = field(default=None, repr=False)
     alt_text: str = ""
@@ -50,6 +52,8 @@ class Report:
             "media": dict(self.media),
             "findings": [{"code": f.code, "level": str(f.level), "text": f.text} for f in self.findings],
             "cost": dict(self.cost),
+            "presence": None if self.presence is None else dict(self.presence),
+            "playable": None if self.playable is None else dict(self.playable),
             "sha256": self.sha256,
             "checker": self.checker,
             "alt_text": self.alt_text,
@@ -66,6 +70,8 @@ class Report:
             media=data["media"],
             findings=tuple(found),
             cost=data["cost"],
+            presence=data["presence"],
+            playable=data["playable"],
             checker=data["checker"],
             sheet=sheet,
             alt_text=data["alt_text"],
@@ -135,6 +141,8 @@ def check(
             "frames_decoded": found.tally.decoded if found else 0,
             "faces_encoded": found.encoded if found else 0,
         },
+        playable=_playable(looked),
+        presence=found.timeline.as_json() if found and found.timeline else None,
     )
     thresholds = search.thresholds
     sure = thresholds.photo if looked.media.kind is Kind.PHOTO else thresholds.video
@@ -157,9 +165,18 @@ def _duplicate(looked: Probe, known: Mapping[str, str]) -> list[Finding]:
     return [Finding("duplicate", Level.HUMAN, say(text, where=where))]
 
 
+def _playable(looked: Probe) -> dict[str, Any] | None:
+    """Say whether browsers show the file as it is; None where there is nothing to see."""
+    if looked.survey is not None:
+        return playable.as_json(playable.why_not(looked.survey))
+    if looked.media.kind is Kind.PHOTO:
+        return playable.as_json(playable.why_not_photo(looked.media.format))
+    return None
+
+
 def _look(path: Path, looked: Probe, references: Sequence[Encoding], search: Search) -> Presence | None:
     if looked.survey is not None:
-        return presence.in_video(path, looked.survey, references, search)
+        return film.in_video(path, looked.survey, references, search)
     if looked.media.kind is Kind.PHOTO:
         return presence.in_photo(path, references, search)
     return None

@@ -91,14 +91,37 @@ def check(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def enrol(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer `Sandbox.enrol`."""
-    from review_flow.evidence import faces
+    from review_flow.evidence import enrolment, faces
 
-    outcome = faces.enrol(arguments["path"])
+    outcome = enrolment.enrol(arguments["path"])
     packed = None if outcome.encoding is None else faces.to_bytes(outcome.encoding)
     return {
         "encoding": base64.b64encode(packed).decode("ascii") if packed else None,
         "problems": [{"code": p.code, "level": str(p.level), "text": p.text} for p in outcome.problems],
     }
+
+
+def describe(arguments: Mapping[str, Any]) -> str | None:
+    """Answer `Sandbox.describe`."""
+    from review_flow.evidence import enrolment, faces
+
+    found = enrolment.describe(arguments["path"])
+    return None if found is None else base64.b64encode(faces.to_bytes(found)).decode("ascii")
+
+
+def present(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer `Sandbox.present`."""
+    from review_flow.evidence import playable
+
+    output = arguments["output"]
+
+    def sink(at: int, piece: bytes) -> None:
+        output.seek(at)
+        output.write(piece)
+
+    made = playable.present(arguments["path"], sink)
+    poster = base64.b64encode(made.poster).decode("ascii") if made.poster else None
+    return {"made": made.made, "poster": poster, "notes": list(made.notes)}
 
 
 def warm(_arguments: Mapping[str, Any]) -> None:
@@ -107,7 +130,9 @@ def warm(_arguments: Mapping[str, Any]) -> None:
 
 DEEDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "check": check,
+    "describe": describe,
     "enrol": enrol,
+    "present": present,
     "warm": warm,
 }
 
@@ -119,7 +144,7 @@ def load() -> None:
     from PIL import Image
 
     from review_flow import evidence, i18n
-    from review_flow.evidence import contact_sheet, faces
+    from review_flow.evidence import contact_sheet, faces, glance
 
     for package in (evidence.__name__, *LATE_PACKAGES):
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
@@ -133,6 +158,7 @@ def load() -> None:
     Image.init()
     contact_sheet.preload()
     faces.preload()
+    glance.preload()
     for code in i18n.LANGUAGES:
         i18n.catalogue(code)
 

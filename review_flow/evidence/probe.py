@@ -239,7 +239,7 @@ def _film(path: Path, head: bytes, facts: dict[str, Any]) -> Probe | None:
 def _survey_of(path: Path, found: video.Survey, facts: dict[str, Any]) -> Probe:
     size, turn, decodes = (found.width, found.height), 0, False
     if max(size) <= MAX_SIDE:
-        first = next(video.keyframes(path, found, video.Tally()), None)
+        first = _first_picture(path, found)
         decodes = first is not None
         turn = first.source.rotation if first else 0
     if turn % 180:
@@ -260,6 +260,12 @@ def _survey_of(path: Path, found: video.Survey, facts: dict[str, Any]) -> Probe:
     findings = list(_film_faults(found, decodes=decodes))
     playable = not any(finding.level is Level.REJECT for finding in findings)
     return Probe(media, tuple(findings), found if playable else None)
+
+
+def _first_picture(path: Path, found: video.Survey) -> video.Frame | None:
+    with video.Reader(path, found, video.Tally()) as reader:
+        tries = (reader.keyframe(index) for index in video.bit_reversed(len(found.stamps)))
+        return next((frame for frame in tries if frame), None)
 
 
 def _film_faults(found: video.Survey, *, decodes: bool) -> list[Finding]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -35,12 +36,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import review_flow
 from review_flow.evidence.check import Report, broken_off, search_as_json
-from review_flow.evidence.faces import Encoding, Enrolment, from_bytes, to_bytes
+from review_flow.evidence.enrolment import Enrolment
+from review_flow.evidence.faces import Encoding, from_bytes, to_bytes
 from review_flow.evidence.handed import HANDS_OVER
+from review_flow.evidence.playable import Copy
 from review_flow.evidence.presence import Search
 from review_flow.i18n import _, language, say
 from review_flow.rules.verdict import Finding, Level, Slot
@@ -79,6 +82,10 @@ class Limits:
     open_files: int = 64
     output_bytes: int = 4_000_000_000
     files_per_child: int = 200
+
+
+COPYING = Limits(cpu_s=5400, wall_s=7200.0, output_bytes=8_000_000_000)
+"""For reviewers' copies: an hour of 4K HEVC takes its time; the verdict doesn't wait for it."""
 
     def for_size(self, size: int, search: Search | None = None) -> Allowance:
         """Return what a file of so many bytes gets: a small one 30 CPU seconds and what its search may take."""
@@ -378,6 +385,25 @@ class Sandbox:
         problems = tuple(Finding(p["code"], Level(p["level"]), p["text"]) for p in answer["problems"])
         packed = answer["encoding"]
         return Enrolment(from_bytes(base64.b64decode(packed)) if packed else None, problems)
+
+    def describe(self, path: Path) -> Encoding | None:
+        """Do `evidence.enrolment.describe` in a child; None also for a photo that breaks it."""
+        try:
+            packed = self.run("describe", {}, inputs={"path": path})
+        except Broken:
+            return None
+        return from_bytes(base64.b64decode(packed)) if packed else None
+
+    def present(self, path: Path, into: Path) -> Copy:
+        """Do `evidence.playable.present` in a child, which writes the copy to a file of ours, replaced when it is whole.
+
+        Raises Broken where nothing could be made. The pool's limits hold in full: a film's size says little of its work.
+        """
+        limits = self.limits
+        allowance = Allowance(wall_s=limits.wall_s, cpu_s=limits.cpu_s, output_bytes=limits.output_bytes)
+        answer = self.run("present", {}, inputs={"path": path}, output=into, allowance=allowance)
+        poster = answer["poster"]
+        return Copy(answer["made"], base64.b64decode(poster) if poster else None, tuple(answer["notes"]))
 
 
 @contextlib.contextmanager
