@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from review_flow.evidence.likeness import Calibration, Curve, Numbers, Population, Template
+from review_flow.evidence.likeness import CONFIDENCE, Calibration, Curve, Numbers, Population, Template
 
 People = Mapping[str, Numbers]
 Groups = Mapping[str, People]
@@ -26,11 +26,11 @@ MOST_ASKED = 6
 PARTS = 4
 REFERENCES = 3
 MOMENTS, NEEDED = 3, 2
-FALSE_ACCEPTS, SURE = 0.001, 0.99  # one stranger of a thousand gets as far as this probability
+FALSE_ACCEPTS = 0.001
 FEWEST_PEOPLE, FEWEST_WITH_SEVERAL = 40, 20
 
 
-class TooFew(ValueError):
+class TooFewError(ValueError):
     """The set is too small to say anything: how many people there are, and how many of them with three photos."""
 
     def __init__(self, people: int, several: int) -> None:
@@ -73,7 +73,7 @@ def fit(groups: Groups, *, encoder: str) -> Calibration:
         Population(mean, _rounded((1 - BETWEEN_TO_SHARED) * own + BETWEEN_TO_SHARED * shared, BETWEEN_TO_ROUND))
         for mean, own in zip(means, apart, strict=True)
     )
-    return Calibration(encoder, within, populations, Curve(1.0, 0.0), SURE, {})
+    return Calibration(encoder, within, populations, Curve(1.0, 0.0), {})
 
 
 def _scatter(photos: Numbers) -> Numbers:
@@ -169,7 +169,7 @@ def score_at(strange: list[Trial], share: float) -> float:
 def curve(by_group: Mapping[str, Trials]) -> Curve:
     """Return the curve of the group that is hardest to tell apart.
 
-    It is 0.5 at the score where as many strangers pass as own pictures are missed, and SURE where one stranger in a
+    It is 0.5 at the score where as many strangers pass as own pictures are missed, and CONFIDENCE where one stranger in a
     thousand passes; strangers of all other groups pass more seldom.
     """
     lines = []
@@ -183,17 +183,17 @@ def curve(by_group: Mapping[str, Trials]) -> Curve:
         )
         lines.append((sure, min(float(even), sure - 1.0)))
     sure, even = max(lines)
-    return Curve.through((even, 0.5), (sure, SURE))
+    return Curve.through((even, 0.5), (sure, CONFIDENCE))
 
 
 def measured(groups: Groups, *, encoder: str, made_on: str) -> Calibration:
-    """Fit on all, with curve, operating point and error table measured by halves. TooFew for a small set."""
+    """Fit on all, with curve, operating point and error table measured by halves. TooFewError for a small set."""
     people = [photos for one in groups.values() for photos in one.values()]
     several = sum(len(photos) > REFERENCES for photos in people)
     if len(people) < FEWEST_PEOPLE or several < FEWEST_WITH_SEVERAL:
-        raise TooFew(len(people), several)
+        raise TooFewError(len(people), several)
     line = curve(gathered(trials(groups, encoder=encoder)))
-    model = replace(fit(groups, encoder=encoder), curve=line, present=SURE)
+    model = replace(fit(groups, encoder=encoder), curve=line)
     about = {
         "made_on": made_on,
         "groups": {group: _count(those) for group, those in groups.items()},
@@ -211,7 +211,7 @@ def error_table(groups: Groups, model: Calibration, *, references: tuple[int, ..
 
     Shares of comparisons, measured on people kept out; nan where nobody has enough photos.
     """
-    least = model.curve.score(model.present)
+    least = model.curve.score(CONFIDENCE)
     rows = []
     for count in references:
         found = gathered(trials(groups, encoder=model.encoder, references=count))

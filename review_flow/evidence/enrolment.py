@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from review_flow.evidence import faces
+from review_flow.evidence.faces import Box, Encoding
 from review_flow.evidence.likeness import Calibration, Template
 from review_flow.evidence.pictures import PictureRefused, read_picture
 from review_flow.i18n import _, listed, say
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from review_flow.evidence.faces import Box, Encoding, Image
+    from review_flow.evidence.faces import Image
 
 ENOUGH = 3  # references with which few honest files need people (docs/evidence.md has the table)
+
+FINE, ON_AXIS = 0.2, 0.03  # cycles per pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ def grid(face: Image) -> float:
     power = np.log1p(np.abs(np.fft.fft2(patch)))
     across = np.fft.fftfreq(size)
     far = np.hypot(*np.meshgrid(across, across))
-    fine = power[(far > 0.2) & (np.abs(across)[:, None] > 0.03) & (np.abs(across)[None] > 0.03)]
+    off_axis = (np.abs(across)[:, None] > ON_AXIS) & (np.abs(across)[None] > ON_AXIS)  # JPEG's own blocks lie on them
+    fine = power[(far > FINE) & off_axis]
     middle = float(np.median(fine))
     return float((fine.max() - middle) / (np.median(np.abs(fine - middle)) * 1.48 + 1e-9))

@@ -160,9 +160,9 @@ def recogniser() -> Recogniser:
     return HogResnet()
 
 
-def detector() -> Any:
-    """Return dlib's HOG face detector as it was loaded: loading it takes a second."""
-    return _models()[0]
+def preload() -> None:
+    """Load the models now, so that the first file does not pay for it."""
+    recogniser()
 
 
 def detect(image: Image, *, upsample: int = 0) -> list[Box]:

@@ -20,15 +20,15 @@ SURE = 0.7  # YuNet's own score of a face
 AROUND = 0.5  # of a face's size, looked at around it when its landmarks are wanted
 
 
-class NoModels(ValueError):
+class NoModelsError(ValueError):
     """The folder doesn't hold the models; says which file is missing."""
 
 
 def only(folder: Path, pattern: str) -> Path:
-    """Return the folder's file of a pattern, the last by name of several; NoModels where there is none."""
+    """Return the folder's file of a pattern, the last by name of several; NoModelsError where there is none."""
     found = sorted(folder.glob(pattern))
     if not found:
-        raise NoModels(f"{folder}: {pattern}")
+        raise NoModelsError(f"{folder}: {pattern}")
     return found[-1]
 
 
@@ -36,7 +36,7 @@ class YunetSface:
     """Detector and encoder by OpenCV's dnn; encodings are 128 numbers of length 1."""
 
     def __init__(self, folder: Path) -> None:
-        """Load both; NoModels where one is missing, cv2.error where one is no such model."""
+        """Load both; NoModelsError where one is missing, cv2.error where one is no such model."""
         import cv2
 
         detector, encoder = only(folder, DETECTOR), only(folder, ENCODER)

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 BUILT_IN = Path(__file__).parent / "calibrations" / "hog-resnet.npz"
 LEAST = 0.02  # of a population's weight, however badly it explains the references
+CONFIDENCE = 0.99  # every calibration is made so that one stranger in a thousand gets as far
 MOST_REFERENCES = 8  # more of one person's photos than that say no more: their errors go together
 
 
@@ -79,15 +80,14 @@ class Population:
 class Calibration:
     """What scores and probabilities come from, for one encoder.
 
-    `within` (d, d) is how one person's pictures differ. `present` is the least probability at which a face counts
-    unless a scheme says more. `provenance` says what it was made on and with which measured error, for people to read.
+    `within` (d, d) is how one person's pictures differ. `provenance` says what it was made on and with which measured
+    error, for people to read.
     """
 
     encoder: str
     within: Numbers
     populations: tuple[Population, ...]
     curve: Curve
-    present: float
     provenance: Mapping[str, Any]
 
     @classmethod
@@ -102,7 +102,6 @@ class Calibration:
                     within=kept["within"].astype(np.float64),
                     populations=tuple(Population(*each) for each in zip(means, between, strict=True)),
                     curve=Curve(*about["curve"]),
-                    present=about["present"],
                     provenance=about["provenance"],
                 )
         except (OSError, KeyError, TypeError, ValueError) as wrong:
@@ -113,7 +112,6 @@ class Calibration:
         about = {
             "encoder": self.encoder,
             "curve": list(self.curve),
-            "present": self.present,
             "provenance": dict(self.provenance),
         }
         file = io.BytesIO()

@@ -83,15 +83,15 @@ class Limits:
     output_bytes: int = 4_000_000_000
     files_per_child: int = 200
 
-
-COPYING = Limits(cpu_s=5400, wall_s=7200.0, output_bytes=8_000_000_000)
-"""For reviewers' copies: an hour of 4K HEVC takes its time; the verdict doesn't wait for it."""
-
     def for_size(self, size: int, search: Search | None = None) -> Allowance:
         """Return what a file of so many bytes gets: a small one 30 CPU seconds and what its search may take."""
         look = LOOK_S + size // 10_000_000
         found = 0.0 if search is None else search.wall_s + SEARCH_MORE_S
         return Allowance(wall_s=min(self.wall_s, 1.5 * look + found), cpu_s=min(self.cpu_s, look))
+
+
+COPYING = Limits(cpu_s=5400, wall_s=7200.0, output_bytes=8_000_000_000)
+"""For reviewers' copies: an hour of 4K HEVC takes its time; the verdict doesn't wait for it."""
 
 
 class Broken(Exception):  # noqa: N818 - it is an answer, not a fault
