@@ -18,6 +18,7 @@ import numpy as np
 
 from review_flow.evidence import calibration
 from review_flow.evidence.labelled import encoded
+from review_flow.evidence.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from review_flow.evidence.calibration import Groups, People
@@ -72,7 +73,8 @@ def main() -> None:
     if given.keep and given.keep.exists():
         groups = kept(given.keep)
     else:
-        groups = encoded(given.folder).groups
+        with Sandbox() as box:
+            groups = encoded(given.folder, box).groups
         if given.keep:
             np.savez(given.keep, **{f"{g}/{n}": photos for g, people in groups.items() for n, photos in people.items()})
     row = "{:<46}{:<14}{:>9}{:>9}".format

@@ -30,6 +30,15 @@ PRESENT_WORDS = {
     False: _("未能自动认出教师本人（不等于没有出镜）"),
     None: _("未作人脸比对"),
 }
+CALIBRATION_TITLES = (
+    _("组"),
+    _("参照"),
+    _("人数"),
+    _("单张：误认"),
+    _("单张：漏认"),
+    _("视频：误认"),
+    _("视频：漏认"),
+)
 SIGNS = {Level.INFO: "·", Level.HUMAN: "?", Level.REJECT: "✗"}
 
 app = typer.Typer(no_args_is_help=True)
@@ -70,6 +79,55 @@ def check(
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         _show(report, file, sheet)
+
+
+@app.command(help=_("用带标签的照片（组/人/照片 或 人/照片）校准人脸比对，打印误差表，写出校准文件。"))
+def calibrate(
+    folder: Annotated[Path, typer.Argument(help=_("照片文件夹：每人一个子文件夹，可再按组分"))],
+    out: Annotated[Path, typer.Option(help=_("校准文件写到这里"))] = Path("calibration.npz"),
+    models: Annotated[Path | None, typer.Option(help=_("本校自备的人脸模型（YuNet、SFace）所在文件夹"))] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=_("输出 JSON"))] = False,
+) -> None:
+    """Measure the recogniser on labelled photos, by group, and write what scores are turned into probabilities with."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from review_flow.evidence import calibration
+    from review_flow.evidence.labelled import encoded
+    from review_flow.evidence.sandbox import Sandbox
+
+    if not folder.is_dir():
+        raise _misuse(_("找不到文件夹：{path}"), path=folder)
+    with Progress(console=Console(stderr=True), transient=True) as progress, Sandbox(models=models) as box:
+        task = progress.add_task(say(_("读取照片")), total=None)
+        labelled = encoded(folder, box, told=lambda done, every: progress.update(task, completed=done, total=every))
+        encoder = box.recogniser()
+    try:
+        made = calibration.measured(labelled.groups, encoder=encoder, made_on=folder.name)
+    except calibration.TooFewError as few:
+        text = _("照片太少：{people}人，其中{several}人有四张以上；至少要{least}人，其中{least_several}人有四张以上。")
+        numbers = {"least": calibration.FEWEST_PEOPLE, "least_several": calibration.FEWEST_WITH_SEVERAL}
+        raise _misuse(text, people=few.people, several=few.several, **numbers) from few
+    out.write_bytes(made.as_bytes())
+    if as_json:
+        without = [str(path.relative_to(folder)) for path in labelled.without_face]
+        typer.echo(json.dumps({"file": str(out), "without_face": without, **made.provenance}, ensure_ascii=False))
+    else:
+        _show_calibration(made.provenance, out, len(labelled.without_face))
+
+
+def _show_calibration(provenance: Any, out: Path, without_face: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*(say(title) for title in CALIBRATION_TITLES))
+    for row in provenance["errors"]:
+        shares = (f"{100 * row[key]:.2f} %" for key in ("photo_wrong", "photo_missed", "film_wrong", "film_missed"))
+        table.add_row(row["group"], str(row["references"]), str(row["people"]), *shares)
+    console = Console()
+    console.print(table)
+    text = _("校准文件：{path}；有{count}张照片没有找到人脸。各数都在没有用来建模的人身上测得。")
+    console.print(say(text, path=out, count=without_face), markup=False)
 
 
 def _misuse(sentence: str, **names: object) -> typer.Exit:

@@ -32,18 +32,17 @@ def photos(folder: Path) -> list[tuple[str, str, Path]]:
     return found
 
 
-def encoded(folder: Path, *, told: Callable[[int, int], None] = lambda _done, _all: None) -> Labelled:
+def encoded(folder: Path, box: Sandbox, *, told: Callable[[int, int], None] = lambda _done, _all: None) -> Labelled:
     """Describe the largest face of every photo in a child; `told` hears how far it is."""
     groups: dict[str, dict[str, list[np.ndarray]]] = {}
     without = []
     every = photos(folder)
-    with Sandbox() as box:
-        for number, (group, person, photo) in enumerate(every, start=1):
-            encoding = box.describe(photo)
-            if encoding is None:
-                without.append(photo)
-            else:
-                groups.setdefault(group, {}).setdefault(person, []).append(encoding)
-            told(number, len(every))
+    for number, (group, person, photo) in enumerate(every, start=1):
+        encoding = box.describe(photo)
+        if encoding is None:
+            without.append(photo)
+        else:
+            groups.setdefault(group, {}).setdefault(person, []).append(encoding)
+        told(number, len(every))
     stacked = {group: {name: np.stack(those) for name, those in people.items()} for group, people in groups.items()}
     return Labelled(stacked, tuple(without))
