@@ -37,6 +37,7 @@ def handle(item: Item) -> Record:
             failed = True
         else:
             poster_key = keep(storage(), made.poster).key if made.poster else None
+            copy.seek(0)
             playable_key = keep(storage(), copy).key if made.made else None
 
     def record(session: Session) -> None:
