@@ -28,6 +28,7 @@ import numpy as np
 from review_flow.demo.media import _still_life
 from review_flow.evidence import faces, film, glance, probe, video
 from review_flow.evidence.check import check
+from review_flow.evidence.presence import Search
 from review_flow.evidence.sandbox import Sandbox
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "media"
@@ -36,6 +37,9 @@ SIZE, FPS, SECONDS, LOOP = (1920, 1080), 30, 600, 30
 FACE = 130  # px across of the fourth person's face in the film
 OTHERS = {"student.mkv": (60, 520), "school.mkv": (620, 560), "book.mkv": (1180, 540)}
 CASES = {"always": range(SECONDS), "30 s": range(300, 330), "3 s": range(437, 440), "never": range(0)}
+
+
+PATIENT = Search(wall_s=3600)  # a busy machine changes what is looked at within a time, not what looking costs
 
 
 def frames_of(name: str) -> list[np.ndarray]:
@@ -247,7 +251,7 @@ def measure(made: dict[str, Path], cases: list[str], *, only_ours: bool) -> None
     for case in cases:
         path = made[case]
         with Stages() as stages:
-            spent, report = cpu(lambda path=path: check(path, references=references))
+            spent, report = cpu(lambda path=path: check(path, references=references, search=PATIENT))
         hashed = stages.spent["hash"][0]
         search = spent - hashed
         ratios = ", ".join(f"{seconds / search:,.0f}× cheaper than {name}" for name, seconds in ways.items())

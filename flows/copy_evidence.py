@@ -39,9 +39,7 @@ def handle(item: Item) -> Record:
             failed = True
         else:
             poster_key = keep(storage(), made.poster).key if made.poster else None
-            if made.made:
-                with copy.open("rb") as file:
-                    playable_key = keep(storage(), file).key
+            playable_key = keep(storage(), copy).key if made.made else None
 
     def record(session: Session) -> None:
         row = session.get_one(Evidence, item.subject_id)

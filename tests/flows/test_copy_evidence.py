@@ -21,7 +21,6 @@ from review_flow.steps import evidence
 from tests.cast import Clock, School
 from tests.due import do_due
 
-
 CACHED = (db.settings, installation.storage, installation.sandbox, installation.copier)
 
 
