@@ -81,14 +81,20 @@ def main() -> None:
     print(row("way", "group", "wrong", "missed"))
     for group, people in groups.items():
         for nearer in FIXED:
-            print(row(f"one photo against one, nearer than {nearer:.2f}", group, *_shares(one_against_one(people, nearer))))
+            print(
+                row(
+                    f"one photo against one, nearer than {nearer:.2f}", group, *_shares(one_against_one(people, nearer))
+                )
+            )
         for nearer in FIXED[2:]:
             print(row(f"mean of 3, one photo nearer than {nearer:.2f}", group, *_shares(mean_of_three(people, nearer))))
     model = calibration.measured(groups, encoder="measured here", made_on=str(given.folder))
     for line in model.provenance["errors"]:
         for what, words in (("photo", "a single photo"), ("film", "two of three moments")):
             shares = _shares((line[f"{what}_wrong"], line[f"{what}_missed"]))
-            print(row(f"ours, {line['references']} references, {words}", f"{line['group']} ({line['people']})", *shares))
+            print(
+                row(f"ours, {line['references']} references, {words}", f"{line['group']} ({line['people']})", *shares)
+            )
 
 
 def _shares(pair: tuple[float, float]) -> list[str]:

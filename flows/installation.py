@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from review_flow.db import settings
+from review_flow.evidence.labelled import calibrated_models
 from review_flow.evidence.sandbox import COPYING, Sandbox
 from review_flow.outside.storage import storage_at
 
@@ -22,7 +23,7 @@ def storage() -> Storage:
 @functools.cache
 def sandbox() -> Sandbox:
     """Return this process's pool of checking children, each warm after its first file."""
-    return Sandbox(workers=settings().evidence_workers)
+    return Sandbox(workers=settings().evidence_workers, models=calibrated_models(settings().face_models))
 
 
 @functools.cache

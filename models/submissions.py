@@ -139,13 +139,17 @@ class Consent(Base):
 
 
 class ReferenceFace(Base):
-    """One reference encoding, encrypted with a key outside the database; the photo itself is not kept."""
+    """One reference encoding, encrypted with a key outside the database; the photo itself is not kept.
+
+    Encodings of two encoders can't be compared: `encoder` says whose this is.
+    """
 
     __tablename__ = "reference_face"
 
     consent_id: Mapped[int] = mapped_column(ForeignKey("consent.id"))
     person_id: Mapped[PersonRef]
     encrypted: Mapped[bytes | None]
+    encoder: Mapped[str]
     enrolled_at: Mapped[datetime]
     purged_at: Mapped[datetime | None]
 

@@ -29,6 +29,8 @@ except ImportError:  # Windows has no such limits: the parent's clock is the onl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from review_flow.evidence.faces import Encoding
+
 LONGEST_PIECE = 1 << 16
 MOST_DESCRIPTORS = 16
 
@@ -71,13 +73,13 @@ def allow_output(size: int) -> None:
 
 def check(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer `Sandbox.check`."""
-    from review_flow.evidence import faces
     from review_flow.evidence.check import check as judge
     from review_flow.evidence.check import search_from
 
     report = judge(
         arguments["path"],
-        references=[faces.from_bytes(base64.b64decode(packed)) for packed in arguments["references"]],
+        references=_unpacked(arguments["references"]),
+        colleagues=[_unpacked(those) for those in arguments["colleagues"]],
         slot=arguments["slot"],
         known_hashes=arguments["known_hashes"],
         search=search_from(arguments["search"]),
@@ -87,6 +89,12 @@ def check(arguments: Mapping[str, Any]) -> dict[str, Any]:
     )
     sheet = base64.b64encode(report.sheet).decode("ascii") if report.sheet else None
     return {**report.as_json(), "sheet": sheet}
+
+
+def _unpacked(encodings: Sequence[str]) -> list[Encoding]:
+    from review_flow.evidence import faces
+
+    return [faces.from_bytes(base64.b64decode(packed)) for packed in encodings]
 
 
 def enrol(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,6 +107,29 @@ def enrol(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "encoding": base64.b64encode(packed).decode("ascii") if packed else None,
         "problems": [{"code": p.code, "level": str(p.level), "text": p.text} for p in outcome.problems],
     }
+
+
+def agreement(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Answer `Sandbox.agreement`."""
+    from review_flow.evidence import enrolment
+    from review_flow.evidence.likeness import calibration
+
+    found = enrolment.agreement(_unpacked(arguments["references"]), calibration())
+    return [{"code": one.code, "level": str(one.level), "text": one.text} for one in found]
+
+
+def grounds(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer `Sandbox.grounds`."""
+    from review_flow.evidence import likeness
+
+    return likeness.grounds(arguments["references"])
+
+
+def recogniser(_arguments: Mapping[str, Any]) -> str:
+    """Answer `Sandbox.recogniser`."""
+    from review_flow.evidence import faces
+
+    return faces.recogniser().name
 
 
 def describe(arguments: Mapping[str, Any]) -> str | None:
@@ -129,10 +160,13 @@ def warm(_arguments: Mapping[str, Any]) -> None:
 
 
 DEEDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "agreement": agreement,
     "check": check,
     "describe": describe,
     "enrol": enrol,
+    "grounds": grounds,
     "present": present,
+    "recogniser": recogniser,
     "warm": warm,
 }
 
@@ -144,13 +178,15 @@ def load() -> None:
     from PIL import Image
 
     from review_flow import evidence, i18n
-    from review_flow.evidence import contact_sheet, faces, glance
+    from review_flow.evidence import contact_sheet, faces, glance, likeness
 
     for package in (evidence.__name__, *LATE_PACKAGES):
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if module.name != __spec__.name and not module.name.endswith("__main__"):
                 with contextlib.suppress(ImportError):  # a part for another package that isn't here
                     importlib.import_module(module.name)
+    for module_name in LATE_MODULES:
+        importlib.import_module(module_name)
     for codec in LATE_CODECS:
         "".encode(codec)
     av.logging.set_level(None)
@@ -158,12 +194,15 @@ def load() -> None:
     Image.init()
     contact_sheet.preload()
     faces.preload()
+    with contextlib.suppress(ValueError):  # the school's models before they are calibrated
+        likeness.calibration()
     glance.preload()
     for code in i18n.LANGUAGES:
         i18n.catalogue(code)
 
 
 LATE_PACKAGES = ("av", "pypdf", "xml.etree", "xml.parsers")  # they import parts when they need them
+LATE_MODULES = ("numpy.fft", "numpy.ma")  # numpy loads them when they are first asked for
 LATE_CODECS = (
     "gb18030",
     "utf-16",

@@ -126,30 +126,35 @@ class Sheet:
 
     def _cell(self, shot: Snapshot) -> Image.Image:
         cell = Image.fromarray(shot.pixels)
-        known = [box for box, near in shot.faces if near is not None and near <= self.maybe]
-        others = [box for box, near in shot.faces if near is None or near > self.maybe]
+        known = [box for box, doubt in shot.faces if doubt is not None and doubt <= self.maybe]
+        others = [box for box, doubt in shot.faces if doubt is None or doubt > self.maybe]
         others += [box for box in _missed(shot.pixels) if not any(box.meets(other) for other in known)]
         for box in others:
             wide = box.grown(0.25, cell.width, cell.height)
             cell.paste(_unrecognisable(cell.crop(wide)), (wide.left, wide.top))
         pen = ImageDraw.Draw(cell)
-        for box, near in shot.faces:
-            if near is not None and near <= self.maybe:
-                colour = SEEN if near <= self.sure else MAYBE
+        for box, doubt in shot.faces:
+            if doubt is not None and doubt <= self.maybe:
+                colour = SEEN if doubt <= self.sure else MAYBE
                 pen.rectangle(tuple(box), outline=colour, width=3)
-                pen.text((box.left + 4, box.bottom + 2), f"{near:.2f}", colour, font=font(16))
+                pen.text((box.left + 4, box.bottom + 2), _percent(doubt), colour, font=font(16))
         return cell
 
     def _caption(self, shot: Snapshot) -> str:
-        near = "" if shot.nearest == float("inf") else f" {shot.nearest:.2f}"
+        near = "" if shot.least_doubt > self.maybe else f" {_percent(shot.least_doubt)}"
         return f"{shot.at_s // 60:.0f}:{shot.at_s % 60:04.1f} · {_in_words(CELL_WORDS[self._who(shot)])}{near}"
 
     def _who(self, shot: Snapshot) -> str:
-        if shot.nearest <= self.sure:
+        if shot.least_doubt <= self.sure:
             return "sure"
-        if shot.nearest <= self.maybe:
+        if shot.least_doubt <= self.maybe:
             return "maybe"
         return "others" if shot.faces else "none"
+
+
+def _percent(doubt: float) -> str:
+    """Return how sure one is, never rounded up to all of it."""
+    return f"{min(99.9, 100 * (1 - doubt)):.3g} %"
 
 
 def _in_words(words: tuple[str, str]) -> str:

@@ -91,7 +91,9 @@ def agreement(references: Sequence[Encoding], calibration: Calibration) -> tuple
         text = _("参照照片（第{numbers}张）与其余的不像同一个人。请只登记本人、近期、正面的照片。")
         findings.append(Finding("references_differ", Level.REJECT, say(text, numbers=listed(map(str, apart)))))
     if len(references) < ENOUGH:
-        text = _("现有{count}张参照照片，少于{enough}张时多数文件要由人工核对；建议再登记几张不同日子、不同光线的照片。")
+        text = _(
+            "现有{count}张参照照片，少于{enough}张时多数文件要由人工核对；建议再登记几张不同日子、不同光线的照片。"
+        )
         findings.append(Finding("few_references", Level.INFO, say(text, count=len(references), enough=ENOUGH)))
     return tuple(findings)
 

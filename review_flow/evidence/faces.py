@@ -22,6 +22,7 @@ Image = NDArray[np.uint8]
 Encoding = NDArray[np.float64]
 ENCODING_BYTES = 128 * 8
 MODELS = "REVIEW_FLOW_FACE_MODELS"  # the environment variable of a folder with the school's own models
+CALIBRATION = "calibration.npz"  # what else that folder holds
 CHIP, CHIP_MARGIN = 150, 0.25  # what the encoder was trained on: px across, and the margin about the face
 
 

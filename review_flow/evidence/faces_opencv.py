@@ -15,7 +15,7 @@ from review_flow.evidence.faces import Box, Encoding, Image, off_middle
 if TYPE_CHECKING:
     from pathlib import Path
 
-DETECTOR, ENCODER, CALIBRATION = "face_detection_yunet*.onnx", "face_recognition_sface*.onnx", "calibration.npz"
+DETECTOR, ENCODER = "face_detection_yunet*.onnx", "face_recognition_sface*.onnx"
 SURE = 0.7  # YuNet's own score of a face
 AROUND = 0.5  # of a face's size, looked at around it when its landmarks are wanted
 

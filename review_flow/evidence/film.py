@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from review_flow.evidence import faces, glance, presence, video
-from review_flow.evidence.faces import Box, Encoding, Image
-from review_flow.evidence.presence import MAX_SNAPSHOTS, SHEET_WIDTH, Moment, Presence, Search
+from review_flow.evidence.faces import Box, Image
+from review_flow.evidence.presence import LIKELY, MAX_SNAPSHOTS, MAYBE, SHEET_WIDTH, Moment, Presence, Search
 from review_flow.evidence.timeline import notes, timeline
 from review_flow.evidence.tracks import Sighting, Track, linked, patch_of, resembles
 from review_flow.i18n import _, say
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from review_flow.evidence.likeness import Template
     from review_flow.evidence.video import Frame, Survey
 
 WORK_WIDTH = 1920  # px across of the picture a face is cut from: an 8K frame in RGB would take 200 MB
@@ -39,11 +40,11 @@ FINER_S = 0.5
 SAME_MOMENT_S = 1e-3
 
 
-def in_video(path: Path, found: Survey, references: Sequence[Encoding], search: Search) -> Presence:
-    """Look for the person of the references; the outcome says how far it looked."""
+def in_video(path: Path, found: Survey, teacher: Template, search: Search) -> Presence:
+    """Look for the teacher; the outcome says how far it looked."""
     outcome = Presence()
     with video.Reader(path, found, outcome.tally) as reader:
-        return _Looking(path, found, references, search, outcome, reader).run()
+        return _Looking(path, found, teacher, search, outcome, reader).run()
 
 
 class _Looking:
@@ -53,12 +54,12 @@ class _Looking:
         self,
         path: Path,
         found: Survey,
-        references: Sequence[Encoding],
+        teacher: Template,
         search: Search,
         outcome: Presence,
         reader: video.Reader,
     ) -> None:
-        self.path, self.found, self.references, self.search = path, found, references, search
+        self.path, self.found, self.teacher, self.search = path, found, teacher, search
         self.outcome, self.reader = outcome, reader
         self.spacing = min(search.spaced_s, float(found.readable) / 4)
         self.work_until = time.process_time() + search.work_s
@@ -121,10 +122,9 @@ class _Looking:
 
     def _near_what_was_seen(self) -> Iterator[None]:
         """Look between keyframes where the teacher was seen at one moment, or perhaps."""
-        maybe = self.search.thresholds.maybe
         likely = sorted(
-            (one for one in self.sightings if one.near is not None and one.near <= maybe),
-            key=lambda one: one.near or 0.0,
+            (one for one in self.sightings if one.doubt is not None and one.doubt <= 1 - MAYBE),
+            key=lambda one: one.doubt or 0.0,
         )
         for sighting in likely[:2]:
             span = (max(0.0, sighting.at_s - NEIGHBOURS_S), sighting.at_s + NEIGHBOURS_S)
@@ -156,7 +156,7 @@ class _Looking:
             self.fine_left += 1 if more else -1  # small faces are looked for as long as there are some
             self._meet(frame, luma, index, more, expected=expected)
         here = [one for one in self.sightings if one.at_s == frame.at_s]
-        if any(one.near is not None for one in here) or len(self.outcome.snapshots) < MAX_SNAPSHOTS:
+        if any(one.doubt is not None for one in here) or len(self.outcome.snapshots) < MAX_SNAPSHOTS:
             self._snapshot(frame, here)
 
     def _meet(self, frame: Frame, luma: Image, index: int, boxes: Sequence[Box], *, expected: bool) -> bool:
@@ -164,13 +164,13 @@ class _Looking:
         here = [Sighting(index, frame.at_s, box, patch_of(luma, box)) for box in boxes]
         self.looked[frame.at_s] += len(here)
         self.outcome.faces_found += len(here)
-        known = [one for one in self.sightings if one.near is not None]
+        known = [one for one in self.sightings if one.doubt is not None]
         self.sightings += here
         if expected:
             return self._compare(frame, here)
         if self.outcome.encoded >= self.search.eager:
             return False
-        strangers = [one for one in known if one.near is not None and one.near > self.search.thresholds.maybe]
+        strangers = [one for one in known if one.doubt is not None and one.doubt > 1 - MAYBE]
         return self._compare(frame, [one for one in here if not resembles(one, strangers)])
 
     def _compare(self, frame: Frame, due: Sequence[Sighting]) -> bool:
@@ -178,32 +178,29 @@ class _Looking:
         large = [one for one in due if one.box.width >= self.search.least_face]
         if not large:
             return False
-        sure = self.search.thresholds.video
-        teacher = [one for one in self.sightings if one.near is not None and one.near <= sure]
+        teacher = [one for one in self.sightings if one.doubt is not None and one.doubt <= 1 - LIKELY]
         large.sort(
             key=lambda one: (-max((float(one.patch @ other.patch) for other in teacher), default=0.0), -one.box.width)
         )
         pixels = frame.rgb(WORK_WIDTH)
         scale = pixels.shape[1] / frame.width
         for sighting in large[: self.search.faces_per_frame]:
-            [(_box, sighting.near)] = presence.compare(
-                pixels, [sighting.box], scale, self.references, self.search, self.outcome
+            moment = presence.compare(
+                pixels, sighting.box, scale, self.teacher, self.outcome, self.looked[frame.at_s], frame.at_s
             )
-            self._note(sighting)
-            if sighting.near is not None and sighting.near <= sure:
+            sighting.doubt = 1 - moment.probability
+            self._note(moment)
+            if moment.probability >= LIKELY:
                 return True
         return False
 
-    def _note(self, sighting: Sighting) -> None:
-        thresholds, near = self.search.thresholds, sighting.near
-        if near is None or near > thresholds.maybe:
+    def _note(self, moment: Moment) -> None:
+        if moment.probability < MAYBE:
             return
-        if near <= thresholds.video and not any(moment.at_s == sighting.at_s for moment in self.outcome.seen):
-            self.outcome.seen.append(Moment(sighting.at_s, near, sighting.box))
+        if moment.probability >= LIKELY and not any(other.at_s == moment.at_s for other in self.outcome.seen):
+            self.outcome.seen.append(moment)
         times = self.found.keyframes
-        close = [
-            i for i, at_s in enumerate(times) if abs(at_s - sighting.at_s) <= NEIGHBOURS_S and i not in self.visited
-        ]
+        close = [i for i, at_s in enumerate(times) if abs(at_s - moment.at_s) <= NEIGHBOURS_S and i not in self.visited]
         self.urgent = [*close, *(index for index in self.urgent if index not in close)]
 
     def _settle(self, most: int | None) -> Iterator[None]:
@@ -219,8 +216,8 @@ class _Looking:
                 done += 1
                 self._again(best)
                 yield
-            if track.nearest <= self.search.thresholds.maybe:
-                for sighting in [one for one in track.sightings if one.near is None and one.index >= 0][:AGAIN]:
+            if track.least_doubt <= 1 - MAYBE:
+                for sighting in [one for one in track.sightings if one.doubt is None and one.index >= 0][:AGAIN]:
                     self._again(sighting)
                     yield
 
@@ -237,17 +234,18 @@ class _Looking:
 
     def _snapshot(self, frame: Frame, here: Sequence[Sighting]) -> None:
         pixels = frame.rgb(SHEET_WIDTH)
-        presence.keep(self.outcome, frame.at_s, pixels, frame.width, [(one.box, one.near) for one in here])
+        presence.keep(self.outcome, frame.at_s, pixels, frame.width, [(one.box, one.doubt) for one in here])
 
     def _seen_enough(self) -> bool:
-        return len(presence.spaced(self.outcome.seen, self.spacing)) >= self.search.moments
+        apart = presence.spaced(self.outcome.seen, self.spacing)
+        return presence.judged(self.outcome, apart, self.search, moments_needed=self.search.moments)
 
     def _spent(self) -> bool:
         over = time.process_time() > self.work_until or time.monotonic() > self.wall_until
         return over or self.outcome.encoded >= self.search.encodings
 
     def _done(self, *, complete: bool) -> Presence:
-        outcome, sure, tracks = self.outcome, self.search.thresholds.video, self._tracks()
+        outcome, sure, tracks = self.outcome, 1 - self.search.confidence, self._tracks()
         outcome.seen.sort(key=lambda moment: moment.at_s)
         outcome.present = self._seen_enough()
         length = float(self.found.readable)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from review_flow.evidence.calibration import Groups
-from review_flow.evidence.sandbox import Sandbox
+from review_flow.evidence.faces import CALIBRATION
+from review_flow.evidence.faces_opencv import DETECTOR, ENCODER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from review_flow.evidence.sandbox import Sandbox
 
 ALL = "all"  # the group of people who stand in no group
+
+
+def calibrated_models(folder: Path | None) -> Path | None:
+    """Return the folder of the school's own models if they are all there and calibrated: without that they mean nothing."""
+    if folder is None:
+        return None
+    complete = all(any(folder.glob(pattern)) for pattern in (DETECTOR, ENCODER, CALIBRATION))
+    return folder if complete else None
 
 
 @dataclass(frozen=True, slots=True)

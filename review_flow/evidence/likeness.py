@@ -21,6 +21,7 @@ import functools
 import io
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from review_flow.evidence.faces import CALIBRATION, MODELS, recogniser
 
 Numbers = NDArray[np.float64]
 BUILT_IN = Path(__file__).parent / "calibrations" / "hog-resnet.npz"
@@ -139,10 +142,10 @@ class Calibration:
         As (gain, how the next picture falls about what the gain expects, how the mean of the references falls).
         """
         if count not in self._by_count:
-            found = []
+            found: list[tuple[Numbers, _Normal, _Normal]] = []
             for one in self.populations:
                 spread = one.between + self.within / count
-                gain = np.linalg.solve(spread, one.between).T
+                gain = np.asarray(np.linalg.solve(spread, one.between).T, dtype=np.float64)
                 found.append((gain, _Normal(one.between - gain @ one.between + self.within), _Normal(spread)))
             self._by_count[count] = found
         return self._by_count[count]
@@ -225,3 +228,27 @@ class Template:
 def built_in() -> Calibration:
     """Return the calibration that comes with the program, for the default encoder."""
     return Calibration.read(BUILT_IN)
+
+
+@functools.cache
+def calibration() -> Calibration:
+    """Return the calibration of what this process sees faces with; ValueError where the school's models have none."""
+    folder = os.environ.get(MODELS)
+    found = Calibration.read(Path(folder) / CALIBRATION) if folder else built_in()
+    if found.encoder != recogniser().name:
+        raise ValueError(f"calibrated for {found.encoder}, not for {recogniser().name}")
+    return found
+
+
+def grounds(references: int) -> dict[str, Any]:
+    """Return what a judgement by so many references rests on: encoder, origin, and the measured errors nearest to it."""
+    about = calibration()
+    measured = sorted({row["references"] for row in about.provenance["errors"]})
+    nearest = max((count for count in measured if count <= references), default=measured[0])
+    return {
+        "encoder": about.encoder,
+        "made_on": about.provenance["made_on"],
+        "confidence": CONFIDENCE,
+        "references": references,
+        "errors": [row for row in about.provenance["errors"] if row["references"] == nearest],
+    }

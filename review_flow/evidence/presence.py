@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from review_flow.evidence import faces, video
-from review_flow.evidence.faces import Box, Encoding, Image, Thresholds
+from review_flow.evidence.faces import Box, Image
+from review_flow.evidence.likeness import CONFIDENCE, Template, log_odds, probability
 from review_flow.evidence.pictures import read_picture
 from review_flow.evidence.timeline import Timeline
 from review_flow.i18n import _, say
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+LIKELY, MAYBE = 0.5, 0.1  # probabilities from which a moment counts, and a human is told somebody looks alike
+HOPELESS = -7.0  # log odds, by the face alone, that its mirror image never lifts to LIKELY
+SUREST = 1 - 1e-9
 SHEET_WIDTH = 480
 MAX_SNAPSHOTS = 12
 
@@ -29,10 +33,11 @@ class Search:
     """How hard to look; sizes in px, times in seconds. The defaults are measured (docs/evidence.md).
 
     `width` and `fine_width` are the longer side of the picture a glance takes: it finds faces from 40 px of it,
-    so from 120 px of a 1920 px film, and from 80. `work_s` is CPU time: a budget of work, not of pictures.
+    so from 120 px of a 1920 px film, and from 80. `confidence` is the probability at which it is the teacher;
+    a film needs `moments` at least `spaced_s` apart, each likelier than not and all together as sure. `work_s` is CPU time: a budget of work, not of pictures.
     """
 
-    thresholds: Thresholds = field(default_factory=Thresholds)
+    confidence: float = CONFIDENCE
     moments: int = 2
     spaced_s: float = 2.0
     width: int = 640
@@ -50,10 +55,11 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One look at one face: when, where (px of the upright original) and how near to the references."""
+    """One look at one face that is likelier the teacher's than not: when, where (px of the upright original), how sure."""
 
     at_s: float
     distance: float
+    probability: float
     box: Box
 
 
@@ -66,9 +72,9 @@ class Snapshot:
     faces: list[tuple[Box, float | None]]
 
     @property
-    def nearest(self) -> float:
-        """The smallest distance in the picture; infinite without a compared face."""
-        return min((near for _box, near in self.faces if near is not None), default=float("inf"))
+    def least_doubt(self) -> float:
+        """The smallest doubt in the picture; 1 without a compared face."""
+        return min((doubt for _box, doubt in self.faces if doubt is not None), default=1.0)
 
 
 @dataclass(slots=True)
@@ -82,26 +88,39 @@ class Presence:
     tally: video.Tally = field(default_factory=video.Tally)
     encoded: int = 0
     faces_found: int = 0
-    nearest: float = float("inf")
+    least_doubt: float = 1.0
+    probability: float | None = None
     timeline: Timeline | None = None
 
 
-def in_photo(path: Path, references: Sequence[Encoding], search: Search) -> Presence:
-    """Compare every face of a photo, a single moment and so judged more strictly than a video's."""
+def in_photo(path: Path, teacher: Template, search: Search) -> Presence:
+    """Compare every face of a photo, a single moment."""
     picture = read_picture(path, longest=search.photo_width)
     outcome = Presence(tally=video.Tally(decoded=1))
     grey = _grey(picture.pixels)
     boxes = faces.detect(grey) or faces.detect(grey, upsample=1)
-    original = [box.scaled(1 / picture.scale) for box in boxes]
-    compared = compare(picture.pixels, original, picture.scale, references, search, outcome)
     outcome.faces_found = len(boxes)
-    for box, near in compared:
-        if near is not None and near <= search.thresholds.photo:
-            outcome.seen.append(Moment(0.0, near, box))
-    outcome.present = bool(outcome.seen)
+    compared: list[tuple[Box, float | None]] = []
+    for box in boxes[: search.faces_per_frame]:
+        moment = compare(picture.pixels, box.scaled(1 / picture.scale), picture.scale, teacher, outcome, len(boxes))
+        compared.append((moment.box, 1 - moment.probability))
+        if moment.probability >= LIKELY:
+            outcome.seen.append(moment)
+    outcome.present = judged(outcome, outcome.seen, search, moments_needed=1)
     keep(outcome, 0.0, picture.pixels, picture.facts.width, compared)
     outcome.findings = [] if outcome.present else [not_seen(outcome, search)]
     return outcome
+
+
+def judged(outcome: Presence, moments: Sequence[Moment], search: Search, *, moments_needed: int) -> bool:
+    """Say whether the moments, far enough apart, show the teacher surely enough; notes the probability.
+
+    It is that of the best `moments_needed` by the mean of their log odds: they are no independent witnesses.
+    """
+    best = sorted((log_odds(moment.probability) for moment in moments), reverse=True)[:moments_needed]
+    enough = len(best) >= moments_needed
+    outcome.probability = probability(sum(best) / len(best)) if enough else 1 - outcome.least_doubt
+    return enough and outcome.probability >= search.confidence
 
 
 def _grey(pixels: Image) -> Image:
@@ -111,25 +130,21 @@ def _grey(pixels: Image) -> Image:
 
 
 def compare(
-    pixels: Image,
-    boxes: Sequence[Box],
-    scale: float,
-    references: Sequence[Encoding],
-    search: Search,
-    outcome: Presence,
-) -> list[tuple[Box, float | None]]:
-    """Pair each face (px of the original, `pixels` being `scale` of it) with its distance; None past the limits."""
-    compared: list[tuple[Box, float | None]] = []
-    for number, box in enumerate(boxes):
-        if number >= search.faces_per_frame or outcome.encoded >= search.encodings:
-            compared.append((box, None))
-            continue
+    pixels: Image, box: Box, scale: float, teacher: Template, outcome: Presence, among: int, at_s: float = 0.0
+) -> Moment:
+    """Compare a face (px of the original, `pixels` being `scale` of it), one of `among` in its picture.
+
+    Its mirror image is looked at, too, where that could still make it the teacher's: it costs as much again.
+    """
+    outcome.encoded += 1
+    seen_with, there = faces.recogniser(), box.scaled(scale)
+    face = seen_with.encode(pixels, there)
+    if teacher.log_odds(face, among=among) > HOPELESS:
         outcome.encoded += 1
-        face = faces.encode(pixels, box.scaled(scale))
-        near = faces.distance(face, references, search.thresholds.against)
-        outcome.nearest = min(outcome.nearest, near)
-        compared.append((box, near))
-    return compared
+        face = (face + seen_with.encode(pixels, there, mirrored=True)) / 2
+    sure = min(SUREST, probability(teacher.log_odds(face, among=among)))
+    outcome.least_doubt = min(outcome.least_doubt, 1 - sure)
+    return Moment(at_s, teacher.distance(face), sure, box)
 
 
 def keep(
@@ -148,23 +163,23 @@ def keep(
     outcome.snapshots = [shot for shot in outcome.snapshots if shot.at_s != at_s]
     outcome.snapshots.append(Snapshot(at_s, small, faces_there))
     if len(outcome.snapshots) > MAX_SNAPSHOTS:
-        outcome.snapshots.remove(max(outcome.snapshots, key=lambda shot: shot.nearest))
+        outcome.snapshots.remove(max(outcome.snapshots, key=lambda shot: shot.least_doubt))
 
 
 def spaced(moments: Sequence[Moment], gap_s: float) -> list[Moment]:
-    """Return as many of the moments as lie at least `gap_s` apart."""
+    """Return moments that lie at least `gap_s` apart, the surest first."""
     chosen: list[Moment] = []
-    for moment in sorted(moments, key=lambda moment: moment.at_s):
-        if not chosen or moment.at_s - chosen[-1].at_s >= gap_s:
+    for moment in sorted(moments, key=lambda moment: (-moment.probability, moment.at_s)):
+        if all(abs(moment.at_s - other.at_s) >= gap_s for other in chosen):
             chosen.append(moment)
     return chosen
 
 
 def not_seen(outcome: Presence, search: Search) -> Finding:
     """Say what a human should look for; every one of these sentences leaves the answer to them."""
-    if outcome.seen:
+    if outcome.least_doubt <= 1 - search.confidence:
         code, text = "seen_once", _("只在一处画面中认出教师本人，请人工确认。")
-    elif outcome.nearest <= search.thresholds.maybe:
+    elif outcome.least_doubt <= 1 - MAYBE:
         code, text = "unsure", _("画面中有人与教师相像，但不足以自动确认，请人工确认。")
     elif outcome.faces_found:
         code, text = "not_recognised", _("画面中有人脸，但未能认出教师本人，请人工确认。")

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import json
 import os
 import queue
@@ -36,12 +35,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import review_flow
 from review_flow.evidence.check import Report, broken_off, search_as_json
 from review_flow.evidence.enrolment import Enrolment
-from review_flow.evidence.faces import Encoding, from_bytes, to_bytes
+from review_flow.evidence.faces import MODELS, Encoding, from_bytes, to_bytes
 from review_flow.evidence.handed import HANDS_OVER
 from review_flow.evidence.playable import Copy
 from review_flow.evidence.presence import Search
@@ -123,7 +122,7 @@ class _NotTakenError(Exception):
 class _Child:
     """One process, one request at a time."""
 
-    def __init__(self, limits: Limits, program: str) -> None:
+    def __init__(self, limits: Limits, program: str, models: Path | None) -> None:
         self.limits, self.served, self.ready = limits, 0, False
         package = Path(review_flow.__file__).parent.parent
         environment = {
@@ -131,6 +130,7 @@ class _Child:
             "PYTHONPATH": os.pathsep.join([str(package), *(entry for entry in sys.path if entry)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LC_ALL": "C.UTF-8",
+            **({MODELS: str(models.absolute())} if models else {}),
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         }
         numbers = (os.getpid(), limits.memory_bytes, limits.open_files, limits.output_bytes)
@@ -252,14 +252,20 @@ class Sandbox:
 
     ``with Sandbox(workers=2) as box: box.check(path, references=…)``. Children start when first needed,
     load the face models once, are replaced when they die, hold on to too much memory, or have served
-    their number of files. A request that a dead child never took goes to the next. `program` is the module
+    their number of files. A request that a dead child never took goes to the next. `models` is the folder
+    of the school's own face models; `program` is the module
     that a child runs.
     """
 
     def __init__(
-        self, *, workers: int = 1, limits: Limits | None = None, program: str = "review_flow.evidence.child"
+        self,
+        *,
+        workers: int = 1,
+        limits: Limits | None = None,
+        models: Path | None = None,
+        program: str = "review_flow.evidence.child",
     ) -> None:
-        self.limits, self.program = limits or Limits(), program
+        self.limits, self.models, self.program = limits or Limits(), models, program
         # Linux ends a child when the *thread* that started it ends: so one thread starts them all and
         # lives as long as the pool, whichever threads come and go with requests.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
@@ -332,7 +338,7 @@ class Sandbox:
                     if child is not None:
                         child.end()
                         child = None
-                    child = self._starter.submit(_Child, self.limits, self.program).result()
+                    child = self._starter.submit(_Child, self.limits, self.program, self.models).result()
                 try:
                     return child.ask(request, descriptors if HANDS_OVER else (), allowance)
                 except _NotTakenError as gone:
@@ -348,6 +354,7 @@ class Sandbox:
         path: Path,
         *,
         references: Sequence[Encoding] = (),
+        colleagues: Sequence[Sequence[Encoding]] = (),
         slot: Slot | Mapping[str, Any] | None = None,
         known_hashes: Mapping[str, str] | None = None,
         search: Search | None = None,
@@ -361,6 +368,7 @@ class Sandbox:
         size = path.stat().st_size if path.exists() else None
         arguments = {
             "references": [_packed(reference) for reference in references],
+            "colleagues": [[_packed(reference) for reference in those] for those in colleagues],
             "slot": wanted.as_mapping(),
             "known_hashes": dict(known_hashes or {}),
             "search": search_as_json(search),
@@ -385,6 +393,20 @@ class Sandbox:
         problems = tuple(Finding(p["code"], Level(p["level"]), p["text"]) for p in answer["problems"])
         packed = answer["encoding"]
         return Enrolment(from_bytes(base64.b64decode(packed)) if packed else None, problems)
+
+    def agreement(self, references: Sequence[Encoding]) -> tuple[Finding, ...]:
+        """Do `evidence.enrolment.agreement` in a child: it has the recogniser's calibration at hand."""
+        answer = self.run("agreement", {"references": [_packed(one) for one in references]})
+        return tuple(Finding(p["code"], Level(p["level"]), p["text"]) for p in answer)
+
+    def grounds(self, references: Sequence[Encoding]) -> dict[str, Any]:
+        """Return what an answer about these references rests on: see `likeness.grounds`."""
+        advice = [finding.text for finding in self.agreement(references)] if references else []
+        return {**self.run("grounds", {"references": len(references)}), "advice": advice}
+
+    def recogniser(self) -> str:
+        """Return the name of what the children see faces with."""
+        return str(self.run("recogniser", {}))
 
     def describe(self, path: Path) -> Encoding | None:
         """Do `evidence.enrolment.describe` in a child; None also for a photo that breaks it."""

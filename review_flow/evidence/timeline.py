@@ -86,8 +86,8 @@ class Timeline:
 def timeline(
     looked: Mapping[float, int], tracks: Sequence[Track], *, sure: float, seconds: float, complete: bool
 ) -> Timeline:
-    """Build it from the looked-at moments (time → faces found) and all tracks; `sure` as in `Thresholds.video`."""
-    here = {sighting.at_s for track in tracks if track.nearest <= sure for sighting in track.sightings}
+    """Build it from the looked-at moments (time → faces found) and all tracks; `sure` is the doubt at which a track is the teacher's."""
+    here = {sighting.at_s for track in tracks if track.least_doubt <= sure for sighting in track.sightings}
     samples = tuple(
         Sample(at_s, at_s in here, faces - (1 if at_s in here else 0)) for at_s, faces in sorted(looked.items())
     )
@@ -96,7 +96,7 @@ def timeline(
 
 def notes(tracks: Sequence[Track], *, sure: float, size: tuple[int, int]) -> list[Finding]:
     """Say what a human should look at in the appearances themselves: a still face, a picture in a picture."""
-    seen = [sighting for track in tracks if track.nearest <= sure for sighting in track.sightings]
+    seen = [sighting for track in tracks if track.least_doubt <= sure for sighting in track.sightings]
     found = []
     if _is_still(seen):
         text = _("认出教师的几处画面里，脸部没有任何表情变化，可能是照片，请留意。")

@@ -28,13 +28,13 @@ SAME_LIKENESS = 0.8  # at any distance in time: the same place and the same look
 
 @dataclass(slots=True, eq=False)
 class Sighting:
-    """A face in one picture; `near` is its distance to the references once it was compared."""
+    """A face in one picture; `doubt`, once it was compared, is the probability that it isn't the teacher's."""
 
     index: int
     at_s: float
     box: Box
     patch: NDArray[np.float32]
-    near: float | None = None
+    doubt: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -46,12 +46,12 @@ class Track:
     @property
     def compared(self) -> list[Sighting]:
         """Those that were compared with the references."""
-        return [one for one in self.sightings if one.near is not None]
+        return [one for one in self.sightings if one.doubt is not None]
 
     @property
-    def nearest(self) -> float:
-        """The smallest distance to the references; infinite when none was compared."""
-        return min((one.near for one in self.sightings if one.near is not None), default=float("inf"))
+    def least_doubt(self) -> float:
+        """The smallest doubt; 1 when none was compared."""
+        return min((one.doubt for one in self.sightings if one.doubt is not None), default=1.0)
 
 
 def patch_of(grey: Image, box: Box) -> NDArray[np.float32]:
