@@ -147,7 +147,8 @@ class _Looking:
     ) -> None:
         """Find the faces of a picture; compare those that are new, or expected to be the teacher's."""
         luma = frame.luma()
-        boxes = _confirmed(luma, min(width or self.search.width, self.search.width), filters)
+        reduced = width is not None and max(luma.shape) > self.search.width
+        boxes = _confirmed(luma, width if width is not None and reduced else self.search.width, filters)
         self.looked[frame.at_s] = 0
         met = self._meet(frame, luma, index, boxes, expected=expected)
         if not met and self.fine_left > 0 and max(luma.shape) > self.search.width:
