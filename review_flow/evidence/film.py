@@ -34,6 +34,7 @@ FIRST_LEVEL = 16  # keyframes until sightings are joined to tracks for the first
 BETWEEN_WIDTH = 560  # px: a second look for what the first passed over, at three quarters of the cost
 THOROUGH = 64  # keyframes in which faces turned aside are looked for, too
 PER_LEVEL = 2  # tracks compared at each such time; at the end every track is
+SECOND_LOOK, LEAST_WORK_S = 2.0, 15.0  # of the CPU that decoding all keyframes takes; seconds that are always given
 AGAIN = 4  # sightings compared of a track that may be the teacher's
 NEIGHBOURS_S = 3.0
 FINER_S = 0.5
@@ -62,7 +63,8 @@ class _Looking:
         self.path, self.found, self.teacher, self.search = path, found, teacher, search
         self.outcome, self.reader = outcome, reader
         self.spacing = min(search.spaced_s, float(found.readable) / 4)
-        self.work_until = time.process_time() + search.work_s
+        self.began, self.decoding = time.process_time(), 0.0
+        self.work_until = self.began + search.work_s
         self.wall_until = time.monotonic() + search.wall_s
         self.looked: dict[float, int] = {}
         self.visited: set[int] = set()
@@ -104,6 +106,8 @@ class _Looking:
             if index % spread and not settled:  # nobody there for 3 s was passed over: who were they?
                 settled = True
                 yield from self._settle(None)
+            if settled and self._second_look_is_spent():
+                break
             filters = glance.FORWARD if len(self.visited) < THOROUGH else glance.STRAIGHT
             self._visit(index, filters, width=BETWEEN_WIDTH if settled else None)
             yield
@@ -138,7 +142,9 @@ class _Looking:
 
     def _visit(self, index: int, filters: Sequence[int], *, expected: bool = False, width: int | None = None) -> None:
         self.visited.add(index)
+        began = time.process_time()
         frame = self.reader.keyframe(index)
+        self.decoding += time.process_time() - began
         if frame is not None:
             self._look(frame, index, filters, expected=expected, width=width)
 
@@ -147,7 +153,8 @@ class _Looking:
     ) -> None:
         """Find the faces of a picture; compare those that are new, or expected to be the teacher's."""
         luma = frame.luma()
-        boxes = _confirmed(luma, min(width or self.search.width, self.search.width), filters)
+        reduced = width is not None and max(luma.shape) > self.search.width
+        boxes = _confirmed(luma, width if width is not None and reduced else self.search.width, filters)
         self.looked[frame.at_s] = 0
         met = self._meet(frame, luma, index, boxes, expected=expected)
         if not met and self.fine_left > 0 and max(luma.shape) > self.search.width:
@@ -239,6 +246,11 @@ class _Looking:
     def _seen_enough(self) -> bool:
         apart = presence.spaced(self.outcome.seen, self.spacing)
         return presence.judged(self.outcome, apart, self.search, moments_needed=self.search.moments)
+
+    def _second_look_is_spent(self) -> bool:
+        """Say whether all took twice what decoding every keyframe takes: the film was looked at every 2 s by then."""
+        whole = self.decoding / max(1, len(self.visited)) * len(self.found.stamps)
+        return time.process_time() - self.began > max(LEAST_WORK_S, SECOND_LOOK * whole)
 
     def _spent(self) -> bool:
         over = time.process_time() > self.work_until or time.monotonic() > self.wall_until
