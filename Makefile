@@ -8,7 +8,7 @@ WORKERS ?= auto
 # Bytecode is kept, whatever the machine says: each worker, server and command would compile Prefect anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage serve lint fmt types contracts setup clean
+.PHONY: demo test fuzz coverage serve lint fmt types contracts setup clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -27,6 +27,9 @@ demo: setup  ## play a whole review round in a fresh school (ARGS="--keep DIR --
 
 test: setup  ## run the whole test suite (ARGS="-k …")
 	@$(RUN) pytest -n $(WORKERS) --dist load --maxschedchunk 1 --durations=12 $(ARGS)
+
+fuzz: setup  ## 20 000 damaged files through the checks (ARGS="--runs 200000 --seed 7", --only, --replay: see tests/evidence/fuzz.py)
+	@$(RUN) python -m tests.evidence.fuzz $(ARGS)
 
 coverage: setup  ## branch coverage of rules and steps, by their tests on SQLite (and the one race that only PostgreSQL has); below 100 % it fails
 	@$(RUN) pytest -n $(WORKERS) --dist load --maxschedchunk 1 -k "not postgresql or comes_second" --cov --cov-report=term --cov-fail-under=100 tests/rules tests/schemes tests/steps tests/test_i18n.py $(ARGS)

@@ -10,7 +10,7 @@ from prefect import flow
 from flows.drain import Done, Item, Record, drain
 from flows.installation import sandbox, storage
 from flows.showing import Markdown
-from models import Evidence, Submission
+from models import Evidence, Person, Submission
 from review_flow.db import settings, transaction
 from review_flow.evidence.faces import from_bytes
 from review_flow.outside.storage import keep
@@ -32,11 +32,14 @@ def handle(item: Item) -> Record:
         wanted = evidence.wanted(session, evidence=session.get_one(Evidence, item.subject_id))
         if wanted is None:
             return _nothing
-        known = faces.references_of(session, person_id=wanted.author_id, key=settings().face_key())
+        author, encoder, key = session.get_one(Person, wanted.author_id), sandbox().recogniser(), settings().face_key()
+        known = faces.references_of(session, person_id=author.id, encoder=encoder, key=key)
+        others = faces.colleagues_of(session, person=author, encoder=encoder, key=key) if known else []
     with storage().path(wanted.storage_key) as path:
         report = sandbox().check(
             path,
             references=[from_bytes(one) for one in known],
+            colleagues=[[from_bytes(one) for one in those] for those in others],
             slot=wanted.slot,
             known_hashes=wanted.known_hashes,
             name=wanted.file_name,
@@ -48,6 +51,7 @@ def handle(item: Item) -> Record:
     def record(session: Session) -> Done:
         row = session.get_one(Evidence, item.subject_id)
         submissions.record_check(session, evidence=row, report=report.as_json(), sheet_key=sheet_key)
+        evidence.book_copy(session, evidence=row)
         return Done(shown=[_verdict(item, report, sheet_key)])
 
     return record

@@ -6,7 +6,8 @@ import functools
 from typing import TYPE_CHECKING
 
 from review_flow.db import settings
-from review_flow.evidence.sandbox import Sandbox
+from review_flow.evidence.labelled import calibrated_models
+from review_flow.evidence.sandbox import COPYING, Sandbox
 from review_flow.outside.storage import storage_at
 
 if TYPE_CHECKING:
@@ -22,4 +23,10 @@ def storage() -> Storage:
 @functools.cache
 def sandbox() -> Sandbox:
     """Return this process's pool of checking children, each warm after its first file."""
-    return Sandbox(workers=settings().evidence_workers)
+    return Sandbox(workers=settings().evidence_workers, models=calibrated_models(settings().face_models))
+
+
+@functools.cache
+def copier() -> Sandbox:
+    """Return the one child that makes copies, for as long as that takes: verdicts never wait for it."""
+    return Sandbox(workers=1, limits=COPYING)

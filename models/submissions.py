@@ -72,6 +72,9 @@ class Evidence(Base):
     report: Mapped[dict[str, Any] | None]
     """The check's report without its findings: media facts, moments seen, cost, checker version."""
     sheet_key: Mapped[str | None]
+    playable_key: Mapped[str | None]
+    """A copy that browsers show, where they don't show the file itself; the file always stays."""
+    poster_key: Mapped[str | None]
     checked_at: Mapped[datetime | None]
 
     __table_args__ = (CheckConstraint("state <> 'checked' OR verdict IS NOT NULL", name="checked_has_verdict"),)
@@ -136,13 +139,17 @@ class Consent(Base):
 
 
 class ReferenceFace(Base):
-    """One reference encoding, encrypted with a key outside the database; the photo itself is not kept."""
+    """One reference encoding, encrypted with a key outside the database; the photo itself is not kept.
+
+    Encodings of two encoders can't be compared: `encoder` says whose this is.
+    """
 
     __tablename__ = "reference_face"
 
     consent_id: Mapped[int] = mapped_column(ForeignKey("consent.id"))
     person_id: Mapped[PersonRef]
     encrypted: Mapped[bytes | None]
+    encoder: Mapped[str]
     enrolled_at: Mapped[datetime]
     purged_at: Mapped[datetime | None]
 

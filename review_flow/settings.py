@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     database_url: str | None = None
     prefect_api_url: str | None = None
     encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
+    face_models: Path | None = None
+    """A folder with the school's own YuNet, SFace and their calibration; used once it is complete."""
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
     lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 60
     """How long a worker may be silent before another takes its item over."""

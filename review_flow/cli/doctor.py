@@ -176,6 +176,22 @@ def _faces() -> Iterable[tuple[Health, str]]:
         yield Health.GOOD, say(_("人脸模型齐备"))
 
 
+def _sandbox() -> Iterable[tuple[Health, str]]:
+    from review_flow.evidence.sandbox import protections
+
+    words = {"files": say(_("打开其他文件")), "network": say(_("上网")), "processes": say(_("启动程序"))}
+    refused = {
+        right: listed(words[one] for one, kept in protections().items() if kept is right) for right in (True, False)
+    }
+    if refused[True]:
+        yield Health.GOOD, say(_("检查文件的子进程由系统内核禁止：{names}"), names=refused[True])
+    if refused[False]:
+        text = _(
+            "本机内核不能禁止检查文件的子进程：{names}；内存和时间限制仍然有效。建议在 Linux（x86-64 或 ARM64）上运行"
+        )
+        yield Health.NOTE, say(text, names=refused[False])
+
+
 def _consents() -> Iterable[tuple[Health, str]]:
     with transaction() as session:
         standing = session.scalar(select(func.count()).select_from(Consent).where(Consent.withdrawn_at.is_(None)))
@@ -190,6 +206,7 @@ PARTS: dict[str, tuple[str, Callable[[], Iterable[tuple[Health, str]]]]] = {
     "home": (_("家目录"), _home),
     "fonts": (_("字体"), _fonts),
     "face_models": (_("人脸模型"), _faces),
+    "sandbox": (_("隔离检查"), _sandbox),
     "prefect": (_("Prefect"), _prefect),
     "database": (_("数据库"), _database),
     "due": (_("到期工作"), _due),

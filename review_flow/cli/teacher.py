@@ -19,6 +19,7 @@ from review_flow.db import settings
 from review_flow.errors import NotFound
 from review_flow.i18n import _, listed, say
 from review_flow.outside.storage import keep, storage_at
+from review_flow.rules.verdict import Level
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, Verdict
 from review_flow.steps import (
     adjustments,
@@ -317,23 +318,36 @@ def withdraw_consent(desk: Desk) -> None:
 @command(_("登记参照照片（照片本身不保存）"), of_round=False)
 def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("本人的照片"))]) -> None:
     """Enrol reference photos; says of each that can't be used why."""
-    from review_flow.evidence.faces import to_bytes
+    from review_flow.evidence.faces import from_bytes, to_bytes
+    from review_flow.evidence.labelled import calibrated_models
     from review_flow.evidence.sandbox import Sandbox
 
     if faces.standing_consent(desk.session, person_id=desk.actor.id) is None:
         raise faces.NoConsent  # before anybody's face is looked at
+    key = settings().face_key()
+    person_id = desk.actor.id
     desk.pause()
     for photo in photos:
         photo.open("rb").close()
-    with Sandbox() as box:
-        enrolled = [(photo, box.enrol(photo)) for photo in photos]
     rows: list[dict[str, object]] = []
-    for photo, found in enrolled:
-        if found.encoding is not None:
-            encoding, key = to_bytes(found.encoding), settings().face_key()
-            faces.add_reference(desk.session, actor=desk.actor, encoding=encoding, key=key)
-        problems = [problem.text for problem in found.problems]
-        taken = say(_("已登记")) if found.encoding is not None else say(_("不能用"))
-        rows.append({"photo": str(photo), "ok": found.encoding is not None, "state": taken, "problems": problems})
+    with Sandbox(models=calibrated_models(settings().face_models)) as box:
+        encoder = box.recogniser()
+        enrolled = [(photo, box.enrol(photo)) for photo in photos]
+        kept = [
+            from_bytes(one) for one in faces.references_of(desk.session, person_id=person_id, encoder=encoder, key=key)
+        ]
+        for photo, found in enrolled:
+            problems = [*found.problems]
+            if found.encoding is not None:
+                together = box.agreement([*kept, found.encoding])
+                problems += [one for one in together if one.level is Level.REJECT]
+                if not problems:
+                    kept.append(found.encoding)
+                    encoding = to_bytes(found.encoding)
+                    faces.add_reference(desk.session, actor=desk.actor, encoding=encoding, encoder=encoder, key=key)
+            taken = say(_("不能用")) if problems else say(_("已登记"))
+            told = [problem.text for problem in problems]
+            rows.append({"photo": str(photo), "ok": not problems, "state": taken, "problems": told})
+        rows[-1]["problems"] = told + [one.text for one in box.agreement(kept) if one.level is Level.INFO]
     desk.status = 0 if all(row["ok"] for row in rows) else REFUSED
     desk.table(rows, {"photo": _("照片"), "state": _("结果"), "problems": _("说明")}, empty=_("没有照片。"))

@@ -156,12 +156,12 @@ class Play(Stage):
             with self.deed() as session:
                 actor = self.someone(session, number)
                 faces.give_consent(session, actor=actor)
+                encoder = self.sandbox.recogniser()
                 for photo in self.shots.references[face]:
                     enrolled = self.sandbox.enrol(photo)
                     if enrolled.encoding is not None:
-                        faces.add_reference(
-                            session, actor=actor, encoding=to_bytes(enrolled.encoding), key=self.face_key
-                        )
+                        encoding = to_bytes(enrolled.encoding)
+                        faces.add_reference(session, actor=actor, encoding=encoding, encoder=encoder, key=self.face_key)
         move_to(at(3, 9))
         self.film(people.GRACE, {"A1": self.shots.broken, "A3": self.shots.photo, "A5": self.shots.someone_else})
         self.film(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from review_flow.evidence import presence
+from review_flow.evidence import faces, film, playable, presence
 from review_flow.evidence.contact_sheet import draw
-from review_flow.evidence.faces import Encoding, Thresholds
+from review_flow.evidence.likeness import Template, calibration
 from review_flow.evidence.presence import Presence, Search
 from review_flow.evidence.probe import Probe, probe
 from review_flow.i18n import _, say
@@ -19,7 +19,9 @@ from review_flow.rules.words import Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHECKER = "faces-hog-resnet/1"  # frozen with every judgement: raise it when the same file could be judged otherwise
+    from review_flow.evidence.faces import Encoding
+
+CHECKER = "checks/3"  # frozen with every judgement: raise it when the same file could be judged otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class Report:
     media: Mapping[str, Any]
     findings: tuple[Finding, ...]
     cost: Mapping[str, Any]
+    probability: float | None = None
+    presence: Mapping[str, Any] | None = None
+    playable: Mapping[str, Any] | None = None
     checker: str = CHECKER
     sheet: bytes | None = field(default=None, repr=False)
     alt_text: str = ""
@@ -50,6 +55,9 @@ class Report:
             "media": dict(self.media),
             "findings": [{"code": f.code, "level": str(f.level), "text": f.text} for f in self.findings],
             "cost": dict(self.cost),
+            "probability": self.probability,
+            "presence": None if self.presence is None else dict(self.presence),
+            "playable": None if self.playable is None else dict(self.playable),
             "sha256": self.sha256,
             "checker": self.checker,
             "alt_text": self.alt_text,
@@ -66,6 +74,9 @@ class Report:
             media=data["media"],
             findings=tuple(found),
             cost=data["cost"],
+            probability=data["probability"],
+            presence=data["presence"],
+            playable=data["playable"],
             checker=data["checker"],
             sheet=sheet,
             alt_text=data["alt_text"],
@@ -83,24 +94,27 @@ def broken_off(finding: Finding, *, wall_s: float, size: int | None = None) -> R
 
 def search_from(wishes: Mapping[str, Any] | None) -> Search:
     """Build a Search from its JSON form; an unknown key raises TypeError."""
-    given = dict(wishes or {})
-    return Search(thresholds=Thresholds(**given.pop("thresholds", {})), **given)
+    return Search(**(wishes or {}))
 
 
 def check(
     path: Path,
     *,
     references: Sequence[Encoding] = (),
+    colleagues: Sequence[Sequence[Encoding]] = (),
     slot: Slot | Mapping[str, Any] | None = None,
     known_hashes: Mapping[str, str] | None = None,
     search: Search | None = None,
     name: str | None = None,
     sheet: bool = False,
+    before_search: Callable[[], None] | None = None,
 ) -> Report:
     """Check a file against what its slot asks and whether it shows the person of the references.
 
+    `colleagues` are the references of others who consented: whoever looks more like one of them is left to people.
     `known_hashes` maps SHA-256 to the words for where that very file was handed in before; `name` is the
-    owner's file name. Decodes untrusted bytes: call it through `sandbox.Sandbox.check` outside of tests.
+    owner's file name; `before_search` is called when the file is known and the search for faces begins.
+    Decodes untrusted bytes: call it through `sandbox.Sandbox.check` outside of tests.
     """
     began = time.monotonic()
     search = search or Search()
@@ -112,7 +126,9 @@ def check(
     rejected = any(finding.level is Level.REJECT for finding in findings)
     if needed and not rejected:
         if references:
-            found = _look(path, looked, references, search)
+            if before_search:
+                before_search()
+            found = _look(path, looked, Template(references, calibration(), colleagues), search)
             findings += found.findings if found else []
         else:
             text = _("没有可比对的参照照片（未同意人脸比对或尚未登记），请人工确认教师本人是否出镜。")
@@ -123,7 +139,7 @@ def check(
     report = Report(
         verdict=outcome,
         present=present,
-        seen=tuple({"at_s": round(m.at_s, 3), "distance": round(m.distance, 4), "box": list(m.box)} for m in seen),
+        seen=tuple(_moment(one) for one in seen),
         media=looked.media.as_json(),
         findings=tuple(findings),
         cost={
@@ -131,11 +147,22 @@ def check(
             "frames_decoded": found.tally.decoded if found else 0,
             "faces_encoded": found.encoded if found else 0,
         },
+        playable=_playable(looked),
+        probability=None if found is None or found.probability is None else round(found.probability, 4),
+        checker=f"{faces.recogniser().name} {CHECKER}",
+        presence=found.timeline.as_json() if found and found.timeline else None,
     )
-    thresholds = search.thresholds
-    sure = thresholds.photo if looked.media.kind is Kind.PHOTO else thresholds.video
-    drawn = draw(report, found, sure=sure, maybe=thresholds.maybe)
+    drawn = draw(report, found, sure=1 - search.confidence, maybe=1 - presence.MAYBE)
     return replace(report, alt_text=drawn.alt_text, sheet=drawn.png() if sheet else None)
+
+
+def _moment(seen: presence.Moment) -> dict[str, Any]:
+    return {
+        "at_s": round(seen.at_s, 3),
+        "distance": round(seen.distance, 4),
+        "probability": round(seen.probability, 4),
+        "box": list(seen.box),
+    }
 
 
 def _slot_limits(looked: Probe, slot: Slot) -> list[Finding]:
@@ -153,11 +180,20 @@ def _duplicate(looked: Probe, known: Mapping[str, str]) -> list[Finding]:
     return [Finding("duplicate", Level.HUMAN, say(text, where=where))]
 
 
-def _look(path: Path, looked: Probe, references: Sequence[Encoding], search: Search) -> Presence | None:
+def _playable(looked: Probe) -> dict[str, Any] | None:
+    """Say whether browsers show the file as it is; None where there is nothing to see."""
     if looked.survey is not None:
-        return presence.in_video(path, looked.survey, references, search)
+        return playable.as_json(playable.why_not(looked.survey))
     if looked.media.kind is Kind.PHOTO:
-        return presence.in_photo(path, references, search)
+        return playable.as_json(playable.why_not_photo(looked.media.format))
+    return None
+
+
+def _look(path: Path, looked: Probe, teacher: Template, search: Search) -> Presence | None:
+    if looked.survey is not None:
+        return film.in_video(path, looked.survey, teacher, search)
+    if looked.media.kind is Kind.PHOTO:
+        return presence.in_photo(path, teacher, search)
     return None
 
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from review_flow.evidence.presence import Presence
 
 COLUMNS, CELL, GAP, LINE = 3, 480, 12, 34
+STRIP = 34  # the thin line of time and its figures
 INK, PAPER, SEEN, MAYBE = "#1f2933", "#ffffff", "#15803d", "#b45309"
+STRIP_COLOURS = {"teacher": SEEN, "others": "#9db2c9", "none": "#e4e7eb"}
 PLACES = (
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
     "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
@@ -35,6 +37,12 @@ PLACES = (
     "/System/Library/Fonts/PingFang.ttc",
     "C:/Windows/Fonts/msyh.ttc",
 )
+CELL_WORDS = {
+    "sure": (_("是本人"), "the teacher"),
+    "maybe": (_("像本人，不能确定"), "perhaps the teacher"),
+    "others": (_("有别人"), "somebody else"),
+    "none": (_("没找到人脸"), "no face found"),
+}
 VERDICT_WORDS = {
     Verdict.VALID: (_("自动检查通过"), "Passed"),
     Verdict.HUMAN: (_("请人工查看"), "For a human to look at"),
@@ -61,6 +69,11 @@ class Judged(Protocol):
         ...
 
     @property
+    def presence(self) -> Mapping[str, Any] | None:
+        """Who was there over time, of a film that was searched."""
+        ...
+
+    @property
     def seen(self) -> tuple[Mapping[str, Any], ...]:
         """Moments with the teacher."""
         ...
@@ -76,18 +89,20 @@ class Sheet:
     snapshots: tuple[Snapshot, ...]
     sure: float
     maybe: float
+    spans: tuple[tuple[float, float, str], ...] = ()
 
     def png(self) -> bytes:
         """Return the sheet as PNG bytes."""
         rows = -(-len(self.snapshots) // COLUMNS)
         tallest = max((shot.pixels.shape[0] for shot in self.snapshots), default=0)
-        head = GAP * 2 + LINE * (1 + len(self.lines))
+        head = GAP * 2 + LINE * (1 + len(self.lines)) + (STRIP if self.spans else 0)
         size = (GAP + COLUMNS * (CELL + GAP), head + rows * (tallest + LINE + GAP) + GAP)
         page = Image.new("RGB", size, PAPER)
         pen = ImageDraw.Draw(page)
         pen.text((GAP, GAP), self.title, INK, font=font(26))
         for number, line in enumerate(self.lines, start=1):
             pen.text((GAP, GAP + number * LINE), _fitted(pen, line, size[0] - 2 * GAP), INK, font=font(18))
+        self._strip(pen, head - STRIP, size[0])
         for number, shot in enumerate(self.snapshots):
             left = GAP + number % COLUMNS * (CELL + GAP)
             top = head + number // COLUMNS * (tallest + LINE + GAP)
@@ -97,25 +112,59 @@ class Sheet:
         page.save(file, "PNG", optimize=False, compress_level=4)
         return file.getvalue()
 
+    def _strip(self, pen: ImageDraw.ImageDraw, top: int, width: int) -> None:
+        """Draw the film's length as a line: where the teacher was seen, others, nobody."""
+        if not self.spans:
+            return
+        length = max(self.spans[-1][1], 0.1)
+        per_second = (width - 2 * GAP) / length
+        for start, end, who in self.spans:
+            left = GAP + start * per_second
+            pen.rectangle((left, top, max(left + 2, GAP + end * per_second), top + 8), fill=STRIP_COLOURS[who])
+        pen.text((GAP, top + 10), "0:00", INK, font=font(14))
+        pen.text((width - GAP, top + 10), clock(int(length)), INK, font=font(14), anchor="ra")
+
     def _cell(self, shot: Snapshot) -> Image.Image:
         cell = Image.fromarray(shot.pixels)
-        known = [box for box, near in shot.faces if near is not None and near <= self.maybe]
-        others = [box for box, near in shot.faces if near is None or near > self.maybe]
+        known = [box for box, doubt in shot.faces if doubt is not None and doubt <= self.maybe]
+        others = [box for box, doubt in shot.faces if doubt is None or doubt > self.maybe]
         others += [box for box in _missed(shot.pixels) if not any(box.meets(other) for other in known)]
         for box in others:
             wide = box.grown(0.25, cell.width, cell.height)
             cell.paste(_unrecognisable(cell.crop(wide)), (wide.left, wide.top))
         pen = ImageDraw.Draw(cell)
-        for box, near in shot.faces:
-            if near is not None and near <= self.maybe:
-                colour = SEEN if near <= self.sure else MAYBE
+        for box, doubt in shot.faces:
+            if doubt is not None and doubt <= self.maybe:
+                colour = SEEN if doubt <= self.sure else MAYBE
                 pen.rectangle(tuple(box), outline=colour, width=3)
-                pen.text((box.left + 4, box.bottom + 2), f"{near:.2f}", colour, font=font(16))
+                pen.text((box.left + 4, box.bottom + 2), _percent(doubt), colour, font=font(16))
         return cell
 
     def _caption(self, shot: Snapshot) -> str:
-        near = "" if shot.nearest == float("inf") else f" · {shot.nearest:.2f}"
-        return f"{shot.at_s // 60:.0f}:{shot.at_s % 60:04.1f}{near}"
+        near = "" if shot.least_doubt > self.maybe else f" {_percent(shot.least_doubt)}"
+        return f"{shot.at_s // 60:.0f}:{shot.at_s % 60:04.1f} · {_in_words(CELL_WORDS[self._who(shot)])}{near}"
+
+    def _who(self, shot: Snapshot) -> str:
+        if shot.least_doubt <= self.sure:
+            return "sure"
+        if shot.least_doubt <= self.maybe:
+            return "maybe"
+        return "others" if shot.faces else "none"
+
+
+def _percent(doubt: float) -> str:
+    """Return how sure one is, never rounded up to all of it."""
+    return f"{min(99.9, 100 * (1 - doubt)):.3g} %"
+
+
+def _in_words(words: tuple[str, str]) -> str:
+    """Return the words that this machine's fonts can draw."""
+    return _drawable(say(words[0]) if _drawn_in_chinese() else words[1])
+
+
+def _drawn_in_chinese() -> bool:
+    """Whether sentences can be drawn as they are; without a Chinese font a sheet is in English."""
+    return chinese_font() is not None or language.get() != "zh"
 
 
 def _missed(pixels: faces.Image) -> list[faces.Box]:
@@ -164,18 +213,44 @@ def _has_chinese(path: str) -> bool:
 @functools.cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return the sheet's font, Pillow's own where there is no Chinese one."""
+    data = _chinese_font_bytes()
+    return ImageFont.load_default(size) if data is None else ImageFont.truetype(io.BytesIO(data), size)
+
+
+@functools.cache
+def _chinese_font_bytes() -> bytes | None:
     path = chinese_font()
-    return ImageFont.load_default(size) if path is None else ImageFont.truetype(path, size)
+    return None if path is None else Path(path).read_bytes()
+
+
+def preload() -> None:
+    """Find and read the font now: a child that is locked in can't."""
+    font(18)
 
 
 def draw(report: Judged, found: Presence | None, *, sure: float, maybe: float) -> Sheet:
     """Put a report and what was looked at on a sheet; moments in order of time."""
     shots = sorted(found.snapshots, key=lambda shot: shot.at_s) if found else []
-    chinese = chinese_font() is not None or language.get() != "zh"
-    words = VERDICT_WORDS[report.verdict]
-    title = _drawable(say(words[0]) if chinese else words[1])
-    lines = [_facts(report.media), *_sentences(report.findings, chinese=chinese)]
-    return Sheet(title, tuple(map(_drawable, lines)), _alt_text(report, len(shots)), tuple(shots), sure, maybe)
+    title = _in_words(VERDICT_WORDS[report.verdict])
+    over_time = _over_time(report.presence)
+    lines = [_facts(report.media), *map(_in_words, over_time)]
+    lines += _sentences(report.findings, chinese=_drawn_in_chinese())
+    alt_text = _alt_text(report, len(shots), [words[0] for words in over_time])
+    spans = tuple((start, end, who) for start, end, who in (report.presence or {}).get("spans", ()))
+    return Sheet(title, tuple(map(_drawable, lines)), alt_text, tuple(shots), sure, maybe, spans)
+
+
+def _over_time(presence: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Say how much of the film was looked at and how much of that shows the teacher."""
+    if presence is None:
+        return []
+    count, here = presence["moments"], presence["with_teacher"]
+    if not presence["complete"]:
+        looked = say(_("只看了 {count} 个画面（其中 {here} 个有教师），没有看完全片"), count=count, here=here)
+        return [(looked, f"{count} moments looked at, {here} with the teacher; not the whole film")]
+    away = clock(int(presence["longest_absence_s"]))
+    looked = say(_("全片看了 {count} 个画面，{here} 个有教师，最长 {away} 没有见到"), count=count, here=here, away=away)
+    return [(looked, f"{count} moments over the whole film, {here} with the teacher, longest absence {away}")]
 
 
 def _drawable(text: str) -> str:
@@ -204,7 +279,7 @@ def _sentences(findings: Sequence[Finding], *, chinese: bool) -> list[str]:
     return [finding.text if chinese else finding.code.replace("_", " ") for finding in findings]
 
 
-def _alt_text(report: Judged, pictures: int) -> str:
+def _alt_text(report: Judged, pictures: int, over_time: Sequence[str]) -> str:
     """Tell the sheet in words, for those who can't see it."""
     parts = [say(VERDICT_WORDS[report.verdict][0])]
     if report.seen:
@@ -212,4 +287,4 @@ def _alt_text(report: Judged, pictures: int) -> str:
         parts.append(say(_("在 {times} 处认出教师本人"), times=times))
     elif pictures:
         parts.append(say(_("展示 {count} 个画面"), count=pictures))
-    return clauses([*parts, *(finding.text for finding in report.findings)])
+    return clauses([*parts, *over_time, *(finding.text for finding in report.findings)])

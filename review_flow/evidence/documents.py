@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 MAX_UNPACKED = 400_000_000  # bytes an Office file may unpack to
 MAX_TEXT = 20_000_000  # bytes of a plain text file read for counting
+MAX_XML = 40_000_000  # bytes of an Office file's text parts together; as a tree they take up to 20 times as much
+# Office never writes these; entity bombs and references to other files need them.
+DECLARATIONS = tuple(
+    mark.encode(code) for mark in ("<!DOCTYPE", "<!ENTITY") for code in ("utf-8", "utf-16-le", "utf-16-be")
+)
 WORD_XML = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 DRAWING_XML = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
@@ -58,16 +63,20 @@ def count_chars(text: str) -> int:
 def office_format(path: Path) -> str | None:
     """Return docx, pptx, xlsx or None for a ZIP file; DocumentRefused for a bomb or a broken one."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as broken:
+    except Exception as broken:  # zipfile raises more than it says: NotImplementedError, struct.error …
         raise _broken() from broken
     if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
-        text = _("文件展开后太大，无法安全打开。请删去多余的内容或压缩其中的图片后再传。")
-        raise DocumentRefused("document_too_large", text)
+        raise _too_large()
     names = {entry.filename for entry in entries}
     marks = {"word/document.xml": "docx", "ppt/presentation.xml": "pptx", "xl/workbook.xml": "xlsx"}
     return next((name for mark, name in marks.items() if mark in names), None)
+
+
+def _too_large() -> DocumentRefused:
+    text = _("文件展开后太大，无法安全打开。请删去多余的内容或压缩其中的图片后再传。")
+    return DocumentRefused("document_too_large", text)
 
 
 def _broken() -> DocumentRefused:
@@ -81,7 +90,10 @@ def read(path: Path, name: str) -> Text:
         return readers[name](path)
     except DocumentRefused:
         raise
-    except (MemoryError, RecursionError):
+    except RecursionError as deep:
+        text = _("文档的结构嵌套得太深，无法安全打开。请用办公软件另存为新文件，或导出为 PDF 后再传。")
+        raise DocumentRefused("document_too_deep", text) from deep
+    except (MemoryError, ImportError):  # ours, not the file's: a locked child can load nothing any more
         raise
     except Exception as broken:  # the readers raise whatever a hostile file makes them trip over
         raise _broken() from broken
@@ -92,12 +104,14 @@ def _parts(path: Path, pattern: str) -> list[Element]:
     from xml.etree.ElementTree import XMLParser
 
     roots = []
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if re.fullmatch(pattern, name)]
-        for name in sorted(names, key=lambda name: (len(name), name)):
-            data = archive.read(name)
-            if b"<!DOCTYPE" in data[:4096] or b"<!ENTITY" in data:  # Office never writes them; bombs do
-                raise ParseError(name)
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        entries = [entry for entry in archive.infolist() if re.fullmatch(pattern, entry.filename)]
+        if sum(entry.file_size for entry in entries) > MAX_XML:  # no more is ever unpacked than is declared
+            raise _too_large()
+        for entry in sorted(entries, key=lambda entry: (len(entry.filename), entry.filename)):
+            data = archive.read(entry)
+            if any(mark in data for mark in DECLARATIONS):
+                raise ParseError(entry.filename)
             parser = XMLParser()  # noqa: S314 - entities are refused above, and this is a limited child
             parser.feed(data)
             roots.append(parser.close())
@@ -134,12 +148,30 @@ def _pptx(path: Path) -> Text:
 
 
 def _xlsx(path: Path) -> Text:
-    from python_calamine import CalamineWorkbook
+    """Read a workbook's cells as they are stored; a shared text counts in every cell that shows it."""
+    try:
+        shared = ["".join(_named(item, "t")) for root in _parts(path, r"xl/sharedStrings\.xml") for item in root]
+    except ParseError:  # there are none, or they are broken and the cells fail below
+        shared = []
+    sheets = _parts(path, r"xl/worksheets/sheet\d+\.xml")
+    cells = (cell for sheet in sheets for cell in sheet.iter() if _local(cell) == "c")
+    return Text(" ".join(_cell(cell, shared) for cell in cells), pages=len(sheets))
 
-    book = CalamineWorkbook.from_path(str(path))
-    sheets = [book.get_sheet_by_name(name).to_python() for name in book.sheet_names]
-    lines = (" ".join(str(cell) for cell in row) for sheet in sheets for row in sheet)
-    return Text("\n".join(lines), pages=len(sheets))
+
+def _local(node: Element) -> str:
+    """Return a tag's name without its namespace: there are two sets of them for Office files."""
+    return str(node.tag).rpartition("}")[2]
+
+
+def _named(node: Element, name: str) -> Iterator[str]:
+    return (found.text or "" for found in node.iter() if _local(found) == name)
+
+
+def _cell(cell: Element, shared: list[str]) -> str:
+    if cell.get("t") == "inlineStr":
+        return "".join(_named(cell, "t"))
+    value = "".join(_named(cell, "v"))
+    return shared[int(value)] if cell.get("t") == "s" else value
 
 
 def _pdf(path: Path) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Level
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from PIL import Image as Pillow
@@ -38,7 +40,7 @@ class PictureFacts:
     format: str
     width: int
     height: int
-    frames: int
+    moving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +57,28 @@ def is_heif(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
 
 
-def _open(path: Path) -> Pillow.Image:
-    from PIL import Image, UnidentifiedImageError
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Pillow.Image]:
+    """Yield a photo of bearable size, its pixels not yet decoded; whatever it makes Pillow raise, then or later, is a refusal."""
+    from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit below is stricter
-        try:
-            image = Image.open(path, formats=FORMATS)
-        except Image.DecompressionBombError as bomb:
-            raise _too_many_pixels() from bomb
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as broken:
-            raise _broken() from broken
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit below is stricter
+            with Image.open(file, formats=FORMATS) as image:
+                _require_bearable(image)
+                yield image
+    except Image.DecompressionBombError as bomb:
+        raise _too_many_pixels() from bomb
+    except (PictureRefused, MemoryError, ImportError):  # the last two are ours, not the file's
+        raise
+    except Exception as broken:  # Pillow's readers raise whatever a hostile file makes them trip over
+        raise _broken() from broken
+
+
+def _require_bearable(image: Pillow.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
-        image.close()
         raise _too_many_pixels()
-    return image
 
 
 def _too_many_pixels() -> PictureRefused:
@@ -87,7 +96,9 @@ def describe(path: Path) -> PictureFacts:
         turned = image.getexif().get(0x0112, 1) in {5, 6, 7, 8}
         width, height = (image.height, image.width) if turned else image.size
         name = str(image.format)
-        return PictureFacts(NAMES.get(name, name.lower()), width, height, int(getattr(image, "n_frames", 1)))
+        # Counting the pictures would mean reading them all, and a hostile file has no end of them.
+        moving = bool(getattr(image, "is_animated", False))
+        return PictureFacts(NAMES.get(name, name.lower()), width, height, moving=moving)
 
 
 def read_picture(path: Path, *, longest: int) -> Picture:
@@ -102,11 +113,8 @@ def read_picture(path: Path, *, longest: int) -> Picture:
 
     facts = describe(path)
     with _open(path) as image:
-        try:
-            image.draft("RGB", (longest, longest))
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-        except (OSError, ValueError, SyntaxError) as broken:
-            raise _broken() from broken
+        image.draft("RGB", (longest, longest))
+        upright = ImageOps.exif_transpose(image).convert("RGB")
     upright.thumbnail((longest, longest))
     return Picture(facts, np.asarray(upright), upright.width / facts.width)
 

@@ -1,55 +1,65 @@
-"""Is the teacher in it? Photos: every face. Video: moments spread over the clip, until seen at enough of them.
+"""Is the teacher in it? What a search may cost and what it found; photos are looked at here, films in `film`.
 
 Rule 001-A-29. Absence is never stated: what was not seen, or only perhaps, is for a human.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from review_flow.evidence import faces, video
-from review_flow.evidence.faces import Box, Encoding, Image, Thresholds
+from review_flow.evidence.faces import Box, Image
+from review_flow.evidence.likeness import CONFIDENCE, Template, log_odds, probability
 from review_flow.evidence.pictures import read_picture
+from review_flow.evidence.timeline import Timeline
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from review_flow.evidence.video import Frame, Survey
 
-WORK_WIDTH = 1920  # px across of the picture a face is cut from: an 8K frame in RGB would take 200 MB
+LIKELY, MAYBE = 0.5, 0.1  # probabilities from which a moment counts, and a human is told somebody looks alike
+HOPELESS = -7.0  # log odds, by the face alone, that its mirror image never lifts to LIKELY
+SUREST = 1 - 1e-9
 SHEET_WIDTH = 480
 MAX_SNAPSHOTS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How hard to look; sizes in px, times in seconds. The defaults are measured (docs/evidence.md)."""
+    """How hard to look; sizes in px, times in seconds. The defaults are measured (docs/evidence.md).
 
-    thresholds: Thresholds = field(default_factory=Thresholds)
+    `width` and `fine_width` are the longer side of the picture a glance takes: it finds faces from 40 px of it,
+    so from 120 px of a 1920 px film, and from 80. `confidence` is the probability at which it is the teacher;
+    a film needs `moments` at least `spaced_s` apart, each likelier than not and all together as sure. `work_s` is CPU time: a budget of work, not of pictures.
+    """
+
+    confidence: float = CONFIDENCE
     moments: int = 2
     spaced_s: float = 2.0
     width: int = 640
-    fine_width: int = 1280
+    fine_width: int = 960
+    fine_frames: int = 8
     photo_width: int = 1600
-    frames: int = 240
-    fine_frames: int = 80
-    encodings: int = 160
+    least_face: int = 48
+    eager: int = 8
+    encodings: int = 240
     faces_per_frame: int = 6
     every_s: float = 1.0
-    wall_s: float = 60.0
+    work_s: float = 75.0
+    wall_s: float = 150.0
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One look at one face: when, where (px of the upright original) and how near to the references."""
+    """One look at one face that is likelier the teacher's than not: when, where (px of the upright original), how sure."""
 
     at_s: float
     distance: float
+    probability: float
     box: Box
 
 
@@ -62,9 +72,9 @@ class Snapshot:
     faces: list[tuple[Box, float | None]]
 
     @property
-    def nearest(self) -> float:
-        """The smallest distance in the picture; infinite without a compared face."""
-        return min((near for _box, near in self.faces if near is not None), default=float("inf"))
+    def least_doubt(self) -> float:
+        """The smallest doubt in the picture; 1 without a compared face."""
+        return min((doubt for _box, doubt in self.faces if doubt is not None), default=1.0)
 
 
 @dataclass(slots=True)
@@ -78,88 +88,39 @@ class Presence:
     tally: video.Tally = field(default_factory=video.Tally)
     encoded: int = 0
     faces_found: int = 0
-    nearest: float = float("inf")
-    known: dict[float, list[tuple[Box, float | None]]] = field(default_factory=dict)
+    least_doubt: float = 1.0
+    probability: float | None = None
+    timeline: Timeline | None = None
 
 
-def in_photo(path: Path, references: Sequence[Encoding], search: Search) -> Presence:
-    """Compare every face of a photo, a single moment and so judged more strictly than a video's."""
+def in_photo(path: Path, teacher: Template, search: Search) -> Presence:
+    """Compare every face of a photo, a single moment."""
     picture = read_picture(path, longest=search.photo_width)
     outcome = Presence(tally=video.Tally(decoded=1))
     grey = _grey(picture.pixels)
     boxes = faces.detect(grey) or faces.detect(grey, upsample=1)
-    original = [box.scaled(1 / picture.scale) for box in boxes]
-    compared = _compare(picture.pixels, original, picture.scale, references, search, outcome)
-    for box, near in compared:
-        if near is not None and near <= search.thresholds.photo:
-            outcome.seen.append(Moment(0.0, near, box))
-    outcome.present = bool(outcome.seen)
-    _keep(outcome, 0.0, picture.pixels, picture.facts.width, compared)
-    outcome.findings = [] if outcome.present else [_not_seen(outcome, search)]
+    outcome.faces_found = len(boxes)
+    compared: list[tuple[Box, float | None]] = []
+    for box in boxes[: search.faces_per_frame]:
+        moment = compare(picture.pixels, box.scaled(1 / picture.scale), picture.scale, teacher, outcome, len(boxes))
+        compared.append((moment.box, 1 - moment.probability))
+        if moment.probability >= LIKELY:
+            outcome.seen.append(moment)
+    outcome.present = judged(outcome, outcome.seen, search, moments_needed=1)
+    keep(outcome, 0.0, picture.pixels, picture.facts.width, compared)
+    outcome.findings = [] if outcome.present else [not_seen(outcome, search)]
     return outcome
 
 
-def in_video(path: Path, found: Survey, references: Sequence[Encoding], search: Search) -> Presence:
-    """Look at keyframes, evenly; then again larger; then between keyframes where they are far apart."""
-    outcome = Presence()
-    until = time.monotonic() + search.wall_s
-    spaced = min(search.spaced_s, float(found.readable) / 4)
-    for width, limit, pictures in _passes(path, found, search, outcome):
-        for number, frame in enumerate(pictures):
-            if number >= limit or time.monotonic() > until or outcome.encoded >= search.encodings:
-                break
-            _look(frame, width, references, search, outcome)
-            if len(_spaced(outcome.seen, spaced)) >= search.moments:
-                outcome.present = True
-                outcome.seen.sort(key=lambda moment: moment.at_s)
-                return outcome
-        if time.monotonic() > until:
-            text = _("视频较长，自动检查在限定时间内只看了 {count} 个画面。")
-            note = say(text, count=len(outcome.known))
-            outcome.findings.append(Finding("looked_at_part", Level.INFO, note))
-            break
-    outcome.seen.sort(key=lambda moment: moment.at_s)
-    outcome.findings.append(_not_seen(outcome, search))
-    return outcome
+def judged(outcome: Presence, moments: Sequence[Moment], search: Search, *, moments_needed: int) -> bool:
+    """Say whether the moments, far enough apart, show the teacher surely enough; notes the probability.
 
-
-def _passes(path: Path, found: Survey, search: Search, outcome: Presence) -> Iterator[tuple[int, int, Iterator[Frame]]]:
-    """Yield (detection width, most frames, frames), from the cheap and likely to the dear."""
-    length = float(found.readable)
-    yield search.width, search.frames, video.keyframes(path, found, outcome.tally)
-    if max(found.width, found.height) > search.width:
-        yield search.fine_width, search.fine_frames, video.keyframes(path, found, outcome.tally)
-    every = max(min(search.every_s, length / 20), length / search.frames, 0.1)
-    if len(found.stamps) * every * 1.5 < length:
-        yield search.width, search.frames, video.throughout(path, outcome.tally, every_s=every)
-
-
-def _look(frame: Frame, width: int, references: Sequence[Encoding], search: Search, outcome: Presence) -> None:
-    small = frame.grey(width)
-    boxes = faces.detect(small)
-    known = outcome.known.setdefault(round(frame.at_s, 3), [])
-    to_original = frame.width / small.shape[1]
-    new = [face for face in (box.scaled(to_original) for box in boxes) if not _among(face, known)]
-    if not new:
-        if not known and len(outcome.snapshots) < MAX_SNAPSHOTS:
-            _keep(outcome, frame.at_s, frame.rgb(SHEET_WIDTH), frame.width, [])
-        return
-    pixels = frame.rgb(WORK_WIDTH)
-    compared = _compare(pixels, new, pixels.shape[1] / frame.width, references, search, outcome)
-    near = [(box, far) for box, far in compared if far is not None and far <= search.thresholds.video]
-    if near and not any(round(moment.at_s, 3) == round(frame.at_s, 3) for moment in outcome.seen):
-        box, best = min(near, key=lambda pair: pair[1])
-        outcome.seen.append(Moment(frame.at_s, best, box))
-    known += compared
-    _keep(outcome, frame.at_s, pixels, frame.width, known)
-
-
-def _among(face: Box, known: Sequence[tuple[Box, float | None]]) -> bool:
-    """Say whether this face was compared before: its middle lies in a box of the same frame."""
-    across, down = (face.left + face.right) / 2, (face.top + face.bottom) / 2
-    return any(
-        box.left <= across <= box.right and box.top <= down <= box.bottom for box, near in known if near is not None
-    )
+    It is that of the best `moments_needed` by the mean of their log odds: they are no independent witnesses.
+    """
+    best = sorted((log_odds(moment.probability) for moment in moments), reverse=True)[:moments_needed]
+    enough = len(best) >= moments_needed
+    outcome.probability = probability(sum(best) / len(best)) if enough else 1 - outcome.least_doubt
+    return enough and outcome.probability >= search.confidence
 
 
 def _grey(pixels: Image) -> Image:
@@ -168,30 +129,25 @@ def _grey(pixels: Image) -> Image:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype("uint8")
 
 
-def _compare(
-    pixels: Image,
-    boxes: Sequence[Box],
-    scale: float,
-    references: Sequence[Encoding],
-    search: Search,
-    outcome: Presence,
-) -> list[tuple[Box, float | None]]:
-    """Pair each face (px of the original, `pixels` being `scale` of it) with its distance; None past the limits."""
-    outcome.faces_found += len(boxes)
-    compared: list[tuple[Box, float | None]] = []
-    for number, box in enumerate(boxes):
-        if number >= search.faces_per_frame or outcome.encoded >= search.encodings:
-            compared.append((box, None))
-            continue
+def compare(
+    pixels: Image, box: Box, scale: float, teacher: Template, outcome: Presence, among: int, at_s: float = 0.0
+) -> Moment:
+    """Compare a face (px of the original, `pixels` being `scale` of it), one of `among` in its picture.
+
+    Its mirror image is looked at, too, where that could still make it the teacher's: it costs as much again.
+    """
+    outcome.encoded += 1
+    seen_with, there = faces.recogniser(), box.scaled(scale)
+    face = seen_with.encode(pixels, there)
+    if teacher.log_odds(face, among=among) > HOPELESS:
         outcome.encoded += 1
-        face = faces.encode(pixels, box.scaled(scale))
-        near = faces.distance(face, references, search.thresholds.against)
-        outcome.nearest = min(outcome.nearest, near)
-        compared.append((box, near))
-    return compared
+        face = (face + seen_with.encode(pixels, there, mirrored=True)) / 2
+    sure = min(SUREST, probability(teacher.log_odds(face, among=among)))
+    outcome.least_doubt = min(outcome.least_doubt, 1 - sure)
+    return Moment(at_s, teacher.distance(face), sure, box)
 
 
-def _keep(
+def keep(
     outcome: Presence, at_s: float, pixels: Image, width: int, compared: Sequence[tuple[Box, float | None]]
 ) -> None:
     """Keep a reduced copy; when there are too many, those nearest to the references stay.
@@ -207,23 +163,23 @@ def _keep(
     outcome.snapshots = [shot for shot in outcome.snapshots if shot.at_s != at_s]
     outcome.snapshots.append(Snapshot(at_s, small, faces_there))
     if len(outcome.snapshots) > MAX_SNAPSHOTS:
-        outcome.snapshots.remove(max(outcome.snapshots, key=lambda shot: shot.nearest))
+        outcome.snapshots.remove(max(outcome.snapshots, key=lambda shot: shot.least_doubt))
 
 
-def _spaced(moments: Sequence[Moment], gap_s: float) -> list[Moment]:
-    """Return as many of the moments as lie at least `gap_s` apart."""
+def spaced(moments: Sequence[Moment], gap_s: float) -> list[Moment]:
+    """Return moments that lie at least `gap_s` apart, the surest first."""
     chosen: list[Moment] = []
-    for moment in sorted(moments, key=lambda moment: moment.at_s):
-        if not chosen or moment.at_s - chosen[-1].at_s >= gap_s:
+    for moment in sorted(moments, key=lambda moment: (-moment.probability, moment.at_s)):
+        if all(abs(moment.at_s - other.at_s) >= gap_s for other in chosen):
             chosen.append(moment)
     return chosen
 
 
-def _not_seen(outcome: Presence, search: Search) -> Finding:
+def not_seen(outcome: Presence, search: Search) -> Finding:
     """Say what a human should look for; every one of these sentences leaves the answer to them."""
-    if outcome.seen:
+    if outcome.least_doubt <= 1 - search.confidence:
         code, text = "seen_once", _("只在一处画面中认出教师本人，请人工确认。")
-    elif outcome.nearest <= search.thresholds.maybe:
+    elif outcome.least_doubt <= 1 - MAYBE:
         code, text = "unsure", _("画面中有人与教师相像，但不足以自动确认，请人工确认。")
     elif outcome.faces_found:
         code, text = "not_recognised", _("画面中有人脸，但未能认出教师本人，请人工确认。")

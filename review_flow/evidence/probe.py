@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from review_flow.evidence import documents, pictures, video
+from review_flow.evidence import documents, lengths, pictures, video
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import KIND_WORDS, Facts, Finding, Kind, Level, clock
 
@@ -48,6 +48,7 @@ NAMES_OF = {
     Kind.DOCUMENT: DOCUMENT_NAMES,
     Kind.AUDIO: AUDIO_NAMES,
 }
+FILM_HEADS = (b"\x1aE\xdf\xa3", lengths.ASF, b"FLV\x01", b".RMF", b"\x00\x00\x01\xba")
 COMPLETE_WITHIN = Decimal(1)  # seconds of film a container may promise too much before it counts as cut off
 MAX_SIDE = 8192  # H.264's own largest side; more is a mistake or a bomb
 
@@ -128,7 +129,7 @@ def _look(path: Path, head: bytes, facts: dict[str, Any]) -> Probe:  # noqa: PLR
     if start.startswith((b"#extm3u", b"ffconcat", b"[playlist]")):
         text = _("这只是一个播放列表，不含视频本身。请把视频导出为 MP4 文件再传。")
         return _unknown(facts, _reject("playlist", text))
-    if start.startswith((b"<!doctype html", b"<html", b"<script", b"<svg", b"<?xml")):
+    if start.startswith((b"<!doctype", b"<html", b"<script", b"<svg", b"<?xml")):
         text = _("这是网页文件，不是证据材料。请把内容导出为视频、照片或 PDF/Word 文档再传。")
         return _unknown(facts, _reject("web_page", text))
     if start.startswith(b"#!") or head.startswith((b"MZ", b"\x7fELF")):
@@ -140,7 +141,7 @@ def _look(path: Path, head: bytes, facts: dict[str, Any]) -> Probe:  # noqa: PLR
         return _document(path, document, facts)
     if _is_picture(head):
         return _picture(path, head, facts)
-    film = _film(path, facts)
+    film = _film(path, head, facts)
     if film:
         return film
     return _text_or_unknown(path, head, facts)
@@ -206,32 +207,39 @@ def _picture(path: Path, head: bytes, facts: dict[str, Any]) -> Probe:
     if head.startswith(b"\xff\xd8") and pictures.trailing(path) == "zip":
         text = _("照片后面还藏着一个压缩包，请人工确认来源；如非有意，请重新导出照片再传。")
         findings.append(_ask("hidden_archive", text))
-    if found.frames > 1 and found.format != "jpg":
+    if found.moving and found.format != "jpg":
         findings.append(Finding("animated", Level.INFO, say(_("这是动图，只检查了第一帧。"))))
     return Probe(media, tuple(findings))
 
 
-def _film(path: Path, facts: dict[str, Any]) -> Probe | None:
+def _film(path: Path, head: bytes, facts: dict[str, Any]) -> Probe | None:
     """Return what FFmpeg makes of the file, or None when it makes nothing of it."""
     import av
 
     try:
         found = video.survey(path)
+        promise = lengths.promised(head, facts["size"])
     except (av.FFmpegError, OSError, ValueError):
         return None
+    if found.undecodable:
+        text = _("视频的编码方式无法识别，放不出画面。请导出为普通 MP4（H.264）再传。")
+        media = Media(Kind.VIDEO, found.format, **facts, seconds=found.seconds, audio=found.audio)
+        return Probe(media, (_reject("unknown_codec", text),))
     if found.codec is None and not found.audio:
         return None
     if found.codec is None:
         text = _("文件里只有声音，没有画面。请提交带画面的视频。")
         media = Media(Kind.AUDIO, found.format, **facts, seconds=found.seconds, audio=True)
         return Probe(media, (Finding("no_pictures", Level.HUMAN, say(text)),))
+    if promise is not None:
+        found = replace(found, seconds=max(promise, found.seconds or promise))
     return _survey_of(path, found, facts)
 
 
 def _survey_of(path: Path, found: video.Survey, facts: dict[str, Any]) -> Probe:
     size, turn, decodes = (found.width, found.height), 0, False
     if max(size) <= MAX_SIDE:
-        first = next(video.keyframes(path, found, video.Tally()), None)
+        first = _first_picture(path, found)
         decodes = first is not None
         turn = first.source.rotation if first else 0
     if turn % 180:
@@ -254,6 +262,12 @@ def _survey_of(path: Path, found: video.Survey, facts: dict[str, Any]) -> Probe:
     return Probe(media, tuple(findings), found if playable else None)
 
 
+def _first_picture(path: Path, found: video.Survey) -> video.Frame | None:
+    with video.Reader(path, found, video.Tally()) as reader:
+        tries = (reader.keyframe(index) for index in video.bit_reversed(len(found.stamps)))
+        return next((frame for frame in tries if frame), None)
+
+
 def _film_faults(found: video.Survey, *, decodes: bool) -> list[Finding]:
     if max(found.width, found.height) > MAX_SIDE:
         text = _("视频画面太大（{width}×{height}），无法检查。请导出为 1080p（1920×1080）再传。")
@@ -261,6 +275,8 @@ def _film_faults(found: video.Survey, *, decodes: bool) -> list[Finding]:
     promised = found.seconds or Decimal(0)
     if promised - found.readable > max(COMPLETE_WITHIN, promised / 20):
         text = _("视频不完整：全长 {all}，只有前 {some} 秒能读。请重新导出后再传。")
+        if found.readable < 1:
+            text = _("视频不完整：全长 {all}，几乎读不出画面。请重新导出后再传。")
         return [_reject("incomplete", text, all=clock(promised), some=int(found.readable))]
     if not decodes:
         text = _("视频里没有一幅能显示的画面，可能已损坏。请在本机播放确认后重新导出再传。")
@@ -271,8 +287,11 @@ def _film_faults(found: video.Survey, *, decodes: bool) -> list[Finding]:
 
 
 def _text_or_unknown(path: Path, head: bytes, facts: dict[str, Any]) -> Probe:
-    if b"moov" not in head and head[4:8] == b"ftyp":
+    if b"moov" not in head and head[4:8] in {b"ftyp", b"wide", b"mdat"}:
         text = _("视频不完整：文件结尾缺失（没有索引），无法播放。请重新导出或重新上传完整的文件。")
+        return _unknown(facts, _reject("incomplete", text))
+    if head.startswith(FILM_HEADS) or head[4:8] in {b"ftyp", b"moov"} or (head[:4], head[8:12]) == (b"RIFF", b"AVI "):
+        text = _("视频不完整或已损坏：只有开头能认出来，放不出画面。请重新导出或重新上传完整的文件。")
         return _unknown(facts, _reject("incomplete", text))
     try:
         content = documents.read(path, "txt")

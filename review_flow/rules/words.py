@@ -96,6 +96,7 @@ class WorkKind(Enum):
 
     OPEN_ROUND = "open_round"
     CHECK_EVIDENCE = "check_evidence"
+    COPY_EVIDENCE = "copy_evidence"
     ALLOCATE_REVIEWS = "allocate_reviews"
     ADVANCE_ROUND = "advance_round"
     FINALISE_ROUND = "finalise_round"

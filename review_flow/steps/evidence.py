@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from models import Evidence, Person, Round, Submission
+from models import Evidence, Finding, Person, Round, Submission
 from review_flow.clock import now, shown
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
+from review_flow.rules.verdict import PICTURED
 from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -177,6 +178,37 @@ def wanted(session: Session, *, evidence: Evidence) -> Wanted | None:
             "teacher_visible": None if slot.shows_teacher else False,
         },
         known_hashes=known_hashes(session, evidence=evidence),
+    )
+
+
+def book_copy(session: Session, *, evidence: Evidence) -> None:
+    """Leave due that a checked film or photo gets what reviewers see of it; what was refused nobody will look at."""
+    kind = (evidence.report or {}).get("media", {}).get("kind")
+    if kind in set(PICTURED) and evidence.verdict is not Verdict.REJECTED and evidence.poster_key is None:
+        enqueue(session, kind=WorkKind.COPY_EVIDENCE, subject_id=evidence.id)
+
+
+def to_copy(session: Session, *, evidence: Evidence) -> str | None:
+    """Return the storage key of a file that wants its poster and copy; None for one superseded meanwhile."""
+    session.refresh(evidence)
+    return None if evidence.state is EvidenceState.SUPERSEDED else evidence.storage_key
+
+
+def record_copy(
+    session: Session, *, evidence: Evidence, playable_key: str | None, poster_key: str | None, failed: bool
+) -> None:
+    """Keep what was made; where nothing could be, reviewers are told to download. The verdict stays as it is."""
+    submission = session.get_one(Submission, evidence.submission_id)
+    round_ = session.get_one(Round, submission.round_id)
+    take_turn(session, organization_id=round_.organization_id)
+    evidence.playable_key, evidence.poster_key = playable_key, poster_key
+    if failed:
+        last = session.scalar(select(func.max(Finding.position)).where(Finding.evidence_id == evidence.id))
+        text = say(_("没能做出可在浏览器里播放的副本，请下载原件查看。"))
+        position = 0 if last is None else last + 1
+        session.add(Finding(evidence_id=evidence.id, position=position, code="no_copy", level="info", text=text))
+    audit.record(
+        session, organization_id=round_.organization_id, actor=None, deed="evidence.copy", about=evidence, failed=failed
     )
 
 

@@ -53,7 +53,14 @@ MANIFEST = "manifest.json"
 MOMENT = (1980, 1, 1, 0, 0, 0)
 NOT_ARCHIVED = {
     Result: {"record", "outcome"},  # each in a file of its own
-    Evidence: {"storage_key", "sheet_key", "report", "teacher_present"},  # what was seen of faces stays in the house
+    Evidence: {
+        "storage_key",
+        "sheet_key",
+        "playable_key",
+        "poster_key",
+        "report",
+        "teacher_present",
+    },  # what was seen of faces stays in the house
     Person: {"contact", "household"},
 }
 

@@ -21,6 +21,7 @@ from review_flow.steps.work import enqueue
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
 CONSENT_TEXT = "2026-11"
@@ -70,7 +71,7 @@ def withdraw_consent(session: Session, *, actor: Person) -> None:
     )
 
 
-def add_reference(session: Session, *, actor: Person, encoding: bytes, key: bytes) -> ReferenceFace:
+def add_reference(session: Session, *, actor: Person, encoding: bytes, encoder: str, key: bytes) -> ReferenceFace:
     """Keep one reference encoding of the actor, encrypted and bound to the person; the photo is not kept.
 
     Files of theirs that wait for their check, or were checked without a reference, are looked at (again).
@@ -80,7 +81,9 @@ def add_reference(session: Session, *, actor: Person, encoding: bytes, key: byte
         raise NoConsent
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = nonce + AESGCM(key).encrypt(nonce, encoding, _bound_to(actor.id))
-    face = ReferenceFace(consent_id=consent.id, person_id=actor.id, encrypted=sealed, enrolled_at=now())
+    face = ReferenceFace(
+        consent_id=consent.id, person_id=actor.id, encrypted=sealed, encoder=encoder, enrolled_at=now()
+    )
     session.add(face)
     session.flush()
     audit.record(session, organization_id=actor.organization_id, actor=actor, deed="face.enrol", about=face)
@@ -98,21 +101,32 @@ def add_reference(session: Session, *, actor: Person, encoding: bytes, key: byte
     return face
 
 
-def references_of(session: Session, *, person_id: int, key: bytes) -> list[bytes]:
-    """Return the person's encodings, decrypted; none without a standing consent."""
-    if standing_consent(session, person_id=person_id) is None:
-        return []
-    faces = session.scalars(
-        select(ReferenceFace)
-        .where(ReferenceFace.person_id == person_id, ReferenceFace.encrypted.is_not(None))
-        .order_by(ReferenceFace.id)
+def references_of(session: Session, *, person_id: int, encoder: str, key: bytes) -> list[bytes]:
+    """Return the person's encodings by this encoder, decrypted; none without a standing consent."""
+    return _decrypted(session, Person.id == person_id, encoder=encoder, key=key).get(person_id, [])
+
+
+def colleagues_of(session: Session, *, person: Person, encoder: str, key: bytes) -> list[list[bytes]]:
+    """Return the same for the others of the person's school who consented: whoever looks more like one of them."""
+    mine = Person.organization_id == person.organization_id
+    return [*_decrypted(session, mine, Person.id != person.id, encoder=encoder, key=key).values()]
+
+
+def _decrypted(session: Session, *whose: ColumnElement[bool], encoder: str, key: bytes) -> dict[int, list[bytes]]:
+    """Return the encodings of people with a standing consent, oldest first, by person."""
+    rows = session.execute(
+        select(ReferenceFace.person_id, ReferenceFace.encrypted)
+        .join(Person, Person.id == ReferenceFace.person_id)
+        .join(Consent, (Consent.person_id == Person.id) & Consent.withdrawn_at.is_(None))
+        .where(*whose, ReferenceFace.encoder == encoder, ReferenceFace.encrypted.is_not(None))
+        .order_by(ReferenceFace.person_id, ReferenceFace.id)
     )
     cipher = AESGCM(key)
-    return [
-        cipher.decrypt(face.encrypted[:NONCE_BYTES], face.encrypted[NONCE_BYTES:], _bound_to(person_id))
-        for face in faces
-        if face.encrypted is not None
-    ]
+    found: dict[int, list[bytes]] = {}
+    for person_id, sealed in rows:
+        plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(person_id))
+        found.setdefault(person_id, []).append(plain)
+    return found
 
 
 def _bound_to(person_id: int) -> bytes:

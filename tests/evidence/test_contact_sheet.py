@@ -12,7 +12,7 @@ from PIL import Image, ImageFont
 from review_flow.demo import media
 from review_flow.evidence import contact_sheet
 from review_flow.evidence.check import check
-from review_flow.evidence.contact_sheet import CELL, COLUMNS, GAP, LINE, Sheet
+from review_flow.evidence.contact_sheet import CELL, COLUMNS, GAP, LINE, STRIP, Sheet
 from review_flow.evidence.faces import Box
 from review_flow.evidence.presence import Snapshot
 from review_flow.rules.verdict import clock
@@ -52,11 +52,13 @@ def test_a_sheet_has_a_cell_for_each_moment_and_says_where_the_teacher_is(
     report = box.check(films["grace"], references=grace, sheet=True)
     sheet = opened(report.sheet)
     assert sheet.width == GAP + COLUMNS * (CELL + GAP)
-    head = GAP * 2 + LINE * (1 + 1 + len(report.findings))
+    head = GAP * 2 + LINE * (1 + 2 + len(report.findings)) + STRIP
     rows, rest = divmod(sheet.height - head - GAP, 270 + LINE + GAP)  # 640×360 is 480×270 on the sheet
     assert (rows >= 1, rest) == (True, 0)
     times = "、".join(clock(int(moment["at_s"])) for moment in report.seen)
-    assert report.alt_text == f"自动检查通过；在 {times} 处认出教师本人；视频没有声音。"
+    count, here = report.presence["moments"], report.presence["with_teacher"]
+    looked = f"只看了 {count} 个画面（其中 {here} 个有教师），没有看完全片"
+    assert report.alt_text == f"自动检查通过；在 {times} 处认出教师本人；{looked}；视频没有声音。"
 
 
 def test_a_sheet_is_drawn_only_when_asked_for(box: Sandbox, films: dict[str, Path], grace: list[Encoding]) -> None:

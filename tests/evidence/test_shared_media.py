@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (MEDIA / "odd").is_dir(), reason=f"no real media at {MEDIA}"),
 ]
-BRIEFLY = Search(frames=4, fine_frames=1, wall_s=5)  # six hours of film and 8K pictures would take 10 s each
+BRIEFLY = Search(fine_frames=1, work_s=1.5, wall_s=5)  # six hours of film and 8K pictures would take 10 s each
 NOT_SEEN = {"no_faces", "not_recognised", "unsure", "seen_once", "looked_at_part"}
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from models import AuditEvent, DueWork, Evidence, Submission
+from models import AuditEvent, DueWork, Evidence, Finding, Submission
 from review_flow.clock import now
 from review_flow.errors import NotAllowed
 from review_flow.rules.words import EvidenceState, Verdict, WorkKind
@@ -211,3 +211,54 @@ def test_of_several_twins_the_first_is_named(school: School, works: list[Submiss
     third = add(school, works[2], slot="lesson_plan", content="同")
     assert evidence.known_hashes(school.session, evidence=third) == {third.sha256: f"submission:{first.submission_id}"}
     assert second.sha256 == third.sha256
+
+
+def checked(school: School, file: Evidence, *, kind: str = "video", verdict: str = "valid") -> Evidence:
+    report = {"verdict": verdict, "present": True, "findings": [], "media": {"kind": kind}}
+    submissions.record_check(school.session, evidence=file, report=report, sheet_key=None)
+    return file
+
+
+def copies_due(school: School) -> list[int]:
+    due = select(DueWork.subject_id).where(DueWork.kind == WorkKind.COPY_EVIDENCE, DueWork.done_at.is_(None))
+    return list(school.session.scalars(due))
+
+
+def test_films_and_photos_that_stand_get_what_reviewers_see_of_them(school: School, works: list[Submission]) -> None:
+    session = school.session
+    film = checked(school, add(school, works[0]))
+    photo = checked(school, add(school, works[0], content="照片"), kind="photo", verdict="human")
+    text = checked(school, add(school, works[0], content="文档"), kind="document")
+    refused = checked(school, add(school, works[0], content="坏"), verdict="rejected")
+    waiting = add(school, works[0], content="等")
+    for file in (film, photo, text, refused, waiting):
+        evidence.book_copy(session, evidence=file)
+    assert copies_due(school) == [film.id, photo.id]
+    assert evidence.to_copy(session, evidence=film) == film.storage_key
+    newer = add(school, works[0], content="新", replaces=film)
+    assert (evidence.to_copy(session, evidence=film), newer.playable_key) == (None, None)
+
+
+def test_a_copy_is_kept_beside_the_file_and_made_once(school: School, works: list[Submission]) -> None:
+    film = checked(school, add(school, works[0]))
+    evidence.record_copy(school.session, evidence=film, playable_key="ab/copy", poster_key="cd/poster", failed=False)
+    assert (film.playable_key, film.poster_key, film.storage_key) == ("ab/copy", "cd/poster", kept("方案").key)
+    assert (film.verdict, school.session.scalars(select(Finding)).all()) == (Verdict.VALID, [])
+    evidence.book_copy(school.session, evidence=film)
+    assert copies_due(school) == []
+    (event,) = school.session.scalars(select(AuditEvent).where(AuditEvent.deed == "evidence.copy"))
+    assert event.data == '{"failed":false}'
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_a_copy_that_could_not_be_made_is_a_note_and_the_verdict_stays(
+    school: School, works: list[Submission], before: int
+) -> None:
+    film = checked(school, add(school, works[0]))
+    for position in range(before):
+        school.session.add(Finding(evidence_id=film.id, position=position, code="said", level="info", text="有"))
+    evidence.record_copy(school.session, evidence=film, playable_key=None, poster_key=None, failed=True)
+    note = school.session.scalars(select(Finding).where(Finding.code == "no_copy")).one()
+    assert (note.position, note.level, note.evidence_id) == (before, "info", film.id)
+    assert note.text == "没能做出可在浏览器里播放的副本，请下载原件查看。"
+    assert (film.verdict, film.playable_key) == (Verdict.VALID, None)

@@ -1,0 +1,62 @@
+"""Labelled folders of faces, GROUP/PERSON/PHOTO or PERSON/PHOTO, for calibrating and measuring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from review_flow.evidence.calibration import Groups
+from review_flow.evidence.faces import CALIBRATION
+from review_flow.evidence.faces_opencv import DETECTOR, ENCODER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from review_flow.evidence.sandbox import Sandbox
+
+ALL = "all"  # the group of people who stand in no group
+
+
+def calibrated_models(folder: Path | None) -> Path | None:
+    """Return the folder of the school's own models if they are all there and calibrated: without that they mean nothing."""
+    if folder is None:
+        return None
+    complete = all(any(folder.glob(pattern)) for pattern in (DETECTOR, ENCODER, CALIBRATION))
+    return folder if complete else None
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The encodings, and the photos that gave none."""
+
+    groups: Groups
+    without_face: tuple[Path, ...]
+
+
+def photos(folder: Path) -> list[tuple[str, str, Path]]:
+    """Return (group, person, photo) of everything in the folder, in order of name; hidden files are passed over."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        if path.is_file() and 2 <= len(inside) <= 3 and not any(part.startswith(".") for part in inside):  # noqa: PLR2004 - the two depths above
+            found.append((inside[0] if len(inside) == 3 else ALL, inside[-2], path))  # noqa: PLR2004 - the same
+    return found
+
+
+def encoded(folder: Path, box: Sandbox, *, told: Callable[[int, int], None] = lambda _done, _all: None) -> Labelled:
+    """Describe the largest face of every photo in a child; `told` hears how far it is."""
+    groups: dict[str, dict[str, list[np.ndarray]]] = {}
+    without = []
+    every = photos(folder)
+    for number, (group, person, photo) in enumerate(every, start=1):
+        encoding = box.describe(photo)
+        if encoding is None:
+            without.append(photo)
+        else:
+            groups.setdefault(group, {}).setdefault(person, []).append(encoding)
+        told(number, len(every))
+    stacked = {group: {name: np.stack(those) for name, those in people.items()} for group, people in groups.items()}
+    return Labelled(stacked, tuple(without))
