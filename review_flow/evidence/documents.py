@@ -39,7 +39,7 @@ class DocumentRefused(Exception):  # noqa: N818 - it is an answer, not a fault
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A document's text and, where the format has them, its pages or slides."""
+    """A document's text and, where the format has them, its pages or slides, with a form feed between them."""
 
     text: str
     pages: int | None = None
@@ -130,7 +130,7 @@ def _pptx(path: Path) -> Text:
         slides = _parts(path, r"ppt/slides/slide\d+\.xml")
     except ParseError:
         slides = []
-    return Text("".join("".join(_runs(slide, DRAWING_XML)) for slide in slides), pages=len(slides))
+    return Text("".join("".join(_runs(slide, DRAWING_XML)) + "\f" for slide in slides), pages=len(slides))
 
 
 def _xlsx(path: Path) -> Text:
@@ -138,8 +138,8 @@ def _xlsx(path: Path) -> Text:
 
     book = CalamineWorkbook.from_path(str(path))
     sheets = [book.get_sheet_by_name(name).to_python() for name in book.sheet_names]
-    lines = (" ".join(str(cell) for cell in row) for sheet in sheets for row in sheet)
-    return Text("\n".join(lines), pages=len(sheets))
+    pages = ("\n".join(" ".join(str(cell) for cell in row) for row in sheet) for sheet in sheets)
+    return Text("\f".join(pages), pages=len(sheets))
 
 
 def _pdf(path: Path) -> Text:
@@ -152,10 +152,10 @@ def _pdf(path: Path) -> Text:
     if reader.is_encrypted and not reader.decrypt(""):
         text = _("PDF 设有打开密码，无法检查。请去掉密码后再传。")
         raise DocumentRefused("locked_document", text)
-    pages = [page.extract_text() for page in reader.pages]
+    pages = [page.extract_text().replace("\f", "\n") for page in reader.pages]
     if not pages:
         raise _broken()
-    return Text("\n".join(pages), pages=len(pages))
+    return Text("\f".join(pages), pages=len(pages))
 
 
 def decode(data: bytes) -> str | None:
