@@ -62,6 +62,13 @@ def check(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {**report.as_json(), "sheet": sheet}
 
 
+def fingerprint(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Answer `Sandbox.fingerprint`."""
+    from review_flow.evidence import copies
+
+    return [one.as_json() for one in copies.fingerprint(Path(arguments["path"]))]
+
+
 def enrol(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer `Sandbox.enrol`."""
     from review_flow.evidence import faces
@@ -87,7 +94,12 @@ def warm(_arguments: Mapping[str, Any]) -> None:
     faces.preload()
 
 
-DEEDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {"check": check, "enrol": enrol, "warm": warm}
+DEEDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "check": check,
+    "fingerprint": fingerprint,
+    "enrol": enrol,
+    "warm": warm,
+}
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import review_flow
 from review_flow.evidence.check import Report, broken_off, search_as_json
+from review_flow.evidence.copies.prints import Print
 from review_flow.evidence.faces import Encoding, Enrolment, from_bytes, to_bytes
 from review_flow.evidence.presence import Search
 from review_flow.i18n import _, language, say
@@ -234,6 +235,10 @@ class Sandbox:
             return broken_off(broken.finding, wall_s=time.monotonic() - began, size=size)
         drawn = answer.pop("sheet")
         return Report.from_json(answer, sheet=base64.b64decode(drawn) if drawn else None)
+
+    def fingerprint(self, path: Path) -> list[Print]:
+        """Do `evidence.copies.fingerprint` in a child; raises Broken when the file breaks it."""
+        return [Print.from_json(one) for one in self._run("fingerprint", {"path": str(path.absolute())})]
 
     def enrol(self, path: Path) -> Enrolment:
         """Do `evidence.faces.enrol` in a child; a photo that breaks it is a problem like any other."""

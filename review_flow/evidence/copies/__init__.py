@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from review_flow.evidence.copies import films, pictures, sounds, texts
+from review_flow.evidence.copies.common import unexplained
 from review_flow.evidence.copies.prints import FORMAT, Match, Print
 from review_flow.rules.verdict import Kind
 from review_flow.rules.words import CopyKind
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["FORMAT", "Match", "Print", "compare", "fingerprint"]
+__all__ = ["FORMAT", "Match", "Print", "compare", "fingerprint", "unexplained"]
 
 COMPARE = {
     CopyKind.IMAGE: pictures.compare,

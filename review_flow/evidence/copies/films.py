@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from review_flow.evidence import video
 from review_flow.evidence.copies import pictures
@@ -21,8 +22,6 @@ from review_flow.rules.words import CopyKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
 
@@ -134,8 +133,6 @@ def compare(one: bytes, other: bytes) -> Match | None:
     best = max(lines, key=_best)
     row = int(best.weights.argmax())
     others = np.concatenate([one.weights[one.count >= LEAST_FRAMES] for one in lines])
-    import os
-    if os.environ.get('DBG'): print('  best alike %.2f' % best.alike[row])
     if not len(others) or best.alike[row] < ALIKE:
         return None
     spread = float(np.median(np.abs(others - np.median(others)))) * 1.5 + 1e-6
@@ -145,8 +142,6 @@ def compare(one: bytes, other: bytes) -> Match | None:
     lasts = end - start + here.step
     share = min(1.0, lasts / min(here.length, there.length / best.speed))
     clear = (float(best.weights[row]) - float(np.median(others))) / spread
-    import os
-    if os.environ.get('DBG'): print('  DBG alike %.2f clear %.1f n %d lasts %.1f share %.2f speed %.2f' % (best.alike[row], clear, len(met), lasts, share, best.speed))
     if clear < CLEAR or lasts < LEAST_S or share < LEAST_SHARE:
         return None
     theirs = _stretch(*(max(0.0, best.speed * at + offset) for at in (start, end)))
@@ -210,5 +205,5 @@ def _met(
     due = speed * here.times[None, :] + offsets[:, None]
     after = np.searchsorted(there.times, due).clip(1, len(there.times) - 1)
     nearest = np.where(due - there.times[after - 1] < there.times[after] - due, after - 1, after)
-    near = np.abs(there.times[nearest] - due) <= 0.75 * max(here.step, there.step)  # noqa: PLR2004 - of two frames beside it, one is
+    near = np.abs(there.times[nearest] - due) <= 0.75 * max(here.step, there.step)
     return nearest, near & np.any(course, axis=1)[None, :]

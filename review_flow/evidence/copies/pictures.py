@@ -80,7 +80,7 @@ def fingerprint(path: Path) -> list[Print]:
 
 def differences(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """Return the number of bits in which each code differs from each other one, (n, m)."""
-    return np.bitwise_count(one[:, None] ^ other[None, :])
+    return np.asarray(np.bitwise_count(one[:, None] ^ other[None, :]), np.uint8)
 
 
 def compare(one: bytes, other: bytes) -> Match | None:

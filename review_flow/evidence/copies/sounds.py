@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+FULL = 32768  # the loudest 16-bit sample
 RATE = 8000  # samples a second: speech and more
 WINDOW, HOP = 4096, 512
 LONGEST_S = 1200
@@ -32,6 +33,8 @@ LEAST_S = 5.0
 LEAST_SHARE = 0.2
 SPEEDS = tuple(1 + percent / 100 for percent in range(-6, 7))
 ERRORS = 0.33  # share of bits that may differ; strangers differ in half
+FEW = 8  # places of one code: one that is everywhere says nothing of where
+BIN = 4  # windows, a quarter of a second: as exact as speeds are told apart
 SMOOTHED = 31  # windows, two seconds
 
 
@@ -55,13 +58,14 @@ def _decoded(path: Path) -> NDArray[np.float32]:
     with open_container(path) as container, contextlib.suppress(av.FFmpegError, ValueError):
         tracks = [stream for stream in container.streams.audio if stream.codec_context]
         resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-        for frame in container.decode(tracks[:1]) if tracks else ():
+        for frame in container.decode(tracks[0]) if tracks else ():
             for piece in resampler.resample(frame):
-                pieces.append(piece.to_ndarray().ravel())
+                pieces.append(piece.to_ndarray().ravel().astype(np.int16))
                 left -= len(pieces[-1])
             if left <= 0:
                 break
-    return np.concatenate(pieces or [np.zeros(0, np.int16)])[: LONGEST_S * RATE].astype(np.float32) / 32768
+    whole = np.concatenate(pieces or [np.zeros(0, np.int16)])[: LONGEST_S * RATE]
+    return whole.astype(np.float32) / np.float32(FULL)
 
 
 def sound_codes(samples: NDArray[np.float32]) -> NDArray[np.uint32]:
@@ -118,19 +122,19 @@ def _line(here: NDArray[np.uint32], there: NDArray[np.uint32]) -> tuple[float, f
     """Return speed and offset of the line on which most equal codes lie, or None where hardly any do."""
     order = np.argsort(there, kind="stable")
     low, high = (np.searchsorted(there[order], here, side=side) for side in ("left", "right"))
-    few = (here > 0) & (high > low) & (high - low <= 8)  # a code that is everywhere says nothing of where
+    few = (here > 0) & (high > low) & (high - low <= FEW)
     mine = np.repeat(np.flatnonzero(few), (high - low)[few])
     if len(mine) < LEAST_S:
         return None
     theirs = np.concatenate([order[low[at] : high[at]] for at in np.flatnonzero(few)])
     best, found = 0, None
     for speed in SPEEDS:
-        offsets = np.round((theirs - mine * speed) / 4).astype(int)
+        offsets = np.round((theirs - mine * speed) / BIN).astype(int)
         values, counts = np.unique(offsets, return_counts=True)
         if counts.max() > best:
-            best, found = int(counts.max()), (speed, float(values[counts.argmax()] * 4))
+            best, found = int(counts.max()), (speed, float(values[counts.argmax()] * BIN))
     if found is None or best < LEAST_S:
         return None
     speed, near = found
-    on = np.abs(theirs - mine * speed - near) <= 4  # noqa: PLR2004 - the width of a bin
+    on = np.abs(theirs - mine * speed - near) <= BIN
     return speed, float(np.median((theirs - mine * speed)[on]))

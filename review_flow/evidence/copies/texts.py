@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from review_flow.evidence.copies.prints import Match, Print, keys_of, packed, unpacked
 from review_flow.rules.words import CopyKind
@@ -15,7 +16,6 @@ from review_flow.rules.words import CopyKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
 
 SHINGLE = 6  # signs: two Chinese words or so; shorter ones are shared by chance
 MOST_SIGNS = 200_000
@@ -69,7 +69,9 @@ class _Text:
     @classmethod
     def of(cls, data: bytes) -> _Text:
         found = unpacked(data)
-        return cls(found["signs"].tobytes().decode("utf-8"), found["part"], "page" if found["paged"][0] else "paragraph")
+        return cls(
+            found["signs"].tobytes().decode("utf-8"), found["part"], "page" if found["paged"][0] else "paragraph"
+        )
 
     def place(self, start: int, end: int) -> dict[str, Any]:
         quote = self.signs[start:end]
