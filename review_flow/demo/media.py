@@ -8,6 +8,7 @@ the person visible in chosen spans only. Everything is drawn from a seed: the sa
 from __future__ import annotations
 
 import functools
+import random
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +25,75 @@ Pixels = NDArray[np.uint8]
 PEOPLE = ("grace", "eileen")
 HEADS = {"grace": (90, 20, 430, 360), "eileen": (120, 0, 330, 210)}  # squares of the portraits, in px
 FPS = 12
+WORDS = tuple(
+    [
+        "学习目标",
+        "设计",
+        "活动",
+        "技术",
+        "支持",
+        "学情",
+        "分析",
+        "课堂",
+        "导入",
+        "讲授",
+        "总结",
+        "反馈",
+        "及时",
+        "调整",
+        "教学",
+        "学生",
+        "教师",
+        "小组",
+        "讨论",
+        "提问",
+        "练习",
+        "板书",
+        "情境",
+        "问题",
+        "评价",
+        "反思",
+        "资源",
+        "微课",
+        "平板",
+        "投影",
+        "数据",
+        "图表",
+        "兴趣",
+        "探究",
+        "合作",
+        "交流",
+        "展示",
+        "任务",
+        "作业",
+        "复习",
+        "预习",
+        "重点",
+        "难点",
+        "方法",
+        "过程",
+        "能力",
+        "素养",
+        "思维",
+        "表达",
+        "观察",
+        "实验",
+        "阅读",
+        "写作",
+        "运算",
+        "推理",
+        "概念",
+        "规律",
+        "应用",
+        "拓展",
+        "巩固",
+        "检测",
+        "个别",
+        "辅导",
+        "分层",
+        "鼓励",
+    ]
+)
 SENTENCE = "本节课围绕学习目标设计活动，用技术支持学情分析、课堂导入、讲授与总结，并根据学生反馈及时调整教学。"
 
 
@@ -143,8 +213,10 @@ def cut_off(source: Path, path: Path, *, share: float = 0.5) -> Path:
 
 
 def essay(chars: int, *, topic: str = "") -> str:
-    """Return paragraphs of exactly `chars` characters (Word's 字数), the topic first."""
-    text = topic + SENTENCE * (chars // len(SENTENCE) + 1)
+    """Return paragraphs of exactly `chars` characters (Word's 字数), the topic first: each topic has its own text."""
+    chance = random.Random(topic)  # noqa: S311 - the same text each time, and no secret
+    words = (chance.choice(WORDS) + chance.choice("，，，。") * (number % 4 == 3) for number in range(chars))  # noqa: PLR2004 - as above
+    text = topic + (SENTENCE * (chars // len(SENTENCE) + 1) if not topic else "".join(words))
     cut = text[: max(0, chars - 1)] + "。"
     return "\n".join(cut[start : start + 200] for start in range(0, len(cut), 200))
 

@@ -6,14 +6,14 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, ParseError
 
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MAX_UNPACKED = 400_000_000  # bytes an Office file may unpack to
@@ -156,6 +156,52 @@ def _pdf(path: Path) -> Text:
     if not pages:
         raise _broken()
     return Text("\f".join(pages), pages=len(pages))
+
+
+PROPERTIES = {
+    "creator": "author",
+    "lastModifiedBy": "last_editor",
+    "created": "created",
+    "modified": "modified",
+    "Application": "application",
+    "Template": "template",
+    "Company": "company",
+}
+PDF_PROPERTIES = {
+    "/Author": "author",
+    "/CreationDate": "created",
+    "/ModDate": "modified",
+    "/Creator": "application",
+    "/Producer": "producer",
+}
+LONGEST_PROPERTY = 200
+
+
+def properties(path: Path, name: str) -> dict[str, str]:
+    """Return what a document says of its own making: author, last editor, times, application, template.
+
+    Facts for people: anybody can change them, and a shared computer writes somebody else's name.
+    """
+    try:
+        found = _pdf_properties(path) if name == "pdf" else _office_properties(path)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # noqa: BLE001 - a document without readable properties is no worse for it
+        return {}
+    return {key: value.strip()[:LONGEST_PROPERTY] for key, value in found.items() if value.strip()}
+
+
+def _office_properties(path: Path) -> dict[str, str]:
+    nodes = [node for root in _parts(path, r"docProps/(core|app)\.xml") for node in root]
+    named = [(PROPERTIES.get(node.tag.rpartition("}")[2]), node.text or "") for node in nodes]
+    return {key: text for key, text in named if key is not None}
+
+
+def _pdf_properties(path: Path) -> dict[str, str]:
+    from pypdf import PdfReader
+
+    written: Mapping[str, Any] = PdfReader(io.BytesIO(path.read_bytes())).metadata or {}
+    return {key: str(written[mark]) for mark, key in PDF_PROPERTIES.items() if mark in written}
 
 
 def decode(data: bytes) -> str | None:

@@ -29,7 +29,7 @@ from review_flow.evidence import copies
 from review_flow.evidence.check import duplicate
 from review_flow.evidence.copies import Match, Print
 from review_flow.i18n import _, say
-from review_flow.rules.verdict import Finding, Level, clock
+from review_flow.rules.verdict import Finding, Level
 from review_flow.rules.words import CopyKind, EvidenceState, SeatKind, Verdict
 from review_flow.steps import audit
 from review_flow.steps.people import conflicting_with, has_seat, require_admin
@@ -259,32 +259,12 @@ def _add_finding(session: Session, *, to: Evidence, finding: Finding) -> None:
         to.verdict = Verdict.HUMAN
 
 
-SENTENCES = {
-    CopyKind.VIDEO: _(
-        "视频画面与{whose}里的一个视频相同（占较短者的 {percent}%）：本文件 {here}，对应对方 {there}。请人工核对。"
-    ),
-    CopyKind.AUDIO: _(
-        "声音与{whose}里的一段录音相同（占较短者的 {percent}%）：本文件 {here}，对应对方 {there}。请人工核对。"
-    ),
-    CopyKind.IMAGE: _("照片与{whose}里的一张照片画面相同（占较小者的 {percent}%）。请人工核对。"),
-    CopyKind.TEXT: _("有 {count} 段文字与{whose}里的一份文档相同（占较短者的 {percent}%），如“{quote}”。请人工核对。"),
-}
-
-
 def _finding(session: Session, *, evidence: Evidence, other: Evidence, match: Match) -> Finding:
     """Say what was found in one sentence that names nobody; own earlier work is told apart (code `reuse_…`)."""
     if match.kind is CopyKind.EXACT:
         return duplicate(place(session, evidence=evidence, other=other))
     own, whose = relation(session, evidence=evidence, other=other)
-    spans = {
-        name: f"{clock(int(place['from_s']))}–{clock(int(place['to_s']))}"
-        for name, (place, *_rest) in (("here", match.here or ({},)), ("there", match.there or ({},)))
-        if "from_s" in place
-    }
-    quote = max((str(place.get("quote", "")) for place in match.here), key=len, default="")
-    facts = {"percent": round(match.score * 100), "count": len(match.here), "quote": quote, **spans}
-    text = say(SENTENCES[match.kind], whose=whose, **facts)
-    return Finding(f"{'reuse' if own else 'copy'}_{match.kind.value}", Level.HUMAN, text)
+    return Finding(f"{'reuse' if own else 'copy'}_{match.kind.value}", Level.HUMAN, copies.sentence(match, whose=whose))
 
 
 def relation(session: Session, *, evidence: Evidence, other: Evidence) -> tuple[bool, str]:

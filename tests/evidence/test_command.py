@@ -29,7 +29,18 @@ def test_json_has_the_published_shape(tmp_path: Path, films: dict[str, Path], ph
     words = (films["grace"], "--reference", one, "--reference", two, "--sheet", sheet, "--json")
     told = json.loads(run(*words).stdout)
     digest = hashlib.sha256(films["grace"].read_bytes()).hexdigest()
-    assert list(told) == ["verdict", "present", "seen", "media", "findings", "cost", "sha256", "checker", "alt_text"]
+    assert list(told) == [
+        "verdict",
+        "present",
+        "seen",
+        "media",
+        "findings",
+        "cost",
+        "sha256",
+        "checker",
+        "alt_text",
+        "copies",
+    ]
     assert (told["verdict"], told["present"], told["sha256"], told["checker"]) == ("valid", True, digest, CHECKER)
     assert len(told["seen"]) == 2
     for moment in told["seen"]:

@@ -87,7 +87,7 @@ def test_of_two_files_alike_the_later_gets_the_finding_and_nobody_is_named(desk:
     assert (finding.code, finding.level) == ("copy_text", Level.HUMAN)
     quote = text[:39] + "…"
     assert finding.text == (
-        f"有 1 段文字与本校另一位教师的成果里的一份文档相同（占较短者的 75%），如“{quote}”。请人工核对。"
+        f"有 1 段文字与本校另一位教师的成果的一份文档相同（占较短者的 75%），如“{quote}”。请人工核对。"
     )
     assert desk.hits() == [(later.id, first.id, "text")]
     assert first.verdict is Verdict.VALID
@@ -185,7 +185,7 @@ def test_a_work_is_not_its_own_copy_nor_are_files_its_author_replaced(desk: Desk
     assert (first.state, desk.hits()) == (EvidenceState.SUPERSEDED, [])
     _elsewhere, said = desk.hand_in(0, text + "别处", work=1, slot="notes")
     assert [one.code for one in said] == ["reuse_text"]  # of the report and the newer plan, in the same words
-    assert said[0].text.startswith("有 1 段文字与作者本人在本轮的另一项成果（A1）里的一份文档相同")
+    assert said[0].text.startswith("有 1 段文字与作者本人在本轮的另一项成果（A1）的一份文档相同")
     assert first.id not in {earlier for _later, earlier, _kind in desk.hits()}
     assert again.id in {earlier for _later, earlier, _kind in desk.hits()}
 
@@ -201,7 +201,7 @@ def test_own_work_of_another_year_is_told_apart(desk: Desk) -> None:
     desk.session.refresh(work)
     _file, said = desk.hand_in(0, prose(1) + "新", work=1, slot="notes")
     assert [one.code for one in said] == ["reuse_text"]
-    assert said[0].text.startswith("有 1 段文字与作者本人往年的成果（2025春 A1）里的一份文档相同")
+    assert said[0].text.startswith("有 1 段文字与作者本人往年的成果（2025春 A1）的一份文档相同")
 
 
 def another_school(desk: Desk, person: Person, *, tree: bool) -> None:
@@ -234,7 +234,7 @@ def test_of_another_school_nothing_is_told_but_that_it_is_another(desk: Desk) ->
     later, said = desk.hand_in(1, text + "别")
     (finding,) = said
     assert finding.code == "copy_text"
-    assert "与另一所学校的成果里的一份文档相同" in finding.text
+    assert "与另一所学校的成果的一份文档相同" in finding.text
     (side,) = copies.side_by_side(desk.session, actor=desk.school.members[0], evidence=later)
     assert side["whose"] == "另一所学校的成果"
     assert list(side["there"]) == ["places"]
@@ -280,17 +280,17 @@ def test_at_most_five_others_are_named_and_all_are_kept(desk: Desk) -> None:
         (
             CopyKind.VIDEO,
             ({"from_s": 12.0, "to_s": 65.4}, {"from_s": 0.0, "to_s": 53.0}),
-            "视频画面与本校另一位教师的成果里的一个视频相同（占较短者的 86%）：本文件 0:12–1:05，对应对方 0:00–0:53。请人工核对。",
+            "视频画面与本校另一位教师的成果的一个视频相同（占较短者的 86%）：本文件 0:12–1:05，对应对方 0:00–0:53。请人工核对。",
         ),
         (
             CopyKind.AUDIO,
             ({"from_s": 1.0, "to_s": 2.0}, {"from_s": 3.0, "to_s": 4.0}),
-            "声音与本校另一位教师的成果里的一段录音相同（占较短者的 86%）：本文件 0:01–0:02，对应对方 0:03–0:04。请人工核对。",
+            "声音与本校另一位教师的成果的一段录音相同（占较短者的 86%）：本文件 0:01–0:02，对应对方 0:03–0:04。请人工核对。",
         ),
         (
             CopyKind.IMAGE,
             ({"box": [0, 0, 9, 9]}, {"box": [1, 1, 8, 8]}),
-            "照片与本校另一位教师的成果里的一张照片画面相同（占较小者的 86%）。请人工核对。",
+            "照片与本校另一位教师的成果的一张照片画面相同（占较小者的 86%）。请人工核对。",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from review_flow.evidence.copies import films, pictures, sounds, texts
 from review_flow.evidence.copies.common import unexplained
 from review_flow.evidence.copies.prints import FORMAT, Match, Print
+from review_flow.evidence.copies.words import sentence
 from review_flow.rules.verdict import Kind
 from review_flow.rules.words import CopyKind
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["FORMAT", "Match", "Print", "compare", "fingerprint", "unexplained"]
+__all__ = ["FORMAT", "Match", "Print", "compare", "fingerprint", "sentence", "unexplained"]
 
 COMPARE = {
     CopyKind.IMAGE: pictures.compare,
