@@ -111,7 +111,7 @@ def test_a_picture_that_shows_nothing_has_no_print(tmp_path: Path) -> None:
 class Lesson:
     """A lesson filmed by a camera that stands still: two people walk, slides change, somebody speaks."""
 
-    def __init__(self, seed: int, *, room: int = 1, seconds: int = 40) -> None:
+    def __init__(self, seed: int, *, room: int = 1, seconds: int = 24) -> None:
         chance = np.random.default_rng(seed)
         self.seconds, self.wall = seconds, scene(room, 320, 180)
         self.ways = chance.uniform(0.1, 0.9, (2, seconds // 2 + 4))
@@ -197,18 +197,21 @@ COPIES = {
     "a logo": {"change": logo, "keys": 40},
     "faster": {"speed": 1.05, "keys": 40, "sound": False},
     "slower": {"speed": 0.95, "keys": 40, "sound": False},
-    "ends cut off": {"start": 7.3, "end": 34.0, "keys": 40},
+    "ends cut off": {"start": 4.3, "end": 20.0, "keys": 40},
     "all at once": {
         "change": lambda one: logo(cut(one, 0.9, 1, 0)),
         "speed": 1.04,
-        "start": 5.0,
+        "start": 3.0,
         "keys": 40,
         "sound": False,
     },
 }
 
 
-@pytest.mark.parametrize("change", COPIES)
+FEW = {"encoded anew, a keyframe every 25 s", "all at once"}
+
+
+@pytest.mark.parametrize("change", [one if one in FEW else pytest.param(one, marks=pytest.mark.slow) for one in COPIES])
 def test_a_film_changed_is_found_with_its_stretch_on_both_sides(
     lesson: Lesson, original: dict[CopyKind, copies.Print], tmp_path: Path, change: str
 ) -> None:
@@ -228,10 +231,9 @@ def test_a_film_changed_is_found_with_its_stretch_on_both_sides(
 
 
 def test_another_lesson_in_the_same_room_is_no_copy(original: dict[CopyKind, copies.Print], tmp_path: Path) -> None:
-    for seed in (6, 7):
-        other = copies.fingerprint(Lesson(seed).film(tmp_path / "other.mp4"))
-        assert [one.kind for one in other] == [CopyKind.VIDEO, CopyKind.AUDIO]
-        assert copies.compare(other, original.values()) == []
+    other = copies.fingerprint(Lesson(6).film(tmp_path / "other.mp4"))
+    assert [one.kind for one in other] == [CopyKind.VIDEO, CopyKind.AUDIO]
+    assert copies.compare(other, original.values()) == []
 
 
 def test_black_bars_are_not_looked_at(tmp_path: Path, lesson: Lesson, original: dict[CopyKind, copies.Print]) -> None:
