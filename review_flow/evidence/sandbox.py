@@ -77,6 +77,7 @@ class _Child:
             "PYTHONPATH": os.pathsep.join([str(package), *(entry for entry in sys.path if entry)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LC_ALL": "C.UTF-8",
+            "MIMALLOC_ARENA_RESERVE": "65536",  # KiB; rensa's allocator would take 1 GiB of the address space at once
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         }
         numbers = (os.getpid(), limits.memory_bytes, limits.open_files)

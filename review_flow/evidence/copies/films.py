@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ DECODED_THROUGH = 9000  # pictures a film with few keyframes may have to be deco
 HIGH, WIDE = 18, 32
 BORDER = 24  # of 255: rows and columns never lighter than that are black bars
 LOOKED_INTO, LOOKED_AT = 32, 256  # frames, and their px across, whose details give the keys: 25 ms each
+LOOKED_OVER = 96  # px across, before it is reduced to squares
 DETAILS = 60  # of such a frame
 STILL = 2.0  # grey levels: a frame that differs less from the film's mean shows nothing of its own
 ROUGHLY = (0.95, 1.0, 1.05)
@@ -45,18 +46,29 @@ LEAST_SHARE = 0.3  # of the shorter film
 
 def fingerprint(path: Path, found: video.Survey) -> list[Print]:
     """Return a film's print; none for one of fewer than four different frames."""
-    frames = list(itertools.islice(_sampled(path, found), FRAMES))
-    if len(frames) < LEAST_FRAMES:
+    looked = [_Look.at(frame) for frame in itertools.islice(_sampled(path, found), FRAMES)]
+    looked = [look for look in looked if look.small.shape == looked[0].small.shape]
+    if len(looked) < LEAST_FRAMES:
         return []
-    frames.sort(key=lambda frame: frame.at_s)
-    small = [frame.grey(2 * 48) for frame in frames]
-    small = [picture for picture in small if picture.shape == small[0].shape]
-    squares = _squares(small)
-    some = frames[:: max(1, len(frames) // LOOKED_INTO)]
-    codes = [pictures.details(frame.grey(LOOKED_AT), most=DETAILS)[1] for frame in some]
-    times = np.array([frame.at_s for frame in frames[: len(small)]], np.float32)
+    looked.sort(key=lambda look: look.at_s)
+    squares = _squares([look.small for look in looked])
+    some = looked[:: max(1, len(looked) // LOOKED_INTO)]
+    codes = [pictures.details(look.large, most=DETAILS)[1] for look in some]
+    times = np.array([look.at_s for look in looked], np.float32)
     keys = keys_of(CopyKind.VIDEO, pictures.features(np.concatenate(codes)))
     return [Print(CopyKind.VIDEO, keys, packed(times=times, squares=squares))] if keys else []
+
+
+class _Look(NamedTuple):
+    """What is kept of a frame: the frame itself, 96 times 8 MB in 4K, would be too much."""
+
+    at_s: float
+    small: NDArray[np.uint8]
+    large: NDArray[np.uint8]
+
+    @classmethod
+    def at(cls, frame: video.Frame) -> _Look:
+        return cls(frame.at_s, frame.grey(LOOKED_OVER), frame.grey(LOOKED_AT))
 
 
 def _sampled(path: Path, found: video.Survey) -> Iterator[video.Frame]:

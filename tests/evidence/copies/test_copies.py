@@ -15,12 +15,11 @@ from review_flow.demo import media
 from review_flow.evidence import copies, documents, video
 from review_flow.evidence.copies import films, pictures, sounds, texts
 from review_flow.evidence.copies.prints import overlap
+from review_flow.evidence.sandbox import Limits, Sandbox
 from review_flow.rules.words import CopyKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from review_flow.evidence.sandbox import Sandbox
 
 RATE = 16000
 
@@ -341,6 +340,12 @@ def test_every_document_a_school_sends_gives_one_print(box: Sandbox, tmp_path: P
     for one in found[1:]:
         (match,) = copies.compare(found[0], one)
         assert match.score == 1.0
+
+
+def test_half_the_address_space_is_enough_for_a_fingerprint(tmp_path: Path) -> None:
+    with Sandbox(limits=Limits(memory_bytes=1_000_000_000)) as small:
+        found = small.fingerprint(photo(tmp_path / "photo.jpg", scene(1)))
+    assert [one.kind for one in found] == [CopyKind.IMAGE]
 
 
 def test_a_documents_own_words_on_its_making(tmp_path: Path) -> None:
