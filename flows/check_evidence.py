@@ -13,17 +13,21 @@ from flows.showing import Markdown
 from models import Evidence, Person, Submission
 from review_flow.db import settings, transaction
 from review_flow.evidence.faces import from_bytes
+from review_flow.evidence.sandbox import Broken
+from review_flow.i18n import _, say
 from review_flow.outside.storage import keep
-from review_flow.rules.verdict import PICTURED
-from review_flow.rules.words import WorkKind
-from review_flow.steps import evidence, faces, submissions
+from review_flow.rules.verdict import PICTURED, Finding, Level
+from review_flow.rules.words import Verdict, WorkKind
+from review_flow.steps import copies, evidence, faces, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
     from review_flow.evidence.check import Report
+    from review_flow.evidence.copies import Print
 
 
 def handle(item: Item) -> Record:
@@ -45,16 +49,33 @@ def handle(item: Item) -> Record:
             name=wanted.file_name,
             sheet=True,
         )
+        prints = _prints(path, report)
+    if isinstance(prints, Finding):
+        report, prints = report.with_findings([prints]), []
+    with transaction() as session:
+        near = copies.near(session, evidence=session.get_one(Evidence, item.subject_id), prints=prints)
+    compared = copies.compare(prints, near)
     pictured = report.sheet and report.media.get("kind") in PICTURED
     sheet_key = keep(storage(), report.sheet).key if pictured and report.sheet else None
 
     def record(session: Session) -> Done:
         row = session.get_one(Evidence, item.subject_id)
-        submissions.record_check(session, evidence=row, report=report.as_json(), sheet_key=sheet_key)
+        told = report.with_findings(copies.record(session, evidence=row, prints=prints, compared=compared))
+        submissions.record_check(session, evidence=row, report=told.as_json(), sheet_key=sheet_key)
         evidence.book_copy(session, evidence=row)
-        return Done(shown=[_verdict(item, report, sheet_key)])
+        return Done(shown=[_verdict(item, told, sheet_key)])
 
     return record
+
+
+def _prints(path: Path, report: Report) -> list[Print] | Finding:
+    """Return the file's fingerprints, or why there are none; a file that is refused needs none."""
+    if report.verdict is Verdict.REJECTED:
+        return []
+    try:
+        return sandbox().fingerprint(path)
+    except Broken:
+        return Finding("not_compared", Level.HUMAN, say(_("没能与其他成果作雷同比对，请人工留意。")))
 
 
 def _nothing(_session: Session) -> None:

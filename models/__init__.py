@@ -1,6 +1,7 @@
 """The tables, by the words of the field."""
 
 from models.base import Base
+from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
 from models.people import Conflict, Organization, Person, Role, Workshop
 from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
 from models.results import Adjustment, Appeal, AppealVote, Result, Signature
@@ -9,6 +10,7 @@ from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVers
 from models.submissions import Consent, Evidence, Finding, ReferenceFace, Submission, ValidityVote
 
 __all__ = [
+    "FINGERPRINT_KEY",
     "Adjustment",
     "Appeal",
     "AppealVote",
@@ -16,12 +18,15 @@ __all__ = [
     "AuditEvent",
     "Base",
     "CalibrationSample",
+    "CommonSource",
     "Conflict",
     "Consent",
+    "CopyHit",
     "DueWork",
     "Enrolment",
     "Evidence",
     "Finding",
+    "Fingerprint",
     "Hours",
     "Message",
     "Notice",

@@ -882,6 +882,122 @@ def upgrade() -> None:
         sa.UniqueConstraint("evidence_id", "position", name=op.f("uq_finding_evidence_id_position")),
     )
     op.create_table(
+        "common_source",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("added_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(ended_by_id IS NULL) = (ended_at IS NULL)", name=op.f("ck_common_source_ended_by_somebody")
+        ),
+        sa.ForeignKeyConstraint(["added_by_id"], ["person.id"], name=op.f("fk_common_source_added_by_id")),
+        sa.ForeignKeyConstraint(["ended_by_id"], ["person.id"], name=op.f("fk_common_source_ended_by_id")),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.id"], name=op.f("fk_common_source_organization_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_common_source")),
+    )
+    with op.batch_alter_table("common_source", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_common_source_standing",
+            ["organization_id", "sha256"],
+            unique=True,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+
+    op.create_table(
+        "copy_hit",
+        sa.Column("evidence_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("earlier_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "exact",
+                "image",
+                "video",
+                "audio",
+                "text",
+                name="copy_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("percent", sa.Integer(), nullable=False),
+        sa.Column("places", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("evidence_id <> earlier_id", name=op.f("ck_copy_hit_two_files")),
+        sa.ForeignKeyConstraint(
+            ["earlier_id"], ["evidence.id"], name=op.f("fk_copy_hit_earlier_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["evidence_id"], ["evidence.id"], name=op.f("fk_copy_hit_evidence_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_copy_hit")),
+        sa.UniqueConstraint("evidence_id", "earlier_id", "kind", name=op.f("uq_copy_hit_evidence_id_earlier_id_kind")),
+    )
+    with op.batch_alter_table("copy_hit", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_copy_hit_earlier_id"), ["earlier_id"], unique=False)
+
+    op.create_table(
+        "fingerprint",
+        sa.Column("evidence_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "exact",
+                "image",
+                "video",
+                "audio",
+                "text",
+                name="fingerprint_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("format", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("(evidence_id IS NULL) <> (source_id IS NULL)", name=op.f("ck_fingerprint_one_owner")),
+        sa.ForeignKeyConstraint(
+            ["evidence_id"], ["evidence.id"], name=op.f("fk_fingerprint_evidence_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["source_id"], ["common_source.id"], name=op.f("fk_fingerprint_source_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fingerprint")),
+    )
+    with op.batch_alter_table("fingerprint", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_fingerprint_evidence_id"), ["evidence_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_fingerprint_source_id"), ["source_id"], unique=False)
+
+    op.create_table(
+        "fingerprint_key",
+        sa.Column("value", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "fingerprint_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["fingerprint_id"], ["fingerprint.id"], name=op.f("fk_fingerprint_key_fingerprint_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("value", "fingerprint_id", name=op.f("pk_fingerprint_key")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("fingerprint_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_fingerprint_key_fingerprint_id"), ["fingerprint_id"], unique=False)
+
+    op.create_table(
         "review",
         sa.Column("assignment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("form", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
@@ -920,6 +1036,27 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("fingerprint_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_fingerprint_key_fingerprint_id"))
+
+    op.drop_table("fingerprint_key")
+    with op.batch_alter_table("fingerprint", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_fingerprint_source_id"))
+        batch_op.drop_index(batch_op.f("ix_fingerprint_evidence_id"))
+
+    op.drop_table("fingerprint")
+    with op.batch_alter_table("copy_hit", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_copy_hit_earlier_id"))
+
+    op.drop_table("copy_hit")
+    with op.batch_alter_table("common_source", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_common_source_standing",
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+
+    op.drop_table("common_source")
 
     op.drop_table("review_sign")
     op.drop_table("review_answer")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from review_flow.i18n import _, say
-from review_flow.rules.verdict import KIND_WORDS, Kind, Level, Slot, clock
-from review_flow.rules.words import Verdict
+from review_flow.rules.verdict import KIND_WORDS, Finding, Kind, Level, Slot, clock
+from review_flow.rules.words import CopyKind, Verdict
 
 if TYPE_CHECKING:
     from review_flow.evidence.check import Report
@@ -63,6 +63,7 @@ def check(
     min_seconds: Annotated[str | None, typer.Option(help=_("最短秒数（含）"))] = None,
     max_seconds: Annotated[str | None, typer.Option(help=_("最长秒数（含）"))] = None,
     min_chars: Annotated[int | None, typer.Option(help=_("最少字数（含）"))] = None,
+    against: Annotated[list[Path] | None, typer.Option(help=_("与这些文件作雷同比对，可给多个"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("输出 JSON"))] = False,
 ) -> None:
     """Check one file: what it is, whether it qualifies, whether the teacher is seen."""
@@ -79,6 +80,7 @@ def check(
         references = [_enrolled(box, photo) for photo in reference or []]
         colleagues = _cohort(box, cohort) if cohort else []
         report = box.check(file, references=references, colleagues=colleagues, slot=slot, sheet=sheet is not None)
+        report = _compared(box, report, file, against or [])
         grounds = box.grounds(references) if explain else None
     if sheet is not None and report.sheet is not None:
         try:
@@ -181,6 +183,30 @@ def _cohort(box: Sandbox, folder: Path) -> list[list[Encoding]]:
     return [[*photos] for people in encoded(folder, box).groups.values() for photos in people.values()]
 
 
+def _compared(box: Sandbox, report: Report, file: Path, others: list[Path]) -> Report:
+    """Add what the file has in common with others, the same to the byte or by its content."""
+    from review_flow.evidence import copies
+    from review_flow.evidence.check import duplicate
+    from review_flow.evidence.probe import sha256_of
+    from review_flow.evidence.sandbox import Broken
+
+    for other in others:
+        if not other.is_file():
+            raise _misuse(_("找不到文件：{path}"), path=other)
+        if sha256_of(other) == report.sha256:
+            same = copies.Match(CopyKind.EXACT, 1.0, (), ())
+            report = report.with_findings([duplicate(str(other))], copies=[same.as_json(of=str(other))])
+            continue
+        try:
+            found = copies.compare(box.fingerprint(file), box.fingerprint(other))
+        except Broken as broken:
+            report = report.with_findings([broken.finding])
+            continue
+        said = [Finding(f"copy_{one.kind}", Level.HUMAN, copies.sentence(one, whose=str(other))) for one in found]
+        report = report.with_findings(said, copies=[one.as_json(of=str(other)) for one in found])
+    return report
+
+
 def _show(report: Report, file: Path, sheet: Path | None, grounds: Any) -> None:
     from rich.console import Console
     from rich.markup import escape
@@ -241,4 +267,6 @@ def _facts(media: Any) -> str:
         parts.append(clock(Decimal(media["duration_s"])))
     if "chars" in media:
         parts.append(say(_("{chars} 字"), chars=media["chars"]))
+    if "author" in media.get("properties", {}):
+        parts.append(say(_("文档作者：{author}"), author=media["properties"]["author"]))
     return " · ".join(parts)

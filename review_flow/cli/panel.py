@@ -18,7 +18,7 @@ from review_flow.cli.teacher import KINDS
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.peer_marks.disagreement import REASONS
-from review_flow.steps import adjustments, appeals, panel, results, standing, validity
+from review_flow.steps import adjustments, appeals, copies, evidence, panel, results, standing, validity
 
 app = typer.Typer(help=cli.PARTS["panel"][1], no_args_is_help=True)
 command = partial(common.command, app)
@@ -93,6 +93,36 @@ def _to_judge(desk: Desk, key: int, *, marks_only: bool = False) -> Submission:
         if one.id == key:
             return one
     raise panel.NotAsked
+
+
+@command(_("看一项成果与其他文件的雷同，两边并列"), name="copies")
+def copies_(desk: Desk, work: Work) -> None:
+    """Show both sides of every hit of a work's files."""
+    sides = [
+        side
+        for file in evidence.standing_evidence(desk.session, submission=_work(desk, work))
+        for side in copies.side_by_side(desk.session, actor=desk.actor, evidence=file)
+    ]
+    rows = [
+        {
+            "file": side["here"]["file"],
+            "kind": side["kind"],
+            "percent": side["percent"],
+            "whose": side["whose"],
+            "other": side["there"].get("file", ""),
+            "author": side["there"].get("author", ""),
+        }
+        for side in sides
+    ]
+    titles = {
+        "file": _("文件"),
+        "kind": _("种类"),
+        "percent": _("相同%"),
+        "whose": _("对方"),
+        "other": _("对方文件"),
+        "author": _("对方作者"),
+    }
+    desk.show(sides, common.aligned(rows, titles) if rows else [say(_("没有雷同。"))])
 
 
 @command(_("认定有效性：有没有教师本人影像，能不能确定为本人制作"), name="validity")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import select
 
-from models import Person, Role, Workshop
+from models import CommonSource, Evidence, Person, Role, Round, Submission, Workshop
 from review_flow import cli
 from review_flow import schemes as scheme_files
 from review_flow.cli import common
 from review_flow.cli.common import Desk, day
+from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, say
-from review_flow.steps import people, schemes
+from review_flow.steps import common_sources, people, schemes
 
 if TYPE_CHECKING:
     from models import SchemeVersion
@@ -137,3 +139,80 @@ def conflict(desk: Desk, one: Number, other: Number, reason: Annotated[str, type
         desk.session, actor=desk.actor, one=desk.person(one), other=desk.person(other), reason=reason
     )
     desk.done(_("已登记回避：{one}与{other}。"), one=one, other=other)
+
+
+@command(_("把一个文件（模板、共用素材）列为共用：与它相同的内容不再报雷同；写明理由，可撤销"))
+def whitelist(
+    desk: Desk,
+    file: Annotated[str, typer.Argument(help=_("文件，或已提交证据的编号"))],
+    reason: Annotated[str, typer.Option(help=_("理由"))],
+) -> None:
+    """Put a file, or a piece of evidence by its number, on the school's list of common sources."""
+    if file.isdecimal():
+        evidence = _evidence(desk, int(file))
+        source = common_sources.whitelist_evidence(desk.session, actor=desk.actor, evidence=evidence, reason=reason)
+    else:
+        source = _whitelisted(desk, Path(file), reason)
+    desk.done(_("已列为共用素材{id}：{name}。"), id=source.id, name=source.name)
+
+
+def _evidence(desk: Desk, key: int) -> Evidence:
+    found = desk.session.scalars(
+        select(Evidence)
+        .join(Submission, Submission.id == Evidence.submission_id)
+        .join(Round, Round.id == Submission.round_id)
+        .where(Evidence.id == key, Round.organization_id == desk.organization.id)
+    ).first()
+    if found is None:
+        raise NotFound(what=say(_("证据")), key=key)
+    return found
+
+
+def _whitelisted(desk: Desk, path: Path, reason: str) -> CommonSource:
+    from review_flow.evidence.probe import sha256_of
+    from review_flow.evidence.sandbox import Broken, Sandbox
+
+    if not path.is_file():
+        raise NotFound(what=say(_("文件")), key=path)
+    people.require_admin(desk.session, actor=desk.actor, organization_id=desk.organization.id)
+    desk.pause()  # the database waits for nobody's file
+    try:
+        with Sandbox() as box:
+            prints = box.fingerprint(path)
+    except Broken as broken:
+        raise BadInput(field=path.name, problem=broken.finding.text) from None
+    return common_sources.whitelist(
+        desk.session,
+        actor=desk.actor,
+        organization=desk.organization,
+        sha256=sha256_of(path),
+        name=path.name,
+        reason=reason,
+        prints=prints,
+    )
+
+
+@command(_("列出共用素材"))
+def whitelisted(desk: Desk) -> None:
+    """List the common sources; only the administrator."""
+    people.require_admin(desk.session, actor=desk.actor, organization_id=desk.organization.id)
+    rows = [
+        {"id": one.id, "name": one.name, "reason": one.reason, "at": one.added_at}
+        for one in common_sources.standing(desk.session, organization=desk.organization)
+    ]
+    titles = {"id": _("编号"), "name": _("文件"), "reason": _("理由"), "at": _("时间")}
+    desk.table(rows, titles, empty=_("没有共用素材。"))
+
+
+@command(_("撤销一项共用素材"))
+def unlist(
+    desk: Desk,
+    source: Annotated[int, typer.Argument(help=_("编号"))],
+    reason: Annotated[str, typer.Option(help=_("理由"))],
+) -> None:
+    """Take a file off the list."""
+    found = desk.session.get(CommonSource, source)
+    if found is None or found.organization_id != desk.organization.id:
+        raise NotFound(what=say(_("共用素材")), key=source)
+    common_sources.end_whitelist(desk.session, actor=desk.actor, source=found, reason=reason)
+    desk.done(_("已撤销共用素材{id}。"), id=source)

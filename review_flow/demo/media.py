@@ -8,6 +8,7 @@ the person visible in chosen spans only. Everything is drawn from a seed: the sa
 from __future__ import annotations
 
 import functools
+import random
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +25,11 @@ Pixels = NDArray[np.uint8]
 PEOPLE = ("grace", "eileen")
 HEADS = {"grace": (90, 20, 430, 360), "eileen": (120, 0, 330, 210)}  # squares of the portraits, in px
 FPS = 12
+WORDS = (  # of two signs each
+    "设计活动技术支持学情分析课堂导入讲授总结反馈及时调整教学学生教师小组讨论提问练习板书情境问题评价反思"
+    "资源微课平板投影数据图表兴趣探究合作交流展示任务作业复习预习重点难点方法过程能力素养思维表达观察实验"
+    "阅读写作运算推理概念规律应用拓展巩固检测个别辅导分层鼓励"
+)
 SENTENCE = "本节课围绕学习目标设计活动，用技术支持学情分析、课堂导入、讲授与总结，并根据学生反馈及时调整教学。"
 
 
@@ -88,15 +94,15 @@ def _still_life(width: int, height: int) -> Image.Image:
     return picture
 
 
-def _frames(size: tuple[int, int], seconds: float, spans: Sequence[Span]) -> Iterator[Pixels]:
+def _frames(size: tuple[int, int], seconds: float, spans: Sequence[Span], way: float = 0) -> Iterator[Pixels]:
     width, height = size
     background = _still_life(width, height)
     room = (background.width - width, background.height - height)
     stands = {span.person: _standing(span.person, height) for span in spans}
     for number in range(round(seconds * FPS)):
         now = number / FPS
-        left = round(room[0] * (0.5 + 0.5 * np.sin(now / 5)))
-        top = round(room[1] * (0.5 + 0.5 * np.cos(now / 7)))
+        left = round(room[0] * (0.5 + 0.5 * np.sin(now / 5 + way)))
+        top = round(room[1] * (0.5 + 0.5 * np.cos(now / 7 + way)))
         picture = background.crop((left, top, left + width, top + height))
         for span in spans:
             if span.start <= now < span.end:
@@ -113,16 +119,19 @@ def _standing(person: str, height: int) -> Image.Image:
 
 
 def lesson_video(
-    path: Path, *, seconds: float = 24, spans: Sequence[Span] = (), size: tuple[int, int] = (960, 540)
+    path: Path, *, seconds: float = 24, spans: Sequence[Span] = (), size: tuple[int, int] = (960, 540), way: float = 0
 ) -> Path:
-    """Render a silent H.264 MP4, a keyframe each second, its index in front; returns the path."""
+    """Render a silent H.264 MP4, a keyframe each second, its index in front; returns the path.
+
+    `way` is where the wandering camera starts: recordings of one way are the same recording but for the people.
+    """
     import av
 
     options = {"g": str(FPS), "preset": "ultrafast", "crf": "24"}
     with av.open(path, "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(FPS), options=options)
         stream.width, stream.height, stream.pix_fmt = size[0], size[1], "yuv420p"
-        for pixels in _frames(size, seconds, spans):
+        for pixels in _frames(size, seconds, spans, way):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode())
     return path
@@ -143,10 +152,17 @@ def cut_off(source: Path, path: Path, *, share: float = 0.5) -> Path:
 
 
 def essay(chars: int, *, topic: str = "") -> str:
-    """Return paragraphs of exactly `chars` characters (Word's 字数), the topic first."""
-    text = topic + SENTENCE * (chars // len(SENTENCE) + 1)
+    """Return paragraphs of exactly `chars` characters (Word's 字数), the topic first: each topic has its own text."""
+    text = topic + (_own_words(topic, chars) if topic else SENTENCE * (chars // len(SENTENCE) + 1))
     cut = text[: max(0, chars - 1)] + "。"
     return "\n".join(cut[start : start + 200] for start in range(0, len(cut), 200))
+
+
+def _own_words(topic: str, count: int) -> str:
+    """Return `count` words in an order of the topic's own, so that no two texts of the demonstration are copies."""
+    chance = random.Random(topic)  # noqa: S311 - the same text each time, and no secret
+    starts = (2 * chance.randrange(len(WORDS) // 2) for _word in range(count))
+    return "".join(WORDS[at : at + 2] + "，" * (number % 4 == 3) for number, at in enumerate(starts))  # noqa: PLR2004 - a mark after four words
 
 
 def docx(path: Path, text: str, *, title: str = "教学设计") -> Path:
@@ -215,13 +231,15 @@ def make_all(folder: Path) -> Set:
     eileen = [Span(2, 12, "eileen"), Span(18, 23, "eileen")]
     lessons = {
         "grace": lesson_video(folder / "grace-lesson.mp4", spans=grace),
-        "eileen": lesson_video(folder / "eileen-lesson.mp4", spans=eileen, size=(1280, 720)),
+        "eileen": lesson_video(folder / "eileen-lesson.mp4", spans=eileen, size=(1280, 720), way=1),
     }
     return Set(
         references={person: reference_photos(person, folder) for person in PEOPLE},
         lessons=lessons,
-        someone_else=lesson_video(folder / "substitute-lesson.mp4", spans=[Span(3, 18, "eileen")], size=(640, 360)),
-        nobody=lesson_video(folder / "slides-only.mp4", seconds=20),
+        someone_else=lesson_video(
+            folder / "substitute-lesson.mp4", spans=[Span(3, 18, "eileen")], size=(640, 360), way=2
+        ),
+        nobody=lesson_video(folder / "slides-only.mp4", seconds=20, way=3),
         broken=cut_off(lessons["grace"], folder / "broken-upload.mp4"),
         photo=lesson_photo(folder / "grace-classroom.jpg", person="grace"),
         documents=[

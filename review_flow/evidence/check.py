@@ -40,6 +40,7 @@ class Report:
     checker: str = CHECKER
     sheet: bytes | None = field(default=None, repr=False)
     alt_text: str = ""
+    copies: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def sha256(self) -> str | None:
@@ -61,7 +62,15 @@ class Report:
             "sha256": self.sha256,
             "checker": self.checker,
             "alt_text": self.alt_text,
+            "copies": [dict(one) for one in self.copies],
         }
+
+    def with_findings(self, more: Sequence[Finding], *, copies: Sequence[Mapping[str, Any]] = ()) -> Report:
+        """Return the report with what was found after the check; a file that passed is for people to look at then."""
+        told = [finding for finding in more if finding not in self.findings]
+        asked = self.verdict is Verdict.VALID and any(finding.level is Level.HUMAN for finding in told)
+        outcome = Verdict.HUMAN if asked else self.verdict
+        return replace(self, verdict=outcome, findings=(*self.findings, *told), copies=(*self.copies, *copies))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], *, sheet: bytes | None = None) -> Report:
@@ -80,6 +89,7 @@ class Report:
             checker=data["checker"],
             sheet=sheet,
             alt_text=data["alt_text"],
+            copies=tuple(data["copies"]),
         )
 
 
@@ -174,10 +184,13 @@ def _slot_limits(looked: Probe, slot: Slot) -> list[Finding]:
 
 def _duplicate(looked: Probe, known: Mapping[str, str]) -> list[Finding]:
     where = known.get(looked.media.sha256)
-    if where is None:
-        return []
+    return [] if where is None else [duplicate(where)]
+
+
+def duplicate(where: str) -> Finding:
+    """Return the finding that the very same file was handed in before."""
     text = _("与已提交的文件完全相同（{where}），请人工确认。")
-    return [Finding("duplicate", Level.HUMAN, say(text, where=where))]
+    return Finding("duplicate", Level.HUMAN, say(text, where=where))
 
 
 def _playable(looked: Probe) -> dict[str, Any] | None:

@@ -91,6 +91,13 @@ def check(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {**report.as_json(), "sheet": sheet}
 
 
+def fingerprint(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Answer `Sandbox.fingerprint`."""
+    from review_flow.evidence import copies
+
+    return [one.as_json() for one in copies.fingerprint(arguments["path"])]
+
+
 def _unpacked(encodings: Sequence[str]) -> list[Encoding]:
     from review_flow.evidence import faces
 
@@ -164,6 +171,7 @@ DEEDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "check": check,
     "describe": describe,
     "enrol": enrol,
+    "fingerprint": fingerprint,
     "grounds": grounds,
     "present": present,
     "recogniser": recogniser,

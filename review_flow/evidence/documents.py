@@ -6,14 +6,14 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, ParseError
 
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import Finding, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MAX_UNPACKED = 400_000_000  # bytes an Office file may unpack to
@@ -44,7 +44,7 @@ class DocumentRefused(Exception):  # noqa: N818 - it is an answer, not a fault
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A document's text and, where the format has them, its pages or slides."""
+    """A document's text and, where the format has them, its pages or slides, with a form feed between them."""
 
     text: str
     pages: int | None = None
@@ -144,7 +144,7 @@ def _pptx(path: Path) -> Text:
         slides = _parts(path, r"ppt/slides/slide\d+\.xml")
     except ParseError:
         slides = []
-    return Text("".join("".join(_runs(slide, DRAWING_XML)) for slide in slides), pages=len(slides))
+    return Text("".join("".join(_runs(slide, DRAWING_XML)) + "\f" for slide in slides), pages=len(slides))
 
 
 def _xlsx(path: Path) -> Text:
@@ -154,8 +154,8 @@ def _xlsx(path: Path) -> Text:
     except ParseError:  # there are none, or they are broken and the cells fail below
         shared = []
     sheets = _parts(path, r"xl/worksheets/sheet\d+\.xml")
-    cells = (cell for sheet in sheets for cell in sheet.iter() if _local(cell) == "c")
-    return Text(" ".join(_cell(cell, shared) for cell in cells), pages=len(sheets))
+    pages = (" ".join(_cell(cell, shared) for cell in sheet.iter() if _local(cell) == "c") for sheet in sheets)
+    return Text("\f".join(pages), pages=len(sheets))
 
 
 def _local(node: Element) -> str:
@@ -184,10 +184,56 @@ def _pdf(path: Path) -> Text:
     if reader.is_encrypted and not reader.decrypt(""):
         text = _("PDF 设有打开密码，无法检查。请去掉密码后再传。")
         raise DocumentRefused("locked_document", text)
-    pages = [page.extract_text() for page in reader.pages]
+    pages = [page.extract_text().replace("\f", "\n") for page in reader.pages]
     if not pages:
         raise _broken()
-    return Text("\n".join(pages), pages=len(pages))
+    return Text("\f".join(pages), pages=len(pages))
+
+
+PROPERTIES = {
+    "creator": "author",
+    "lastModifiedBy": "last_editor",
+    "created": "created",
+    "modified": "modified",
+    "Application": "application",
+    "Template": "template",
+    "Company": "company",
+}
+PDF_PROPERTIES = {
+    "/Author": "author",
+    "/CreationDate": "created",
+    "/ModDate": "modified",
+    "/Creator": "application",
+    "/Producer": "producer",
+}
+LONGEST_PROPERTY = 200
+
+
+def properties(path: Path, name: str) -> dict[str, str]:
+    """Return what a document says of its own making: author, last editor, times, application, template.
+
+    Facts for people: anybody can change them, and a shared computer writes somebody else's name.
+    """
+    try:
+        found = _pdf_properties(path) if name == "pdf" else _office_properties(path)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # noqa: BLE001 - a document without readable properties is no worse for it
+        return {}
+    return {key: value.strip()[:LONGEST_PROPERTY] for key, value in found.items() if value.strip()}
+
+
+def _office_properties(path: Path) -> dict[str, str]:
+    nodes = [node for root in _parts(path, r"docProps/(core|app)\.xml") for node in root]
+    named = [(PROPERTIES.get(node.tag.rpartition("}")[2]), node.text or "") for node in nodes]
+    return {key: text for key, text in named if key is not None}
+
+
+def _pdf_properties(path: Path) -> dict[str, str]:
+    from pypdf import PdfReader
+
+    written: Mapping[str, Any] = PdfReader(io.BytesIO(path.read_bytes())).metadata or {}
+    return {key: str(written[mark]) for mark, key in PDF_PROPERTIES.items() if mark in written}
 
 
 def decode(data: bytes) -> str | None:

@@ -71,6 +71,7 @@ class Media:
     audio: bool | None = None
     chars: int | None = None
     pages: int | None = None
+    properties: dict[str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the known facts; decimals as exact strings, `duration_s` for the container's length."""
@@ -178,7 +179,8 @@ def _document(path: Path, name: str, facts: dict[str, Any]) -> Probe:
         content = documents.read(path, name)
     except documents.DocumentRefused as refused:
         return Probe(Media(Kind.DOCUMENT, name, **facts), (refused.finding,))
-    media = Media(Kind.DOCUMENT, name, **facts, chars=content.chars or None, pages=content.pages)
+    written = documents.properties(path, name) or None
+    media = Media(Kind.DOCUMENT, name, **facts, chars=content.chars or None, pages=content.pages, properties=written)
     if not content.chars:
         text = _("文档里没有可读的文字（可能是扫描件或只有图片），将由人工查看。")
         return Probe(media, (_ask("no_text", text),))

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import review_flow
 from review_flow.evidence.check import Report, broken_off, search_as_json
+from review_flow.evidence.copies.prints import Print
 from review_flow.evidence.enrolment import Enrolment
 from review_flow.evidence.faces import MODELS, Encoding, from_bytes, to_bytes
 from review_flow.evidence.handed import HANDS_OVER
@@ -131,6 +132,7 @@ class _Child:
             "PYTHONDONTWRITEBYTECODE": "1",
             "LC_ALL": "C.UTF-8",
             **({MODELS: str(models.absolute())} if models else {}),
+            "MIMALLOC_ARENA_RESERVE": "65536",  # KiB; rensa's allocator would take 1 GiB of the address space at once
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         }
         numbers = (os.getpid(), limits.memory_bytes, limits.open_files, limits.output_bytes)
@@ -383,6 +385,10 @@ class Sandbox:
             return broken_off(broken.finding, wall_s=time.monotonic() - began, size=size)
         drawn = answer.pop("sheet")
         return Report.from_json(answer, sheet=base64.b64decode(drawn) if drawn else None)
+
+    def fingerprint(self, path: Path) -> list[Print]:
+        """Do `evidence.copies.fingerprint` in a child; raises Broken when the file breaks it."""
+        return [Print.from_json(one) for one in self.run("fingerprint", {}, inputs={"path": path})]
 
     def enrol(self, path: Path) -> Enrolment:
         """Do `evidence.faces.enrol` in a child; a photo that breaks it is a problem like any other."""

@@ -49,6 +49,16 @@ class Verdict(StrEnum):
     REJECTED = "rejected"
 
 
+class CopyKind(StrEnum):
+    """雷同: what of two files is the same; a re-encoded film is no exact copy but has the same pictures."""
+
+    EXACT = "exact"
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    TEXT = "text"
+
+
 class AssignmentState(Enum):
     """互评任务."""
 

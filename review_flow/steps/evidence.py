@@ -14,7 +14,7 @@ from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.verdict import PICTURED
 from review_flow.rules.words import EvidenceState, Verdict, WorkKind
-from review_flow.steps import audit
+from review_flow.steps import audit, copies
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
@@ -133,13 +133,10 @@ def require_editable(round_: Round, submission: Submission) -> None:
 
 
 def known_hashes(session: Session, *, evidence: Evidence) -> dict[str, str]:
-    """Return sha256 → where it stands, for files of other submissions that are the same to the byte."""
-    twins = session.execute(
-        select(Evidence.sha256, Evidence.submission_id)
-        .where(Evidence.sha256 == evidence.sha256, Evidence.submission_id != evidence.submission_id)
-        .order_by(Evidence.id.desc())  # of several the first one stays: a dict keeps the last it is told
-    )
-    return {sha256: f"submission:{submission_id}" for sha256, submission_id in twins}
+    """Return sha256 → where it stands, for a file handed in before with another work that is the same to the byte."""
+    twins = copies.twins(session, evidence=evidence)
+    earlier = [one for one in twins if copies.came_before(one, evidence)]
+    return {evidence.sha256: copies.place(session, evidence=evidence, other=earlier[0])} if earlier else {}
 
 
 @dataclass(frozen=True, slots=True)
