@@ -210,7 +210,12 @@ def load() -> None:
 
 
 LATE_PACKAGES = ("av", "pypdf", "xml.etree", "xml.parsers")  # they import parts when they need them
-LATE_MODULES = ("numpy.fft", "numpy.ma")  # numpy loads them when they are first asked for
+LATE_MODULES = (
+    "numpy.fft",
+    "numpy.ma",
+    "numpy.polynomial",
+    "numpy.random",
+)  # numpy loads them when they are first asked for
 LATE_CODECS = (
     "gb18030",
     "utf-16",
@@ -218,6 +223,8 @@ LATE_CODECS = (
     "utf-16-be",
     "utf-8-sig",
     "utf-32",
+    "utf-32-le",
+    "utf-32-be",
     "cp437",
     "latin-1",
     "cp1252",
