@@ -84,6 +84,7 @@ def check(arguments: Mapping[str, Any]) -> dict[str, Any]:
         known_hashes=arguments["known_hashes"],
         search=search_from(arguments["search"]),
         name=arguments["name"],
+        sha256=arguments["sha256"],
         sheet=arguments["sheet"],
         before_search=lambda: allow_cpu(arguments["search_cpu_s"]),
     )
