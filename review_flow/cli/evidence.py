@@ -136,12 +136,16 @@ def _show_calibration(provenance: Any, out: Path, without_face: int) -> None:
 
     table = Table(*(say(title) for title in CALIBRATION_TITLES))
     for row in provenance["errors"]:
-        shares = (f"{100 * row[key]:.2f} %" for key in ("photo_wrong", "photo_missed", "film_wrong", "film_missed"))
+        shares = (_share(row[key]) for key in ("photo_wrong", "photo_missed", "film_wrong", "film_missed"))
         table.add_row(row["group"], str(row["references"]), str(row["people"]), *shares)
     console = Console()
     console.print(table)
     text = _("校准文件：{path}；有{count}张照片没有找到人脸。各数都在没有用来建模的人身上测得。")
     console.print(say(text, path=out, count=without_face), markup=False)
+
+
+def _share(share: float | None) -> str:
+    return "—" if share is None else f"{100 * share:.2f} %"
 
 
 def _misuse(sentence: str, **names: object) -> typer.Exit:
@@ -249,8 +253,8 @@ def _grounds(grounds: Any) -> list[str]:
             say(
                 text,
                 count=row["references"],
-                photo=f"{100 * row['photo_missed']:.1f}%",
-                film=f"{100 * row['film_missed']:.1f}%",
+                photo=_share(row["photo_missed"]),
+                film=_share(row["film_missed"]),
                 group=row["group"],
                 people=row["people"],
             )
