@@ -67,15 +67,15 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help=_("输出 JSON"))] = False,
 ) -> None:
     """Check one file: what it is, whether it qualifies, whether the teacher is seen."""
-    from review_flow.evidence.labelled import calibrated_models
+    from review_flow.evidence.faces_opencv import unusable
     from review_flow.evidence.sandbox import Sandbox
 
     if not file.is_file():
         raise _misuse(_("找不到文件：{path}"), path=file)
     limits = {"min_seconds": _seconds(min_seconds), "max_seconds": _seconds(max_seconds), "min_chars": min_chars}
     slot = Slot.of({"kind": slot_kind, **limits})
-    if models is not None and calibrated_models(models) is None:
-        raise _misuse(_("{path} 里的人脸模型不全或没有校准：请先运行 review-flow evidence calibrate"), path=models)
+    if models is not None and (why := unusable(models)) is not None:
+        raise _misuse(why)
     with Sandbox(models=models) as box:
         references = [_enrolled(box, photo) for photo in reference or []]
         colleagues = _cohort(box, cohort) if cohort else []
@@ -107,11 +107,14 @@ def calibrate(
     from rich.progress import Progress
 
     from review_flow.evidence import calibration
+    from review_flow.evidence.faces_opencv import unloadable
     from review_flow.evidence.labelled import encoded
     from review_flow.evidence.sandbox import Sandbox
 
     if not folder.is_dir():
         raise _misuse(_("找不到文件夹：{path}"), path=folder)
+    if models is not None and (why := unloadable(models)) is not None:
+        raise _misuse(why)
     with Progress(console=Console(stderr=True), transient=True) as progress, Sandbox(models=models) as box:
         task = progress.add_task(say(_("读取照片")), total=None)
         labelled = encoded(folder, box, told=lambda done, every: progress.update(task, completed=done, total=every))

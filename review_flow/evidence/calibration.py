@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from review_flow.evidence.likeness import CONFIDENCE, Calibration, Curve, Numbers, Population, Template
+from review_flow.evidence.likeness import CONFIDENCE, Calibration, Curve, Numbers, Population, Template, log_odds
 
 People = Mapping[str, Numbers]
 Groups = Mapping[str, People]
@@ -172,18 +172,19 @@ def curve(by_group: Mapping[str, Trials]) -> Curve:
     """Return the curve of the group that is hardest to tell apart.
 
     It is 0.5 at the score where as many strangers pass as own pictures are missed, and CONFIDENCE where one stranger in a
-    thousand passes; strangers of all other groups pass more seldom.
+    thousand passes; strangers of all other groups pass more seldom. Scores are too sure of themselves, so a probability is
+    never higher than what the score itself claims, however well this set was told apart.
     """
     lines = []
     for found in by_group.values():
         if not found.own:
             continue
-        sure = score_at(found.strange, FALSE_ACCEPTS)
+        sure = max(score_at(found.strange, FALSE_ACCEPTS), log_odds(CONFIDENCE))
         scores = np.sort([one.score for one in found.strange])[::-1]
         even = next(
             (score for place, score in enumerate(scores) if place / len(scores) >= 1 - passing(found.own, score)), sure
         )
-        lines.append((sure, min(float(even), sure - 1.0)))
+        lines.append((sure, min(max(float(even), 0.0), sure - 1.0)))
     sure, even = max(lines)
     return Curve.through((even, 0.5), (sure, CONFIDENCE))
 
