@@ -13,6 +13,7 @@ from flows.showing import Markdown
 from models import Evidence, Person, Submission
 from review_flow.db import settings, transaction
 from review_flow.evidence.faces import from_bytes
+from review_flow.evidence.presence import Search
 from review_flow.evidence.sandbox import Broken
 from review_flow.i18n import _, say
 from review_flow.outside.storage import keep
@@ -47,6 +48,8 @@ def handle(item: Item) -> Record:
             slot=wanted.slot,
             known_hashes=wanted.known_hashes,
             name=wanted.file_name,
+            sha256=wanted.sha256,
+            search=Search(confidence=wanted.confidence),
             sheet=True,
         )
         prints = _prints(path, report)

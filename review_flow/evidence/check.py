@@ -116,6 +116,7 @@ def check(
     known_hashes: Mapping[str, str] | None = None,
     search: Search | None = None,
     name: str | None = None,
+    sha256: str | None = None,
     sheet: bool = False,
     before_search: Callable[[], None] | None = None,
 ) -> Report:
@@ -123,13 +124,14 @@ def check(
 
     `colleagues` are the references of others who consented: whoever looks more like one of them is left to people.
     `known_hashes` maps SHA-256 to the words for where that very file was handed in before; `name` is the
-    owner's file name; `before_search` is called when the file is known and the search for faces begins.
+    owner's file name, `sha256` the file's hash where it is known; `before_search` is called
+    when the file is known and the search for faces begins.
     Decodes untrusted bytes: call it through `sandbox.Sandbox.check` outside of tests.
     """
     began = time.monotonic()
     search = search or Search()
     wanted = slot if isinstance(slot, Slot) else Slot.of(slot)
-    looked = probe(path, name=name)
+    looked = probe(path, name=name, sha256=sha256)
     findings = [*looked.findings, *_slot_limits(looked, wanted), *_duplicate(looked, known_hashes or {})]
     needed = wanted.wants_teacher(looked.media.kind)
     found: Presence | None = None

@@ -84,6 +84,7 @@ def check(arguments: Mapping[str, Any]) -> dict[str, Any]:
         known_hashes=arguments["known_hashes"],
         search=search_from(arguments["search"]),
         name=arguments["name"],
+        sha256=arguments["sha256"],
         sheet=arguments["sheet"],
         before_search=lambda: allow_cpu(arguments["search_cpu_s"]),
     )
@@ -210,7 +211,12 @@ def load() -> None:
 
 
 LATE_PACKAGES = ("av", "pypdf", "xml.etree", "xml.parsers")  # they import parts when they need them
-LATE_MODULES = ("numpy.fft", "numpy.ma")  # numpy loads them when they are first asked for
+LATE_MODULES = (
+    "numpy.fft",
+    "numpy.ma",
+    "numpy.polynomial",
+    "numpy.random",
+)  # numpy loads them when they are first asked for
 LATE_CODECS = (
     "gb18030",
     "utf-16",
@@ -218,6 +224,8 @@ LATE_CODECS = (
     "utf-16-be",
     "utf-8-sig",
     "utf-32",
+    "utf-32-le",
+    "utf-32-be",
     "cp437",
     "latin-1",
     "cp1252",

@@ -361,6 +361,7 @@ class Sandbox:
         known_hashes: Mapping[str, str] | None = None,
         search: Search | None = None,
         name: str | None = None,
+        sha256: str | None = None,
         sheet: bool = False,
     ) -> Report:
         """Do `evidence.check.check` in a child; whatever the file does, a Report comes back."""
@@ -376,6 +377,7 @@ class Sandbox:
             "search": search_as_json(search),
             "search_cpu_s": min(self.limits.cpu_s, round(search.wall_s) + SEARCH_MORE_S),
             "name": name,
+            "sha256": sha256,
             "sheet": sheet,
         }
         try:

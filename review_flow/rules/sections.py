@@ -130,11 +130,15 @@ class ValidityRule:
 
 @dataclass(frozen=True)
 class EvidenceRules:
-    """Validity, the slots of abilities that name none, and limits the scheme tightens: ability → slot → field."""
+    """Validity, the slots of abilities that name none, limits the scheme tightens (ability → slot → field).
+
+    `confidence` is the probability from which a machine says it saw the teacher; below it a human looks.
+    """
 
     standard: str | None
     validity: ValidityRule
     slots: tuple[Slot, ...]
+    confidence: Decimal
     limits: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 

@@ -15,6 +15,7 @@ from review_flow.rules.scheme import Scheme
 
 Found = tuple[str, str, str]  # dotted path, Chinese sentence, error | warning
 ERROR, WARNING = "error", "warning"
+LEAST_CONFIDENCE, MOST_CONFIDENCE = Decimal("0.5"), Decimal("0.9999")  # of a machine that says it saw somebody
 
 
 def contradictions(scheme: Scheme, written: Mapping[str, Any], *, ready: bool) -> Iterator[Found]:
@@ -195,6 +196,9 @@ def _peer_marks(scheme: Scheme) -> Iterator[tuple[str, str]]:
 
 
 def _slots(scheme: Scheme) -> Iterator[tuple[str, str]]:
+    low, high = LEAST_CONFIDENCE, MOST_CONFIDENCE
+    if not low <= scheme.evidence.confidence <= high:
+        yield "evidence.confidence", say(_("应在{low}到{high}之间。"), low=low, high=high)
     for code, limits in scheme.evidence.limits.items():
         known = {slot.id for slot in scheme.slots(code)}
         if scheme.catalogue.get(code) is None:

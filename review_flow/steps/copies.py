@@ -84,10 +84,11 @@ def near(session: Session, *, evidence: Evidence, prints: Iterable[Print]) -> li
     tree = tree_of(session, organization_id=session.get_one(Round, submission.round_id).organization_id)
     theirs = and_(Round.organization_id.in_(tree), _others(submission))
     common = and_(CommonSource.organization_id.in_(tree), CommonSource.ended_at.is_(None))
+    listed = session.scalars(select(CommonSource.id).where(common)).first() is not None
     return [
         Near(row.id, row.evidence_id, Print(row.kind, (), row.data))
         for one in prints
-        for wanted in (common, theirs)
+        for wanted in ((common, theirs) if listed else (theirs,))
         for row in session.execute(_nearest(one, wanted))
     ]
 

@@ -144,11 +144,13 @@ class Wanted:
     """What a check needs to know of one file, so that it can run outside of any transaction."""
 
     storage_key: str
+    sha256: str
     file_name: str
     author_id: int
     submission_id: int
     round_id: int
     slot: dict[str, Any]
+    confidence: float
     known_hashes: dict[str, str]
 
 
@@ -161,6 +163,7 @@ def wanted(session: Session, *, evidence: Evidence) -> Wanted | None:
     slot = next(one for one in scheme.slots(submission.ability) if one.id == evidence.slot)
     return Wanted(
         storage_key=evidence.storage_key,
+        sha256=evidence.sha256,
         file_name=evidence.file_name,
         author_id=submission.author_id,
         submission_id=submission.id,
@@ -174,6 +177,7 @@ def wanted(session: Session, *, evidence: Evidence) -> Wanted | None:
             # A slot that shows the teacher asks it of pictures and video; of a text in it nobody does (X-34).
             "teacher_visible": None if slot.shows_teacher else False,
         },
+        confidence=float(scheme.evidence.confidence),
         known_hashes=known_hashes(session, evidence=evidence),
     )
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 REAL = Path(os.environ.get("REVIEW_FLOW_TEST_MEDIA") or ROOT.parent / "shared" / "media") / "odd"
 LIMITS = Limits(cpu_s=8, wall_s=12, files_per_child=5_000)  # a mutant of 200 kB that takes 8 s of CPU is a hang
-SEARCH = Search(frames=6, fine_frames=2)
+SEARCH = Search(fine_frames=2, work_s=1.0, wall_s=5.0)
 FULL = 25  # one in so many is also searched for a face
 SOMEBODY: list[Encoding] = [np.random.default_rng(0).normal(0, 0.1, 128)]
 SENTENCE_ENDS = ("。", "）", "？")

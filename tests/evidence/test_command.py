@@ -34,10 +34,15 @@ def test_json_has_the_published_shape(tmp_path: Path, films: dict[str, Path], ph
     assert list(told) == [*first, *rest]
     assert (told["presence"]["complete"], told["presence"]["with_teacher"] >= 2) == (False, True)
     assert told["playable"] == {"original": True, "why": "浏览器可以直接播放"}
-    assert (told["verdict"], told["present"], told["sha256"], told["checker"]) == ("valid", True, digest, CHECKER)
+    assert (told["verdict"], told["present"], told["sha256"], told["checker"]) == (
+        "valid",
+        True,
+        digest,
+        f"hog-resnet/1 {CHECKER}",
+    )
     assert len(told["seen"]) == 2
     for moment in told["seen"]:
-        assert list(moment) == ["at_s", "distance", "box"]
+        assert list(moment) == ["at_s", "distance", "probability", "box"]
         left, top, right, bottom = moment["box"]
         assert 0 <= left < right <= 640
         assert 0 <= top < bottom <= 360

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from review_flow.demo import media
-from review_flow.evidence import faces
+from review_flow.evidence import faces, likeness
+from review_flow.evidence.likeness import Template
 from review_flow.rules.verdict import Level
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def test_a_passer_by_far_behind_is_tolerated(box: Sandbox, tmp_path: Path, grace
     outcome = box.enrol(tmp_path / "reference.jpg")
     assert outcome.problems == ()
     assert outcome.encoding is not None
-    assert faces.distance(outcome.encoding, grace) < 0.3
+    assert Template(grace, likeness.built_in()).log_odds(outcome.encoding) > 4
 
 
 def test_encodings_survive_their_bytes(grace: list[Encoding]) -> None:
@@ -95,10 +95,3 @@ def test_encodings_survive_their_bytes(grace: list[Encoding]) -> None:
 def test_bytes_that_are_no_encoding_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"^(not a face encoding|buffer size must be a multiple of element size)$"):
         faces.from_bytes(data)
-
-
-def test_distance_to_the_mean_and_to_the_nearest() -> None:
-    one, other, face = np.zeros(128), np.zeros(128), np.zeros(128)
-    other[0], face[1] = 2.0, 1.0
-    assert faces.distance(face, [one, other], "nearest") == 1.0
-    assert faces.distance(face, [one, other], "mean") == np.sqrt(2.0)

@@ -52,7 +52,7 @@ def test_a_hint_is_confirmed_at_the_face_s_own_place_and_size() -> None:
 def test_numbers_are_read_and_written_as_dlib_writes_them() -> None:
     numbers = [0, 1, -1, 255, 256, -3101, 5946230884411891, -8925991258012653]
     assert list(_unpacked(b"".join(map(_packed, numbers)))) == numbers
-    [state] = faces.detector().__getstate__()
+    [state] = faces.HogResnet().detector.__getstate__()
     assert b"".join(map(_packed, _unpacked(state))) == state
 
 

@@ -48,7 +48,7 @@ def test_faces_are_joined_over_time_and_two_of_a_moment_are_two_people() -> None
         [(1, 125)],
         [(9, 160)],
     ]
-    assert [track.nearest for track in tracks] == [float("inf")] * 4
+    assert [track.least_doubt for track in tracks] == [1.0] * 4
 
 
 def test_presence_is_a_share_of_the_looked_at_moments_by_tracks() -> None:

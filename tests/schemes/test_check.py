@@ -162,6 +162,8 @@ def test_a_contradiction_is_told_with_its_line():
         ("review: {peer: {reliability: {weight_max: 0.9}}}", "review.peer.reliability", "权重下限应大于0且不超过1，上限不小于1。"),
         ("review: {peer: {disagreement: {straddle_probability: 1.1}}}", "review.peer.disagreement.straddle_probability", "应在0到1之间。"),
         ("review: {peer: {effort: {copied_share: -0.1}}}", "review.peer.effort.copied_share", "应在0到1之间。"),
+        ("evidence: {confidence: 1}", "evidence.confidence", "应在0.5到0.9999之间。"),
+        ("evidence: {confidence: 0.4}", "evidence.confidence", "应在0.5到0.9999之间。"),
         ("evidence: {limits: {Z9: {material: {count: 1}}}}", "evidence.limits.Z9", "微能力目录里没有“Z9”。"),
         ("evidence: {limits: {A1: {song: {count: 1}}}}", "evidence.limits.A1.song", "A1没有证据项“song”。"),
         ("evidence: {limits: {A1: {report: {min_seconds: 400}}}}", "evidence.limits.A1.report", "“学情分析报告”的下限大于上限。"),

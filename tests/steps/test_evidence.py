@@ -124,6 +124,7 @@ def test_the_check_is_told_what_it_needs_of_a_file(school: School, works: list[S
     wanted = evidence.wanted(school.session, evidence=plan)
     assert wanted == evidence.Wanted(
         storage_key=plan.storage_key,
+        sha256=plan.sha256,
         file_name="方案.docx",
         author_id=school.teachers[0].id,
         submission_id=works[0].id,
@@ -136,6 +137,7 @@ def test_the_check_is_told_what_it_needs_of_a_file(school: School, works: list[S
             "min_chars": None,
             "teacher_visible": False,
         },
+        confidence=0.99,
         known_hashes={},
     )
     shown = evidence.wanted(school.session, evidence=clip)

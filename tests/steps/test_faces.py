@@ -20,11 +20,11 @@ FACE = b"0.125,-0.5,0.75"
 def enrol(school: School, number: int = 0, *, encoding: bytes = FACE) -> ReferenceFace:
     person = school.teachers[number]
     faces.give_consent(school.session, actor=person)
-    return faces.add_reference(school.session, actor=person, encoding=encoding, key=KEY)
+    return faces.add_reference(school.session, actor=person, encoding=encoding, encoder="hog", key=KEY)
 
 
 def known(school: School, number: int = 0, *, key: bytes = KEY) -> list[bytes]:
-    return faces.references_of(school.session, person_id=school.teachers[number].id, key=key)
+    return faces.references_of(school.session, person_id=school.teachers[number].id, encoder="hog", key=key)
 
 
 def test_a_consent_is_given_once_and_withdrawn_once(school: School, clock: Clock) -> None:
@@ -44,7 +44,7 @@ def test_a_consent_is_given_once_and_withdrawn_once(school: School, clock: Clock
 
 def test_no_face_is_kept_without_consent(school: School) -> None:
     with pytest.raises(NoConsent) as no:
-        faces.add_reference(school.session, actor=school.teachers[0], encoding=FACE, key=KEY)
+        faces.add_reference(school.session, actor=school.teachers[0], encoding=FACE, encoder="hog", key=KEY)
     sentence = "请先单独同意人脸比对；不同意也可以参评，由人工核对，不受任何影响。"
     assert (no.value.status, str(no.value)) == (409, sentence)
     assert list(school.session.scalars(select(ReferenceFace))) == []
@@ -102,7 +102,7 @@ def test_faces_go_when_the_rounds_appeals_are_over_unless_another_round_needs_th
     mine, other = enrol(school), enrol(school, 1)
     outsider = school.person("T77", "局外")
     faces.give_consent(session, actor=outsider)
-    outside = faces.add_reference(session, actor=outsider, encoding=FACE, key=KEY)
+    outside = faces.add_reference(session, actor=outsider, encoding=FACE, encoder="hog", key=KEY)
     with pytest.raises(NotAllowed) as no:
         faces.purge_round(session, round_=school.round)
     assert str(no.value) == "您没有权限做这件事：本轮申诉尚未结束。"

@@ -27,6 +27,7 @@ COMPARE = {
     CopyKind.AUDIO: sounds.compare,
     CopyKind.TEXT: texts.compare,
 }
+KNOWN = "-"  # nobody asks a fingerprint for the file's hash
 PAGED = frozenset({"pdf", "pptx", "xlsx"})
 
 
@@ -36,7 +37,7 @@ def fingerprint(path: Path) -> list[Print]:
     from review_flow.evidence.pictures import PictureRefused
     from review_flow.evidence.probe import probe
 
-    looked = probe(path)
+    looked = probe(path, sha256=KNOWN)
     kind, survey = looked.media.kind, looked.survey
     try:
         if kind is Kind.PHOTO:
