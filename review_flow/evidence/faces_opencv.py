@@ -106,7 +106,7 @@ class YunetSface:
         for row in self._rows(np.asarray(large, dtype=np.uint8)):
             left, top, across, down = (round(float(edge) / factor) for edge in row[:4])
             found.append(Box(max(0, left), max(0, top), min(width, left + across), min(height, top + down)))
-        return [box for box in found if box.width > 0 and box.height > 0]
+        return sorted((box for box in found if box.width > 0 and box.height > 0), key=lambda box: -box.width)
 
     def _nearest(self, image: Image, box: Box) -> tuple[Image, Any]:
         """Return the surroundings of a face and YuNet's row in them; a plain guess where it sees nothing there."""

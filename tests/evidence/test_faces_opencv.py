@@ -68,14 +68,12 @@ def test_several_come_the_largest_first_and_cut_at_the_edge(seen_by: YunetSface)
     picture = np.zeros((320, 640, 3), dtype=np.uint8)
     for left, top in ((0, 128), (480, 128)):
         picture[top : top + tiny.CELL, left : left + tiny.CELL] = 255
-    assert seen_by.detect(picture) == [Box(0, 88, 72, 200), Box(440, 88, 552, 200)] or sorted(
-        seen_by.detect(picture)
-    ) == [Box(0, 88, 72, 200), Box(440, 88, 552, 200)]
+    assert seen_by.detect(picture) == [Box(440, 88, 552, 200), Box(0, 88, 72, 200)]
 
 
 def test_upsampled_boxes_are_in_pixels_of_the_picture_given(seen_by: YunetSface) -> None:
     picture = np.zeros((320, 320, 3), dtype=np.uint8)
-    picture[80:96, 80:96] = 255
+    picture[79:97, 79:97] = 255
     assert seen_by.detect(picture) == []
     assert seen_by.detect(picture, upsample=1) == [Box(60, 60, 116, 116)]
 
@@ -90,12 +88,11 @@ def test_an_encoding_has_length_1_and_is_the_person_s(seen_by: YunetSface) -> No
 def test_the_mirror_image_is_looked_at_in_the_encoder_s_own_frame(seen_by: YunetSface) -> None:
     picture = tiny.picture(0)
     plain, mirrored = (seen_by.encode(picture, HERE, mirrored=mirrored) for mirrored in (False, True))
-    assert np.linalg.norm(plain - mirrored) > 0.1
-    even = np.minimum(picture, picture[:, ::-1])
-    even[tiny.NOSE : tiny.NOSE + tiny.CELL, tiny.NOSE : tiny.NOSE + tiny.CELL] = 255
-    even = np.roll(np.maximum(even, even[:, ::-1]), 0, axis=1)
-    alike = [seen_by.encode(even[:, :: 1 - 2 * turned], HERE, mirrored=bool(turned)) for turned in (0, 1)]
-    assert np.linalg.norm(alike[0] - alike[1]) < 0.1
+    assert np.linalg.norm(plain - mirrored) > 0.05
+    wide = np.pad(picture, ((0, 0), (0, 2 * tiny.NOSE + tiny.CELL - tiny.PICTURE), (0, 0)))
+    even = np.maximum(wide, wide[:, ::-1])
+    plain, mirrored = (seen_by.encode(even, HERE, mirrored=mirrored) for mirrored in (False, True))
+    assert np.linalg.norm(plain - mirrored) < 0.02
 
 
 def test_a_nose_beside_the_middle_is_a_turned_face(seen_by: YunetSface) -> None:
@@ -110,7 +107,7 @@ def test_a_nose_beside_the_middle_is_a_turned_face(seen_by: YunetSface) -> None:
 def test_a_face_the_detector_does_not_see_again_is_guessed_from_its_box(seen_by: YunetSface) -> None:
     picture = np.full((320, 320, 3), 100, dtype=np.uint8)
     assert np.linalg.norm(seen_by.encode(picture, HERE)) == pytest.approx(1)
-    assert seen_by.turn(picture, HERE) == pytest.approx(0)
+    assert seen_by.turn(picture, HERE) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -279,20 +276,20 @@ def test_doctor_says_which_models_are_used_and_what_they_were_calibrated_on(
         monkeypatch.delenv(name)
     monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "家"))
 
-    def told(folder: Path | None) -> tuple[str, str]:
+    def told(folder: Path | None) -> list[tuple[str, str]]:
         if folder is not None:
             monkeypatch.setenv("REVIEW_FLOW_FACE_MODELS", str(folder))
         parts = json.loads(run("doctor", "--json", status=1).stdout)  # there is no database
-        (face,) = [one for one in parts if one["name"] == "face_models"]
-        return face["health"], face["text"]
+        return [(one["health"], one["text"]) for one in parts if one["name"] == "face_models"]
 
     made_on = "Labelled Faces in the Wild, a part: news photos of 2002-2004"
-    own_now = "现在用的是自带的模型"
-    assert told(None) == ("good", f"用hog-resnet/1，在{made_on}上校准（225人）")
-    assert told(bare)[0] == "bad"
-    assert told(bare)[1].endswith(f"请先运行 review-flow evidence calibrate。{own_now}")
-    assert told(tmp_path / "none")[1].endswith(f"里缺少人脸模型文件 face_detection_yunet*.onnx。{own_now}")
-    assert told(calibrated) == ("good", f"用{tiny.NAME}，在made-up上校准（{PEOPLE}人）")
+    default, instead = ("good", f"用hog-resnet/1，在{made_on}上校准（225人）"), "现在用的是自带的模型"
+    assert told(None) == [default]
+    uncalibrated = f"{bare} 里的人脸模型还没有校准：请先运行 review-flow evidence calibrate。{instead}"
+    assert told(bare) == [("bad", uncalibrated), default]
+    missing = f"{tmp_path / 'none'} 里缺少人脸模型文件 face_detection_yunet*.onnx。{instead}"
+    assert told(tmp_path / "none") == [("bad", missing), default]
+    assert told(calibrated) == [("good", f"用{tiny.NAME}，在made-up上校准（{PEOPLE}人）")]
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real models at {REAL}")

@@ -81,9 +81,10 @@ def yunet(path: Path) -> None:
 
 
 def sface(path: Path, *, seed: int = 0) -> None:
-    """Write an encoder: a projection of the coarse picture, less a plain grey one."""
+    """Write an encoder: a projection of the coarse picture, less a plain grey one; mirror images look much the same."""
     net = Net()
-    weights = np.random.default_rng(seed).normal(size=(192, 128))
+    weights = np.random.default_rng(seed).normal(size=(3, 8, 8, 128))
+    weights = (weights + 0.8 * weights[:, :, ::-1]).reshape(192, 128)
     net.add("AveragePool", ["data"], "coarse", kernel_shape=[14, 14], strides=[14, 14])
     net.add("Flatten", ["coarse"], "flat")
     given = ["flat", net.constant("weights", weights), net.constant("offset", -115 * weights.sum(axis=0))]
