@@ -97,8 +97,8 @@ def main() -> None:
             )
 
 
-def _shares(pair: tuple[float, float]) -> list[str]:
-    return [f"{100 * share:.2f} %" for share in pair]
+def _shares(pair: tuple[float | None, float | None]) -> list[str]:
+    return ["–" if share is None else f"{100 * share:.2f} %" for share in pair]
 
 
 if __name__ == "__main__":

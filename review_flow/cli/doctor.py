@@ -167,13 +167,34 @@ def _prefect() -> Iterable[tuple[Health, str]]:
 
 
 def _faces() -> Iterable[tuple[Health, str]]:
+    own = settings().face_models
+    if own is not None:
+        from review_flow.evidence.faces_opencv import unusable
+
+        why = unusable(own)
+        if why is None:
+            yield Health.GOOD, _calibrated(own)
+            return
+        yield Health.BAD, say(_("{why}。现在用的是自带的模型"), why=why)
     spec = importlib.util.find_spec("face_recognition_models")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     lacking = [name for name in FACE_MODELS if not any((Path(one) / "models" / name).is_file() for one in folders)]
     if lacking:
         yield Health.BAD, say(_("缺少人脸模型：{names}"), names=listed(lacking))
     else:
-        yield Health.GOOD, say(_("人脸模型齐备"))
+        yield Health.GOOD, _calibrated(None)
+
+
+def _calibrated(own: Path | None) -> str:
+    """Say which models are used and on whom they were calibrated."""
+    from review_flow.evidence.faces import CALIBRATION
+    from review_flow.evidence.likeness import Calibration, built_in
+
+    used = Calibration.read(own / CALIBRATION) if own else built_in()
+    about = used.provenance
+    people = sum(group["people"] for group in about["groups"].values())
+    text = _("用{encoder}，在{made_on}上校准（{people}人）")
+    return say(text, encoder=used.encoder, made_on=about["made_on"], people=people)
 
 
 def _sandbox() -> Iterable[tuple[Health, str]]:

@@ -67,15 +67,15 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help=_("输出 JSON"))] = False,
 ) -> None:
     """Check one file: what it is, whether it qualifies, whether the teacher is seen."""
-    from review_flow.evidence.labelled import calibrated_models
+    from review_flow.evidence.faces_opencv import unusable
     from review_flow.evidence.sandbox import Sandbox
 
     if not file.is_file():
         raise _misuse(_("找不到文件：{path}"), path=file)
     limits = {"min_seconds": _seconds(min_seconds), "max_seconds": _seconds(max_seconds), "min_chars": min_chars}
     slot = Slot.of({"kind": slot_kind, **limits})
-    if models is not None and calibrated_models(models) is None:
-        raise _misuse(_("{path} 里的人脸模型不全或没有校准：请先运行 review-flow evidence calibrate"), path=models)
+    if models is not None and (why := unusable(models)) is not None:
+        raise _misuse(why)
     with Sandbox(models=models) as box:
         references = [_enrolled(box, photo) for photo in reference or []]
         colleagues = _cohort(box, cohort) if cohort else []
@@ -107,11 +107,14 @@ def calibrate(
     from rich.progress import Progress
 
     from review_flow.evidence import calibration
+    from review_flow.evidence.faces_opencv import unloadable
     from review_flow.evidence.labelled import encoded
     from review_flow.evidence.sandbox import Sandbox
 
     if not folder.is_dir():
         raise _misuse(_("找不到文件夹：{path}"), path=folder)
+    if models is not None and (why := unloadable(models)) is not None:
+        raise _misuse(why)
     with Progress(console=Console(stderr=True), transient=True) as progress, Sandbox(models=models) as box:
         task = progress.add_task(say(_("读取照片")), total=None)
         labelled = encoded(folder, box, told=lambda done, every: progress.update(task, completed=done, total=every))
@@ -136,12 +139,16 @@ def _show_calibration(provenance: Any, out: Path, without_face: int) -> None:
 
     table = Table(*(say(title) for title in CALIBRATION_TITLES))
     for row in provenance["errors"]:
-        shares = (f"{100 * row[key]:.2f} %" for key in ("photo_wrong", "photo_missed", "film_wrong", "film_missed"))
+        shares = (_share(row[key]) for key in ("photo_wrong", "photo_missed", "film_wrong", "film_missed"))
         table.add_row(row["group"], str(row["references"]), str(row["people"]), *shares)
     console = Console()
     console.print(table)
     text = _("校准文件：{path}；有{count}张照片没有找到人脸。各数都在没有用来建模的人身上测得。")
     console.print(say(text, path=out, count=without_face), markup=False)
+
+
+def _share(share: float | None) -> str:
+    return "—" if share is None else f"{100 * share:.2f} %"
 
 
 def _misuse(sentence: str, **names: object) -> typer.Exit:
@@ -249,8 +256,8 @@ def _grounds(grounds: Any) -> list[str]:
             say(
                 text,
                 count=row["references"],
-                photo=f"{100 * row['photo_missed']:.1f}%",
-                film=f"{100 * row['film_missed']:.1f}%",
+                photo=_share(row["photo_missed"]),
+                film=_share(row["film_missed"]),
                 group=row["group"],
                 people=row["people"],
             )

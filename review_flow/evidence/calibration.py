@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from review_flow.evidence.likeness import CONFIDENCE, Calibration, Curve, Numbers, Population, Template
+from review_flow.evidence.likeness import CONFIDENCE, Calibration, Curve, Numbers, Population, Template, log_odds
 
 People = Mapping[str, Numbers]
 Groups = Mapping[str, People]
@@ -28,6 +28,7 @@ REFERENCES = 3
 MOMENTS, NEEDED = 3, 2
 FALSE_ACCEPTS = 0.001
 FEWEST_PEOPLE, FEWEST_WITH_SEVERAL = 40, 20
+FEWEST_OF_GROUP = 16  # people: four in each part, of whom everybody has strangers of their own group
 
 
 class TooFewError(ValueError):
@@ -115,28 +116,31 @@ def _in_turn() -> Iterator[int]:
 
 def _compare(model: Calibration, people: People, references: int, chance: np.random.Generator) -> Trials:
     found = Trials()
+    asked = [photos[:MOST_ASKED] for photos in people.values()]
+    ends = np.cumsum([len(photos) for photos in asked])[:-1]
     for name, photos in people.items():
         if len(photos) <= references:
             continue
         for _draw in range(3):
             order = chance.permutation(len(photos))
             template = Template(list(photos[order[:references]]), model)
-            _ask(template, photos[order[references:]], name, found.own, found.own_film)
-        for other, theirs in people.items():
+            own = template.scores(photos[order[references:]][:MOST_ASKED])
+            _note(own.tolist(), name, found.own, found.own_film)
+        everybody = np.split(template.scores(np.concatenate(asked)), ends)
+        for other, scores in zip(people, everybody, strict=True):
             if other != name:
-                _ask(template, theirs, other, found.strange, found.strange_film)
+                _note(scores.tolist(), other, found.strange, found.strange_film)
     return found
 
 
-def _ask(template: Template, photos: Numbers, name: str, single: list[Trial], film: list[Trial]) -> None:
-    scores = template.scores(photos[:MOST_ASKED]).tolist()
+def _note(scores: list[float], name: str, single: list[Trial], film: list[Trial]) -> None:
     single += [Trial(score, name) for score in scores]
     if len(scores) >= MOMENTS:
         film.append(Trial(sum(sorted(scores[:MOMENTS])[-NEEDED:]) / NEEDED, name))
 
 
 def gathered(found: Iterator[tuple[str, Trials]]) -> dict[str, Trials]:
-    """Return the comparisons of all halves together, by group."""
+    """Return the comparisons of all parts together, by group."""
     all_of: dict[str, Trials] = {}
     for group, some in found:
         one = all_of.setdefault(group, Trials())
@@ -154,11 +158,9 @@ def _weighed(found: list[Trial]) -> tuple[Numbers, Numbers]:
 
 
 def passing(found: list[Trial], least: float) -> float:
-    """Return the share of people's comparisons at or above a score; nan where there is none."""
-    if not found:
-        return float("nan")
+    """Return the share of people's comparisons at or above a score."""
     scores, weights = _weighed(found)
-    return float(weights[scores >= least].sum())
+    return round(float(weights[scores >= least].sum()), 9)
 
 
 def score_at(strange: list[Trial], share: float) -> float:
@@ -170,24 +172,26 @@ def curve(by_group: Mapping[str, Trials]) -> Curve:
     """Return the curve of the group that is hardest to tell apart.
 
     It is 0.5 at the score where as many strangers pass as own pictures are missed, and CONFIDENCE where one stranger in a
-    thousand passes; strangers of all other groups pass more seldom.
+    thousand passes; strangers of all other groups pass more seldom. Scores are too sure of themselves, so a probability is
+    never higher than what the score itself claims, however well this set was told apart.
     """
     lines = []
     for found in by_group.values():
         if not found.own:
             continue
-        sure = score_at(found.strange, FALSE_ACCEPTS)
+        sure = max(score_at(found.strange, FALSE_ACCEPTS), log_odds(CONFIDENCE))
         scores = np.sort([one.score for one in found.strange])[::-1]
         even = next(
             (score for place, score in enumerate(scores) if place / len(scores) >= 1 - passing(found.own, score)), sure
         )
-        lines.append((sure, min(float(even), sure - 1.0)))
+        lines.append((sure, min(max(float(even), 0.0), sure - 1.0)))
     sure, even = max(lines)
     return Curve.through((even, 0.5), (sure, CONFIDENCE))
 
 
 def measured(groups: Groups, *, encoder: str, made_on: str) -> Calibration:
-    """Fit on all, with curve, operating point and error table measured by halves. TooFewError for a small set."""
+    """Fit on all, with curve, operating point and error table of people kept out. TooFewError for a small set."""
+    groups = joined(groups)
     people = [photos for one in groups.values() for photos in one.values()]
     several = sum(len(photos) > REFERENCES for photos in people)
     if len(people) < FEWEST_PEOPLE or several < FEWEST_WITH_SEVERAL:
@@ -202,6 +206,17 @@ def measured(groups: Groups, *, encoder: str, made_on: str) -> Calibration:
     return replace(model, provenance=about)
 
 
+def joined(groups: Groups) -> Groups:
+    """Return the groups, those of too few people to be a population taken together with the largest one."""
+    large = {group: dict(people) for group, people in groups.items() if len(people) >= FEWEST_OF_GROUP}
+    largest = max(groups, key=lambda group: len(groups[group]), default="")
+    for group, people in groups.items():
+        if group not in large:
+            taken = large.setdefault(largest, {})
+            taken |= {f"{group}/{name}": photos for name, photos in people.items()}
+    return large
+
+
 def _count(people: People) -> dict[str, int]:
     return {"people": len(people), "photos": sum(map(len, people.values()))}
 
@@ -209,7 +224,8 @@ def _count(people: People) -> dict[str, int]:
 def error_table(groups: Groups, model: Calibration, *, references: tuple[int, ...] = (1, 3, 5)) -> list[dict[str, Any]]:
     """Return, for each group and number of references, what the model's operating point lets pass and misses.
 
-    Shares of comparisons, measured on people kept out; nan where nobody has enough photos.
+    Shares of comparisons, measured on people kept out; no row of a group in which nobody has photos to spare, and
+    None for films where nobody has three of them.
     """
     least = model.curve.score(CONFIDENCE)
     rows = []
@@ -221,10 +237,11 @@ def error_table(groups: Groups, model: Calibration, *, references: tuple[int, ..
                 "references": count,
                 "people": len({one.person for one in some.own}),
                 "photo_wrong": passing(some.strange, least),
-                "photo_missed": 1 - passing(some.own, least),
-                "film_wrong": passing(some.strange_film, least),
-                "film_missed": 1 - passing(some.own_film, least),
+                "photo_missed": round(1 - passing(some.own, least), 9),
+                "film_wrong": passing(some.strange_film, least) if some.strange_film else None,
+                "film_missed": round(1 - passing(some.own_film, least), 9) if some.own_film else None,
             }
             for group, some in found.items()
+            if some.own
         ]
     return rows

@@ -11,9 +11,8 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,22 +62,6 @@ class Box(NamedTuple):
             min(width, self.right + across),
             min(height, self.bottom + down),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Distances up to which a face is the teacher's; the measured error of each stands in docs/evidence.md.
-
-    The library's own 0.60 lets East Asian colleagues pass for each other every second time, and the mean of
-    three references lies nearer to everybody, so 0.45 would still be 3.5 % wrong. A moment of a video counts
-    at `video` (several are needed), a single photo at `photo`; up to `maybe` a human is told it looks alike.
-    `against` says how several references are met: by their mean, the most accurate, or by the nearest.
-    """
-
-    video: float = 0.40
-    photo: float = 0.38
-    maybe: float = 0.50
-    against: Literal["mean", "nearest"] = "mean"
 
 
 class Recogniser(Protocol):

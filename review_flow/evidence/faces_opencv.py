@@ -2,6 +2,7 @@
 
 The folder holds one `face_detection_yunet*.onnx`, one `face_recognition_sface*.onnx` and, made by
 `review-flow evidence calibrate`, `calibration.npz`: without that their scores mean nothing and they aren't used.
+What stands in the way `unloadable` and `unusable` say; the folder is the school's own, so it is read outside of children, too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from review_flow.evidence.faces import Box, Encoding, Image, off_middle
+from review_flow.evidence.faces import CALIBRATION, Box, Encoding, Image, off_middle
+from review_flow.evidence.likeness import Calibration
+from review_flow.i18n import _, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +24,54 @@ AROUND = 0.5  # of a face's size, looked at around it when its landmarks are wan
 
 
 class NoModelsError(ValueError):
-    """The folder doesn't hold the models; says which file is missing."""
+    """The folder doesn't hold the models; `lacking` is the name that none of its files has."""
+
+    def __init__(self, folder: Path, lacking: str) -> None:
+        super().__init__(f"{folder}: {lacking}")
+        self.lacking = lacking
 
 
 def only(folder: Path, pattern: str) -> Path:
     """Return the folder's file of a pattern, the last by name of several; NoModelsError where there is none."""
     found = sorted(folder.glob(pattern))
     if not found:
-        raise NoModelsError(f"{folder}: {pattern}")
+        raise NoModelsError(folder, pattern)
     return found[-1]
+
+
+def unloadable(folder: Path) -> str | None:
+    """Say why the models of a folder can't be loaded, None where they can; calibrated or not."""
+    return _named(folder)[1]
+
+
+def unusable(folder: Path) -> str | None:
+    """Say why the models of a folder aren't used, None where they are: all there, and calibrated for just these."""
+    encoder, why = _named(folder)
+    if why is not None:
+        return why
+    path = folder / CALIBRATION
+    if not path.exists():
+        return say(_("{folder} 里的人脸模型还没有校准：请先运行 review-flow evidence calibrate"), folder=folder)
+    try:
+        made_for = Calibration.read(path).encoder
+    except ValueError:
+        return say(_("读不懂校准文件 {path}：请重新运行 review-flow evidence calibrate"), path=path)
+    if made_for != encoder:
+        text = _("校准文件 {path} 是为 {other} 做的，不是为 {encoder}：请重新运行 review-flow evidence calibrate")
+        return say(text, path=path, other=made_for, encoder=encoder)
+    return None
+
+
+def _named(folder: Path) -> tuple[str, str | None]:
+    """Load the models; return their name, and why they have none."""
+    import cv2
+
+    try:
+        return YunetSface(folder).name, None
+    except NoModelsError as no:
+        return "", say(_("{folder} 里缺少人脸模型文件 {name}"), folder=folder, name=no.lacking)
+    except cv2.error:
+        return "", say(_("{folder} 里的人脸模型读不出来：文件损坏，或不是 YuNet、SFace"), folder=folder)
 
 
 class YunetSface:
@@ -64,7 +106,7 @@ class YunetSface:
         for row in self._rows(np.asarray(large, dtype=np.uint8)):
             left, top, across, down = (round(float(edge) / factor) for edge in row[:4])
             found.append(Box(max(0, left), max(0, top), min(width, left + across), min(height, top + down)))
-        return [box for box in found if box.width > 0 and box.height > 0]
+        return sorted((box for box in found if box.width > 0 and box.height > 0), key=lambda box: -box.width)
 
     def _nearest(self, image: Image, box: Box) -> tuple[Image, Any]:
         """Return the surroundings of a face and YuNet's row in them; a plain guess where it sees nothing there."""

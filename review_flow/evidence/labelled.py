@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from review_flow.evidence.calibration import Groups
-from review_flow.evidence.faces import CALIBRATION
-from review_flow.evidence.faces_opencv import DETECTOR, ENCODER
+from review_flow.evidence.faces_opencv import unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +21,7 @@ ALL = "all"  # the group of people who stand in no group
 
 def calibrated_models(folder: Path | None) -> Path | None:
     """Return the folder of the school's own models if they are all there and calibrated: without that they mean nothing."""
-    if folder is None:
-        return None
-    complete = all(any(folder.glob(pattern)) for pattern in (DETECTOR, ENCODER, CALIBRATION))
-    return folder if complete else None
+    return folder if folder is not None and unusable(folder) is None else None
 
 
 @dataclass(frozen=True, slots=True)

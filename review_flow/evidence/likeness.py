@@ -22,10 +22,12 @@ import io
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +99,7 @@ class Calibration:
     def read(cls, path: Path) -> Calibration:
         """Read what `as_bytes` wrote; ValueError when it is none."""
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:  # numpy leaves a broken file open
                 about = json.loads(bytes(kept["about"]).decode())
                 means, between = kept["means"].astype(np.float64), kept["between"].astype(np.float64)
                 return cls(
@@ -107,7 +109,7 @@ class Calibration:
                     curve=Curve(*about["curve"]),
                     provenance=about["provenance"],
                 )
-        except (OSError, KeyError, TypeError, ValueError) as wrong:
+        except (OSError, EOFError, LookupError, TypeError, ValueError, BadZipFile, zlib.error) as wrong:
             raise ValueError(f"{path} is no calibration") from wrong
 
     def as_bytes(self) -> bytes:
