@@ -51,7 +51,7 @@ def live(session: Session) -> None:
     school = School(session, teachers=4).open()
     consenting = school.teachers[0]
     faces.give_consent(session, actor=consenting)
-    faces.add_reference(session, actor=consenting, encoding=b"face", key=bytes(32))
+    faces.add_reference(session, actor=consenting, encoding=b"face", encoder="dlib", keys=lambda: (bytes(32),))
     for person in school.teachers:
         school.ready(person)
     for person in school.teachers:
