@@ -224,6 +224,9 @@ PLANTS: dict[str, list[Plant]] = {
             "UPDATE due_work SET lease_token = 'abc', lease_until = due_at WHERE id = :id",
         ),
     ],
+    "a private note says what the audit chain has the digest of": [
+        Plant("private_note", ANY.format("private_note"), "UPDATE private_note SET deed = 'other' WHERE id = :id"),
+    ],
     "a scheme version is what its digest says": [
         Plant(
             "scheme_version", ANY.format("scheme_version"), "UPDATE scheme_version SET digest = 'abc' WHERE id = :id"
