@@ -197,14 +197,17 @@ def _consents() -> Iterable[tuple[Health, str]]:
     with transaction() as session:
         kept = faces.stored(session)
         yield Health.GOOD, say(_("{standing}人同意，保存着{kept}份加密特征"), standing=kept.consents, kept=kept.faces)
-        near = filing(kept.people)
-        if near is not Filing.FAR:
-            yield (
-                Health.BAD if near is Filing.DUE else Health.NOTE,
-                say(FILINGS[near], people=kept.people, limit=FILING_PEOPLE, days=FILING_DAYS),
-            )
+        yield from to_file(kept.people)
         if kept.faces:
             face_keys.require_known(session, keys=settings().face_keys())
+
+
+def to_file(people: int) -> Iterable[tuple[Health, str]]:
+    """Say from 80 % of the law's threshold on that filing comes near, and at the threshold that it is due."""
+    near = filing(people)
+    if near is not Filing.FAR:
+        health = Health.BAD if near is Filing.DUE else Health.NOTE
+        yield health, say(FILINGS[near], people=people, limit=FILING_PEOPLE, days=FILING_DAYS)
 
 
 FILINGS = {
