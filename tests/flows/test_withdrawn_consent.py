@@ -53,7 +53,7 @@ def handed_in(path: Path) -> Item:
             (work, slot)
             for work in school.ready(person)
             for slot in school.scheme.slots(work.ability)
-            if slot.shows_teacher
+            if slot.shows_teacher and slot.kind != "video"
         )
         added = evidence.add_evidence(
             session, actor=person, submission=work, slot=slot.id, file_name=path.name, stored=stored
