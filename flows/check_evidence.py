@@ -10,7 +10,7 @@ from prefect import flow
 from flows.drain import Done, Item, Record, drain
 from flows.installation import sandbox, storage
 from flows.showing import Markdown
-from models import Evidence, Person, Submission
+from models import Evidence, Submission
 from review_flow.db import settings, transaction
 from review_flow.evidence.faces import from_bytes
 from review_flow.evidence.presence import Search
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
 def handle(item: Item) -> Record:
     """Look at one file in a limited child; the report, and what follows from it, are recorded."""
+    encoder = sandbox().recogniser()  # before the transaction: a cold child takes seconds
     with transaction() as session:
         wanted = evidence.wanted(session, evidence=session.get_one(Evidence, item.subject_id))
         if wanted is None:
             return _nothing
-        author, encoder, key = session.get_one(Person, wanted.author_id), sandbox().recogniser(), settings().face_key()
-        known = faces.references_of(session, person_id=author.id, encoder=encoder, key=key)
-        others = faces.colleagues_of(session, person=author, encoder=encoder, key=key) if known else []
+        row = session.get_one(Evidence, item.subject_id)
+        known = faces.known_for(session, evidence=row, encoder=encoder, keys=settings().face_keys)
     with storage().path(wanted.storage_key) as path:
         report = sandbox().check(
             path,
-            references=[from_bytes(one) for one in known],
-            colleagues=[[from_bytes(one) for one in those] for those in others],
+            references=[from_bytes(one) for one in known.author],
+            colleagues=[[from_bytes(one) for one in those] for those in known.colleagues],
             slot=wanted.slot,
             known_hashes=wanted.known_hashes,
             name=wanted.file_name,
@@ -64,7 +64,10 @@ def handle(item: Item) -> Record:
     def record(session: Session) -> Done:
         row = session.get_one(Evidence, item.subject_id)
         told = report.with_findings(copies.record(session, evidence=row, prints=prints, compared=compared))
-        submissions.record_check(session, evidence=row, report=told.as_json(), sheet_key=sheet_key)
+        if not submissions.record_check(
+            session, evidence=row, report=told.as_json(), sheet_key=sheet_key, faces_read=known.read
+        ):
+            return Done()
         evidence.book_copy(session, evidence=row)
         return Done(shown=[_verdict(item, told, sheet_key)])
 

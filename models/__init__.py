@@ -3,11 +3,12 @@
 from models.base import Base
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
 from models.people import Conflict, Organization, Person, Role, Workshop
+from models.privacy import Attestation, Consent, FaceReading, PrivateNote, ReferenceFace
 from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
 from models.results import Adjustment, Appeal, AppealVote, Result, Signature
 from models.reviews import Assignment, CalibrationSample, PanelMark, Review, ReviewAnswer, ReviewSign
 from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
-from models.submissions import Consent, Evidence, Finding, ReferenceFace, Submission, ValidityVote
+from models.submissions import Evidence, Finding, Submission, ValidityVote
 
 __all__ = [
     "FINGERPRINT_KEY",
@@ -15,6 +16,7 @@ __all__ = [
     "Appeal",
     "AppealVote",
     "Assignment",
+    "Attestation",
     "AuditEvent",
     "Base",
     "CalibrationSample",
@@ -25,6 +27,7 @@ __all__ = [
     "DueWork",
     "Enrolment",
     "Evidence",
+    "FaceReading",
     "Finding",
     "Fingerprint",
     "Hours",
@@ -34,6 +37,7 @@ __all__ = [
     "PanelMark",
     "PanelSeat",
     "Person",
+    "PrivateNote",
     "ReferenceFace",
     "Result",
     "Review",

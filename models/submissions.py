@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, OptionalPersonRef, PersonRef, words
+from models.base import Base, PersonRef, words
 from models.rounds import Enrolment
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import EvidenceState, Verdict
@@ -113,44 +113,3 @@ class ValidityVote(Base):
         UniqueConstraint("submission_id", "voter_id", "attempt"),
         CheckConstraint("voter_id <> author_id", name="not_own_work"),
     )
-
-
-class Consent(Base):
-    """单独同意 to face matching: recorded, withdrawable (design rule 4)."""
-
-    __tablename__ = "consent"
-
-    person_id: Mapped[PersonRef]
-    text_version: Mapped[str]
-    given_at: Mapped[datetime]
-    recorded_by_id: Mapped[OptionalPersonRef]
-    withdrawn_at: Mapped[datetime | None]
-
-    __table_args__ = (
-        CheckConstraint("withdrawn_at IS NULL OR withdrawn_at >= given_at", name="in_order"),
-        Index(
-            "uq_consent_standing",
-            "person_id",
-            unique=True,
-            sqlite_where=text("withdrawn_at IS NULL"),
-            postgresql_where=text("withdrawn_at IS NULL"),
-        ),
-    )
-
-
-class ReferenceFace(Base):
-    """One reference encoding, encrypted with a key outside the database; the photo itself is not kept.
-
-    Encodings of two encoders can't be compared: `encoder` says whose this is.
-    """
-
-    __tablename__ = "reference_face"
-
-    consent_id: Mapped[int] = mapped_column(ForeignKey("consent.id"))
-    person_id: Mapped[PersonRef]
-    encrypted: Mapped[bytes | None]
-    encoder: Mapped[str]
-    enrolled_at: Mapped[datetime]
-    purged_at: Mapped[datetime | None]
-
-    __table_args__ = (CheckConstraint("(encrypted IS NULL) = (purged_at IS NOT NULL)", name="purged_means_gone"),)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "REVIEW_FLOW_"
 KEY_BYTES = 32
+HOME_KEY, PREVIOUS_HOME_KEY = "encryption.key", "encryption.key.previous"
 
 
 class FromFiles(PydanticBaseSettingsSource):
@@ -42,6 +43,10 @@ def _hex_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _key(key: SecretStr) -> bytes:
+    return bytes.fromhex(key.get_secret_value())
+
+
 class Settings(BaseSettings):
     """The settings of one installation; wrong ones refuse to load."""
 
@@ -51,6 +56,12 @@ class Settings(BaseSettings):
     database_url: str | None = None
     prefect_api_url: str | None = None
     encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
+    previous_encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
+    """The key before this one, as long as `review-flow rotate-face-key` has not sealed everything anew."""
+    face_idle_days: Annotated[int, Field(ge=1, le=3650)] = 180
+    """How long a face is kept of somebody who is in no round."""
+    face_log_days: Annotated[int, Field(ge=180, le=3650)] = 1095
+    """How long it is kept who read faces for what; six months at least."""
     face_models: Path | None = None
     """A folder with the school's own YuNet, SFace and their calibration; used once it is complete."""
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
@@ -104,10 +115,40 @@ class Settings(BaseSettings):
                 fresh.unlink()
         return path.read_bytes()
 
-    def face_key(self) -> bytes:
-        """Return the key that encrypts reference faces: the set one (64 hex digits) or the home's own."""
-        return (
-            bytes.fromhex(self.encryption_key.get_secret_value())
-            if self.encryption_key
-            else self.secret("encryption.key")
-        )
+    def face_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of reference faces: the first seals, all open; read anew each time, for they may change.
+
+        The set key (64 hex digits) comes before the home's own. Later ones are there while keys are being changed.
+        """
+        first = self.encryption_key and _key(self.encryption_key)
+        given = [first or self.secret(HOME_KEY)]
+        given += [_key(one) for one in [self.previous_encryption_key] if one is not None]
+        kept = (self.home / "secrets" / name for name in (HOME_KEY, PREVIOUS_HOME_KEY))
+        given += [path.read_bytes() for path in kept if path.exists()]
+        return tuple(dict.fromkeys(given))
+
+    def begin_new_face_key(self) -> None:
+        """Put a new home key in the place of the old one, which stays beside it; not while one is already changed.
+
+        Killed at any point it can be called again. A key that was set is changed by whoever set it.
+        """
+        if self.encryption_key is not None:
+            return
+        folder = self.folder("secrets")
+        key, previous = folder / HOME_KEY, folder / PREVIOUS_HOME_KEY
+        old = self.secret(HOME_KEY)
+        if not previous.exists():
+            os.link(key, previous)
+        if previous.read_bytes() == old:  # killed here, the next call goes on
+            name = f".{HOME_KEY}.{secrets.token_hex(4)}"
+            self.secret(name)
+            (folder / name).replace(key)
+
+    def end_old_face_key(self) -> list[Path]:
+        """Remove the key files that nothing uses any more, and return them."""
+        folder = self.home / "secrets"
+        unused = [folder / PREVIOUS_HOME_KEY, *([folder / HOME_KEY] if self.encryption_key is not None else [])]
+        there = [path for path in unused if path.exists()]
+        for path in there:
+            path.unlink()
+        return there

@@ -96,14 +96,53 @@ def test_settings_do_not_change() -> None:
 
 def test_a_homes_own_key_is_made_once_and_closed_to_others(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
-    key = settings.face_key()
+    (key,) = settings.face_keys()
     kept = tmp_path / "home" / "secrets" / "encryption.key"
     assert (len(key), kept.read_bytes()) == (32, key)
     assert [stat.S_IMODE(one.stat().st_mode) for one in (kept, kept.parent)] == [0o600, 0o700]
-    assert Settings(home=tmp_path / "home").face_key() == key
+    assert Settings(home=tmp_path / "home").face_keys() == (key,)
     assert settings.secret("session.key") != key
     assert sorted(one.name for one in kept.parent.iterdir()) == ["encryption.key", "session.key"]
-    assert Settings(home=tmp_path, encryption_key=KEY).face_key() == bytes.fromhex(KEY)
+    assert Settings(home=tmp_path, encryption_key=KEY).face_keys() == (bytes.fromhex(KEY),)
+    assert not (tmp_path / "secrets").exists()  # a set key makes none
+
+
+def test_a_set_key_seals_and_the_former_ones_still_open(tmp_path: Path) -> None:
+    (home_key,) = Settings(home=tmp_path).face_keys()
+    settings = Settings(home=tmp_path, encryption_key=KEY, previous_encryption_key="cd" * 32)
+    assert settings.face_keys() == (bytes.fromhex(KEY), bytes.fromhex("cd" * 32), home_key)
+    settings.begin_new_face_key()  # the set key is changed by whoever set it
+    assert settings.face_keys()[-1] == home_key
+    kept = tmp_path / "secrets" / "encryption.key"
+    assert settings.end_old_face_key() == [kept]
+    assert settings.face_keys() == (bytes.fromhex(KEY), bytes.fromhex("cd" * 32))
+    assert settings.end_old_face_key() == []
+
+
+def test_back_to_the_homes_key_from_one_that_was_set(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, previous_encryption_key=KEY)
+    home_key, set_key = settings.face_keys()
+    assert (len(home_key), set_key) == (32, bytes.fromhex(KEY))
+
+
+def test_a_homes_key_is_changed_and_a_killed_change_goes_on(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    (old,) = settings.face_keys()
+    folder = tmp_path / "secrets"
+    os.link(folder / "encryption.key", folder / "encryption.key.previous")  # killed after its first move
+    assert settings.face_keys() == (old,)
+    settings.begin_new_face_key()
+    fresh, before = settings.face_keys()
+    assert (before, len(fresh)) == (old, 32)
+    assert fresh != old
+    settings.begin_new_face_key()  # while faces are still sealed with the old one
+    assert settings.face_keys() == (fresh, old)
+    assert settings.end_old_face_key() == [folder / "encryption.key.previous"]
+    assert settings.face_keys() == (fresh,)
+    assert [one.name for one in folder.iterdir()] == ["encryption.key"]
+    assert stat.S_IMODE((folder / "encryption.key").stat().st_mode) == 0o600
+    settings.begin_new_face_key()
+    assert settings.face_keys()[1:] == (fresh,)
 
 
 def test_who_makes_the_key_first_wins(tmp_path: Path) -> None:

@@ -160,13 +160,18 @@ def upgrade() -> None:
         "consent",
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("text_version", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("text_sha256", sa.String(), nullable=False),
+        sa.Column(
+            "given_through",
+            sa.Enum("command_line", "web", name="consent_way", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
         sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("recorded_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.CheckConstraint("withdrawn_at IS NULL OR withdrawn_at >= given_at", name=op.f("ck_consent_in_order")),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_consent_person_id")),
-        sa.ForeignKeyConstraint(["recorded_by_id"], ["person.id"], name=op.f("fk_consent_recorded_by_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
     )
     with op.batch_alter_table("consent", schema=None) as batch_op:
@@ -244,6 +249,7 @@ def upgrade() -> None:
         sa.Column("consent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("encrypted", sa.LargeBinary(), nullable=True),
+        sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("encoder", sa.String(), nullable=False),
         sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("purged_at", sa.DateTime(timezone=True), nullable=True),
@@ -255,6 +261,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_reference_face_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reference_face")),
     )
+    with op.batch_alter_table("reference_face", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_reference_face_key_id"), ["key_id"], unique=False)
+
     op.create_table(
         "round",
         sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1033,9 +1042,89 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_review_sign")),
         sa.UniqueConstraint("review_id", "sign", name=op.f("uq_review_sign_review_id_sign")),
     )
+    op.create_table(
+        "private_note",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("actor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("deed", sa.String(), nullable=False),
+        sa.Column("about", sa.String(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("salt", sa.String(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["actor_id"], ["person.id"], name=op.f("fk_private_note_actor_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_private_note_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_private_note")),
+    )
+    op.create_table(
+        "attestation",
+        sa.Column("evidence_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("submission_id", sa.Integer(), nullable=False),
+        sa.Column("author_id", sa.Integer(), nullable=False),
+        sa.Column("signatory_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "on_site",
+                "live_recording",
+                "testimony",
+                "creation_trace",
+                name="attestation_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("statement", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("signatory_id <> author_id", name=op.f("ck_attestation_not_own_work")),
+        sa.ForeignKeyConstraint(["evidence_id"], ["evidence.id"], name=op.f("fk_attestation_evidence_id")),
+        sa.ForeignKeyConstraint(["signatory_id"], ["person.id"], name=op.f("fk_attestation_signatory_id")),
+        sa.ForeignKeyConstraint(
+            ["submission_id", "author_id"],
+            ["submission.id", "submission.author_id"],
+            name=op.f("fk_attestation_submission_id_author_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attestation")),
+        sa.UniqueConstraint(
+            "evidence_id", "signatory_id", "kind", name=op.f("uq_attestation_evidence_id_signatory_id_kind")
+        ),
+    )
+    op.create_table(
+        "face_reading",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("evidence_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "purpose",
+            sa.Enum(
+                "check", "enrol", "rotate", name="face_purpose", native_enum=False, create_constraint=True, length=40
+            ),
+            nullable=False,
+        ),
+        sa.Column("encoder", sa.String(), nullable=False),
+        sa.Column("encodings", sa.Integer(), nullable=False),
+        sa.Column("colleagues", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["evidence_id"], ["evidence.id"], name=op.f("fk_face_reading_evidence_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_face_reading_organization_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_face_reading_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_face_reading")),
+    )
+    with op.batch_alter_table("face_reading", schema=None) as batch_op:
+        batch_op.create_index("ix_face_reading_organization_id_at", ["organization_id", "at"], unique=False)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("face_reading", schema=None) as batch_op:
+        batch_op.drop_index("ix_face_reading_organization_id_at")
+
+    op.drop_table("face_reading")
+    op.drop_table("attestation")
+    op.drop_table("private_note")
     with op.batch_alter_table("fingerprint_key", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_fingerprint_key_fingerprint_id"))
 
@@ -1108,6 +1197,9 @@ def downgrade() -> None:
     op.drop_table("enrolment")
     op.drop_table("calibration_sample")
     op.drop_table("round")
+    with op.batch_alter_table("reference_face", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_reference_face_key_id"))
+
     op.drop_table("reference_face")
     op.drop_table("scheme_version")
     op.drop_table("role")

@@ -22,7 +22,7 @@ from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, clauses, listed, say
 from review_flow.migrate import is_current, upgrade
 from review_flow.rules.lifecycle import RoundPhase
-from review_flow.rules.words import OrganizationKind
+from review_flow.rules.words import FacePurpose, OrganizationKind
 from review_flow.steps import enrolments, people, rounds
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
+
+    from models import FaceReading
 
 REFUSED = 1
 OfRound = TypeVar("OfRound", Assignment, RoundExport, Submission)
@@ -179,6 +181,38 @@ class Desk:
         """Print the answers."""
         for line in self._printed:
             typer.echo(line)
+
+
+READ_FOR = {
+    FacePurpose.CHECK: _("核对文件"),
+    FacePurpose.ENROL: _("登记照片"),
+    FacePurpose.ROTATE: _("更换密钥"),
+}
+
+
+def face_readings(desk: Desk, found: Sequence[FaceReading]) -> None:
+    """Answer with readings of faces: when, what for, how many; never the numbers."""
+    rows = [
+        {
+            "at": one.at,
+            "purpose": one.purpose.value,
+            "purpose_zh": say(READ_FOR[one.purpose]),
+            "number": desk.session.get_one(Person, one.person_id).number,
+            "evidence": one.evidence_id,
+            "encodings": one.encodings,
+            "colleagues": one.colleagues,
+        }
+        for one in found
+    ]
+    titles = {
+        "at": _("时间"),
+        "purpose_zh": _("用途"),
+        "number": _("谁的文件或照片"),
+        "evidence": _("文件"),
+        "encodings": _("读取特征数"),
+        "colleagues": _("其中同事人数"),
+    }
+    desk.table(rows, titles, empty=_("没有读取过人脸特征。"))
 
 
 def as_json_text(data: object) -> str:

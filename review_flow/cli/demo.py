@@ -69,7 +69,7 @@ def _played(home: Path, *, quiet: bool) -> Story:
                 home=home,
                 storage=storage(),
                 sandbox=sandbox(),
-                face_key=settings().face_key(),
+                face_keys=settings().face_keys,
                 settle=lambda: _settle(worker, progress),
                 tell=progress.scene,
             ).play()

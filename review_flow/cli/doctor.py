@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, text
 
-from models import Consent, DueWork, ReferenceFace
+from models import DueWork
 from review_flow.cli.common import local
 from review_flow.cli.refusals import explained
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.db import engine_for, settings, transaction
 from review_flow.i18n import _, listed, say
 from review_flow.migrate import is_current
-from review_flow.steps import work
+from review_flow.rules.consent import FILING_DAYS, FILING_PEOPLE, Filing, filing
+from review_flow.steps import face_keys, faces, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -215,11 +216,29 @@ def _sandbox() -> Iterable[tuple[Health, str]]:
 
 def _consents() -> Iterable[tuple[Health, str]]:
     with transaction() as session:
-        standing = session.scalar(select(func.count()).select_from(Consent).where(Consent.withdrawn_at.is_(None)))
-        kept = session.scalar(
-            select(func.count()).select_from(ReferenceFace).where(ReferenceFace.encrypted.is_not(None))
-        )
-    yield Health.GOOD, say(_("{standing}人同意，保存着{kept}份加密特征"), standing=standing, kept=kept)
+        kept = faces.stored(session)
+        yield Health.GOOD, say(_("{standing}人同意，保存着{kept}份加密特征"), standing=kept.consents, kept=kept.faces)
+        yield from to_file(kept.people)
+        if kept.faces:
+            face_keys.require_known(session, keys=settings().face_keys())
+
+
+def to_file(people: int) -> Iterable[tuple[Health, str]]:
+    """Say from 80 % of the law's threshold on that filing comes near, and at the threshold that it is due."""
+    near = filing(people)
+    if near is not Filing.FAR:
+        health = Health.BAD if near is Filing.DUE else Health.NOTE
+        yield health, say(FILINGS[near], people=people, limit=FILING_PEOPLE, days=FILING_DAYS)
+
+
+FILINGS = {
+    Filing.NEAR: _(
+        "存有人脸特征的已有{people}人；达到{limit}人时，须在{days}个工作日内向省级网信部门备案，请提前准备或清理"
+    ),
+    Filing.DUE: _(
+        "存有人脸特征的已有{people}人，达到{limit}人：须在{days}个工作日内向省级网信部门备案（《人脸识别技术应用安全管理办法》第十五条）"
+    ),
+}
 
 
 PARTS: dict[str, tuple[str, Callable[[], Iterable[tuple[Health, str]]]]] = {

@@ -88,9 +88,10 @@ def check(
         except OSError as error:
             raise _misuse(_("一览图写不进去：{path}（{why}）"), path=sheet, why=error.strerror) from error
     if as_json:
-        written = {"sheet": str(sheet) if sheet is not None and report.sheet is not None else None}
-        why = {} if grounds is None else {"grounds": grounds}
-        typer.echo(json.dumps({**report.as_json(), **written, **why}, ensure_ascii=False))
+        told = {**report.as_json(), "sheet": str(sheet) if sheet is not None and report.sheet is not None else None}
+        if grounds is not None:
+            told["grounds"] = grounds
+        typer.echo(json.dumps(told, ensure_ascii=False))
     else:
         _show(report, file, sheet, grounds)
 

@@ -12,7 +12,7 @@ from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import REFUSED, Desk, ready_engine, run_deed
 from review_flow.cli.demo import demo
-from review_flow.db import engine_for, settings
+from review_flow.db import engine_for, settings, transaction
 from review_flow.errors import NotFound
 from review_flow.i18n import _, listed, say
 
@@ -73,6 +73,42 @@ def _resume(desk: Desk, ids: list[int]) -> None:
             raise NotFound(what=say(_("被搁置的工作")), key=key)
         work.resume(desk.session, work_id=key)
     desk.done(_("已重新排队：{ids}。"), ids=listed(ids))
+
+
+@app.command(help=cli.PARTS["rotate-face-key"][1])
+def rotate_face_key(as_json: AsJson = False) -> None:
+    """Seal every face anew; killed at any point, the next run goes on."""
+    run_deed(_rotate_face_key, {**NOBODY, "as_json": as_json}, {})
+
+
+def _rotate_face_key(desk: Desk) -> None:
+    """Seal with the new key batch by batch, each in a transaction of its own; old key files go when nothing uses them."""
+    from review_flow.steps import face_keys
+
+    chosen, engine = settings(), ready_engine()
+    with transaction(engine) as session:
+        face_keys.require_known(session, keys=chosen.face_keys())
+    chosen.begin_new_face_key()
+    count = 0
+    while True:
+        with transaction(engine) as session:
+            done = face_keys.rotate(session, keys=chosen.face_keys)
+        if not done:
+            break
+        count += done
+    removed: list[Path] = []
+    with transaction(engine) as session:
+        retired = face_keys.retire(
+            session, keys=chosen.face_keys, remove=lambda: removed.extend(chosen.end_old_face_key())
+        )
+    told = [say(_("已用新密钥重新加密{count}份人脸特征。"), count=count)]
+    told += [say(_("旧密钥文件已删除：{path}"), path=path) for path in removed]
+    if not retired:
+        told.append(say(_("刚才又登记了用旧密钥加密的特征，请再运行一次。")))
+    elif chosen.previous_encryption_key is not None:
+        told.append(say(_("旧密钥已没有特征在用，可以去掉 REVIEW_FLOW_PREVIOUS_ENCRYPTION_KEY。")))
+    desk.status = 0 if retired else REFUSED
+    desk.show({"sealed": count, "retired": retired, "removed": removed}, told)
 
 
 @app.command(help=cli.PARTS["migrate"][1])

@@ -18,7 +18,8 @@ from review_flow.cli.teacher import KINDS
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.peer_marks.disagreement import REASONS
-from review_flow.steps import adjustments, appeals, copies, evidence, panel, results, standing, validity
+from review_flow.rules.words import AttestationKind
+from review_flow.steps import adjustments, appeals, attestations, copies, evidence, panel, results, standing, validity
 
 app = typer.Typer(help=cli.PARTS["panel"][1], no_args_is_help=True)
 command = partial(common.command, app)
@@ -139,6 +140,28 @@ def validity_(
         desk.session, actor=desk.actor, submission=found, teacher_visible=visible, own_work=own, reason=reason
     )
     desk.done(_("已记下您的认定，成果{id}现在是“{state}”。"), id=work, state=say(found.state.label))
+
+
+@command(_("签名证明出镜的是教师本人，与人脸比对同等有效（现场核验要两人各签一次）"))
+def attest(
+    desk: Desk,
+    work: Work,
+    kind: Annotated[
+        AttestationKind,
+        typer.Argument(
+            help=_("方式：on_site 现场核验、live_recording 现场录制、testimony 书面证明、creation_trace 创作过程")
+        ),
+    ],
+    statement: Annotated[str, typer.Option(help=_("何时何地、怎样核对的"))],
+) -> None:
+    """Sign instead of a face comparison."""
+    left = attestations.attest(
+        desk.session, actor=desk.actor, submission=_work(desk, work), kind=kind, statement=statement
+    )
+    if left:
+        desk.done(_("已签名，还有{count}个文件需要另一位工作人员签名。"), count=len(left))
+    else:
+        desk.done(_("已签名，成果{id}的文件不再需要人脸比对。"), id=work)
 
 
 @command(_("提交填好的评分表"))

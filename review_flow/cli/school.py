@@ -17,7 +17,7 @@ from review_flow.cli import common
 from review_flow.cli.common import Desk, day
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, say
-from review_flow.steps import common_sources, people, schemes
+from review_flow.steps import common_sources, faces, people, schemes
 
 if TYPE_CHECKING:
     from models import SchemeVersion
@@ -216,3 +216,10 @@ def unlist(
         raise NotFound(what=say(_("共用素材")), key=source)
     common_sources.end_whitelist(desk.session, actor=desk.actor, source=found, reason=reason)
     desk.done(_("已撤销共用素材{id}。"), id=source)
+
+
+@command(_("全校读取人脸特征的记录：谁的、何时、为何、多少份"))
+def face_log(desk: Desk) -> None:
+    """List every reading of encodings in the school."""
+    found = faces.readings(desk.session, actor=desk.actor, organization_id=desk.organization.id)
+    common.face_readings(desk, found)

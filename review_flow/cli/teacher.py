@@ -19,6 +19,7 @@ from review_flow.db import settings
 from review_flow.errors import NotFound
 from review_flow.i18n import _, listed, say
 from review_flow.outside.storage import keep, storage_at
+from review_flow.rules.consent import CURRENT, digest_of, text_of
 from review_flow.rules.verdict import Level
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, Verdict
 from review_flow.steps import (
@@ -301,11 +302,36 @@ def contest(
     desk.done(_("已记下异议，处理之前这条记录不计分。"))
 
 
-@command(_("单独同意用参照照片自动核对本人出镜"), of_round=False)
-def consent(desk: Desk) -> None:
-    """Give the separate consent to face matching."""
-    faces.give_consent(desk.session, actor=desk.actor)
-    desk.done(_("已记录您的同意：只在本校机器上比对，特征加密保存，申诉期结束即销毁；可随时用 withdraw-consent 撤回。"))
+@command(_("人脸比对：先看有哪些同等的方式和同意书全文；--agree 表示单独同意"), of_round=False)
+def consent(
+    desk: Desk,
+    agree: Annotated[bool, typer.Option("--agree/--show", help=_("我已阅读并单独同意／只看全文和我的记录"))] = False,
+) -> None:
+    """Show the text, the equal alternatives first, and what was recorded; with --agree give the separate consent."""
+    if agree:
+        faces.give_consent(desk.session, actor=desk.actor)
+    given = faces.consents_of(desk.session, person=desk.actor)
+    rows = [
+        {
+            "version": one.text_version,
+            "language": one.language,
+            "sha256": one.text_sha256,
+            "through": one.given_through.value,
+            "given_at": one.given_at,
+            "withdrawn_at": one.withdrawn_at,
+        }
+        for one in given
+    ]
+    text = text_of()
+    data = {"version": CURRENT, "sha256": digest_of(text), "text": text, "agreed": agree, "records": rows}
+    standing = next((one for one in given if one.withdrawn_at is None), None)
+    lines = [text, "", say(_("同意书版本 {version}，校验值 {sha256}"), version=CURRENT, sha256=digest_of(text))]
+    if standing is None:
+        lines.append(say(_("您没有同意人脸比对。不需要做什么；愿意的话，再加 --agree 运行一次。")))
+    else:
+        sentence = _("您于{moment}同意了版本 {version}；可随时用 withdraw-consent 撤回。")
+        lines.append(say(sentence, moment=common.local(standing.given_at), version=standing.text_version))
+    desk.show(data, lines)
 
 
 @command(_("撤回同意：特征立即销毁，改由人工核对，不受任何影响"), of_round=False)
@@ -324,8 +350,6 @@ def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("�
 
     if faces.standing_consent(desk.session, person_id=desk.actor.id) is None:
         raise faces.NoConsent  # before anybody's face is looked at
-    key = settings().face_key()
-    person_id = desk.actor.id
     desk.pause()
     for photo in photos:
         photo.open("rb").close()
@@ -334,7 +358,8 @@ def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("�
         encoder = box.recogniser()
         enrolled = [(photo, box.enrol(photo)) for photo in photos]
         kept = [
-            from_bytes(one) for one in faces.references_of(desk.session, person_id=person_id, encoder=encoder, key=key)
+            from_bytes(one)
+            for one in faces.references_of(desk.session, actor=desk.actor, encoder=encoder, keys=settings().face_keys)
         ]
         for photo, found in enrolled:
             problems = [*found.problems]
@@ -343,11 +368,22 @@ def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("�
                 problems += [one for one in together if one.level is Level.REJECT]
                 if not problems:
                     kept.append(found.encoding)
-                    encoding = to_bytes(found.encoding)
-                    faces.add_reference(desk.session, actor=desk.actor, encoding=encoding, encoder=encoder, key=key)
+                    faces.add_reference(
+                        desk.session,
+                        actor=desk.actor,
+                        encoding=to_bytes(found.encoding),
+                        encoder=encoder,
+                        keys=settings().face_keys,
+                    )
             taken = say(_("不能用")) if problems else say(_("已登记"))
             told = [problem.text for problem in problems]
             rows.append({"photo": str(photo), "ok": not problems, "state": taken, "problems": told})
         rows[-1]["problems"] = told + [one.text for one in box.agreement(kept) if one.level is Level.INFO]
     desk.status = 0 if all(row["ok"] for row in rows) else REFUSED
     desk.table(rows, {"photo": _("照片"), "state": _("结果"), "problems": _("说明")}, empty=_("没有照片。"))
+
+
+@command(_("谁在什么时候为什么读取过我的人脸特征"), of_round=False)
+def face_log(desk: Desk) -> None:
+    """List every reading of the teacher's own encodings."""
+    common.face_readings(desk, faces.readings_of(desk.session, actor=desk.actor))

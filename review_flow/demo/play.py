@@ -161,7 +161,9 @@ class Play(Stage):
                     enrolled = self.sandbox.enrol(photo)
                     if enrolled.encoding is not None:
                         encoding = to_bytes(enrolled.encoding)
-                        faces.add_reference(session, actor=actor, encoding=encoding, encoder=encoder, key=self.face_key)
+                        faces.add_reference(
+                            session, actor=actor, encoding=encoding, encoder=encoder, keys=self.face_keys
+                        )
         move_to(at(3, 9))
         self.film(people.GRACE, {"A1": self.shots.broken, "A3": self.shots.photo, "A5": self.shots.someone_else})
         self.film(

@@ -55,7 +55,7 @@ class Stage:
     home: Path
     storage: Storage
     sandbox: Sandbox
-    face_key: bytes
+    face_keys: Callable[[], tuple[bytes, ...]]
     settle: Callable[[], None]
     tell: Callable[[str], None]
     story: Story = field(default_factory=Story)

@@ -59,6 +59,30 @@ class CopyKind(StrEnum):
     TEXT = "text"
 
 
+class ConsentWay(Enum):
+    """Where a consent was given."""
+
+    COMMAND_LINE = "command_line"
+    WEB = "web"
+
+
+class FacePurpose(Enum):
+    """What encodings were read for."""
+
+    CHECK = "check"
+    ENROL = "enrol"
+    ROTATE = "rotate"
+
+
+class AttestationKind(Enum):
+    """What stands in the place of a face comparison (domain 7.2): who or what says that the teacher is to be seen."""
+
+    ON_SITE = "on_site"
+    LIVE_RECORDING = "live_recording"
+    TESTIMONY = "testimony"
+    CREATION_TRACE = "creation_trace"
+
+
 class AssignmentState(Enum):
     """互评任务."""
 

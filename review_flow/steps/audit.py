@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import select
 
-from models import AuditEvent, Organization
+from models import AuditEvent, Organization, PrivateNote
 from review_flow.clock import now
 from review_flow.steps.turn import innermost
 
@@ -41,7 +42,7 @@ def record(
         actor_id=actor.id if actor else None,
         deed=deed,
         about=f"{about.__tablename__}:{about.id}",
-        data=json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str),
+        data=canonical(data),
         previous_hash=tip,
     )
     event.hash = digest(event)
@@ -49,6 +50,39 @@ def record(
     session.flush()
     session.info[_TIP] = innermost(session), organization_id, (event.number, event.hash)
     return event
+
+
+def record_private(
+    session: Session, *, organization_id: int, actor: Person | None, deed: str, about: Base, **data: object
+) -> PrivateNote:
+    """Note a deed about a person's face beside the chain, which gets the note's digest alone.
+
+    The chain goes into archives, and nobody may learn there who consented, or how somebody's picture was confirmed.
+    """
+    note = PrivateNote(
+        organization_id=organization_id,
+        actor_id=actor.id if actor else None,
+        deed=deed,
+        about=f"{about.__tablename__}:{about.id}",
+        data=canonical(data),
+        at=now(),
+        salt=secrets.token_hex(16),
+    )
+    session.add(note)
+    session.flush()
+    record(session, organization_id=organization_id, actor=None, deed="private", about=note, digest=note_digest(note))
+    return note
+
+
+def note_digest(note: PrivateNote) -> str:
+    """Return the SHA-256 over everything a note says, its salt among it."""
+    said = [note.salt, note.organization_id, note.actor_id, note.deed, note.about, note.data, note.at.isoformat()]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def canonical(data: dict[str, object]) -> str:
+    """Return data as JSON that is always the same for the same data."""
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
 
 
 def _tip(session: Session, organization_id: int) -> tuple[int, str]:
@@ -79,6 +113,15 @@ def digest(event: AuditEvent) -> str:
         event.data,
     ]
     return hashlib.sha256((event.previous_hash + json.dumps(said, ensure_ascii=False)).encode()).hexdigest()
+
+
+def altered_notes(session: Session) -> Iterator[int]:
+    """Yield the id of every private note that does not say what the chain holds the digest of."""
+    events = select(AuditEvent.about, AuditEvent.data).where(AuditEvent.deed == "private")
+    digests = {about: json.loads(data)["digest"] for about, data in session.execute(events)}
+    for note in session.scalars(select(PrivateNote).order_by(PrivateNote.id)):
+        if digests.get(f"{note.__tablename__}:{note.id}") != note_digest(note):
+            yield note.id
 
 
 def breaks(session: Session) -> Iterator[tuple[int, int, str]]:

@@ -15,6 +15,7 @@ from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.verdict import PICTURED
 from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.steps import audit, copies
+from review_flow.steps.attestations import attested
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
@@ -161,6 +162,7 @@ def wanted(session: Session, *, evidence: Evidence) -> Wanted | None:
     submission = session.get_one(Submission, evidence.submission_id)
     scheme = round_scheme(session, round_=session.get_one(Round, submission.round_id))
     slot = next(one for one in scheme.slots(submission.ability) if one.id == evidence.slot)
+    signed = attested(session, submission=submission)
     return Wanted(
         storage_key=evidence.storage_key,
         sha256=evidence.sha256,
@@ -174,8 +176,9 @@ def wanted(session: Session, *, evidence: Evidence) -> Wanted | None:
             "min_seconds": slot.min_seconds,
             "max_seconds": slot.max_seconds,
             "min_chars": slot.min_chars,
-            # A slot that shows the teacher asks it of pictures and video; of a text in it nobody does.
-            "teacher_visible": None if slot.shows_teacher else False,
+            # A slot that shows the teacher asks it of pictures and video; of a text in it nobody does, nor of
+            # a file for which people signed that the teacher is in it.
+            "teacher_visible": None if slot.shows_teacher and evidence.id not in signed else False,
         },
         confidence=float(scheme.evidence.confidence),
         known_hashes=known_hashes(session, evidence=evidence),

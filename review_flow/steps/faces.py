@@ -1,31 +1,41 @@
-"""人脸: recorded consent, encrypted reference encodings, withdrawal and purging (design rule 4, domain 7.2)."""
+"""人脸: recorded consent, encrypted reference encodings, who read them, withdrawal, purging (design rule 4, domain 7.2).
+
+Who consented, and whose face was enrolled, is nobody's business but theirs: it is noted privately, and no export tells.
+"""
 
 from __future__ import annotations
 
-import secrets
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import select
+from sqlalchemy import and_, delete, func, or_, select
 
-from models import Consent, Enrolment, Evidence, Person, ReferenceFace, Round, Submission
+from models import Consent, Enrolment, Evidence, FaceReading, Person, ReferenceFace, Round, Submission
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, language, say
+from review_flow.rules.consent import CURRENT, digest_of, text_of
 from review_flow.rules.lifecycle import RoundPhase
-from review_flow.rules.words import EvidenceState, WorkKind
+from review_flow.rules.words import ConsentWay, EvidenceState, FacePurpose, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.attestations import attested
+from review_flow.steps.face_keys import key_id, opened, sealed
+from review_flow.steps.people import require_admin
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
-CONSENT_TEXT = "2026-11"
-NONCE_BYTES = 12
+    from review_flow.steps.face_keys import Keys
+
+IN_NO_ROUND = 0
+"""The subject of a purge that is not of one round, but of people who are in none."""
+LOOK_EVERY = timedelta(days=1)
 
 
 class NoConsent(Refusal):
@@ -41,27 +51,42 @@ def standing_consent(session: Session, *, person_id: int) -> Consent | None:
     ).first()
 
 
-def give_consent(session: Session, *, actor: Person, text_version: str = CONSENT_TEXT) -> Consent:
-    """Record the actor's own consent to face matching, once."""
+def consents_of(session: Session, *, person: Person) -> list[Consent]:
+    """Return every consent the person gave, the withdrawn ones too, oldest first."""
+    return list(session.scalars(select(Consent).where(Consent.person_id == person.id).order_by(Consent.id)))
+
+
+def give_consent(session: Session, *, actor: Person, through: ConsentWay = ConsentWay.COMMAND_LINE) -> Consent:
+    """Record the actor's own consent to face matching, once, with the hash of the text as they read it."""
     take_turn(session, organization_id=actor.organization_id)
     standing = standing_consent(session, person_id=actor.id)
     if standing is not None:
         return standing
-    consent = Consent(person_id=actor.id, text_version=text_version, given_at=now())
+    consent = Consent(
+        person_id=actor.id,
+        text_version=CURRENT,
+        language=language.get(),
+        text_sha256=digest_of(text_of(CURRENT)),
+        given_through=through,
+        given_at=now(),
+    )
     session.add(consent)
     session.flush()
-    audit.record(session, organization_id=actor.organization_id, actor=actor, deed="consent.give", about=consent)
+    audit.record_private(
+        session, organization_id=actor.organization_id, actor=actor, deed="consent.give", about=consent
+    )
     return consent
 
 
 def withdraw_consent(session: Session, *, actor: Person) -> None:
-    """Withdraw it: the encodings are destroyed in this transaction, and waiting checks run without them."""
+    """Withdraw it: the encodings are destroyed in this transaction, and nothing that used them is recorded any more."""
+    take_turn(session, organization_id=actor.organization_id)
     standing = standing_consent(session, person_id=actor.id)
     if standing is None:
         return
     standing.withdrawn_at = now()
     destroyed = _destroy(session, person_ids=[actor.id])
-    audit.record(
+    audit.record_private(
         session,
         organization_id=actor.organization_id,
         actor=actor,
@@ -71,22 +96,28 @@ def withdraw_consent(session: Session, *, actor: Person) -> None:
     )
 
 
-def add_reference(session: Session, *, actor: Person, encoding: bytes, encoder: str, key: bytes) -> ReferenceFace:
+def add_reference(session: Session, *, actor: Person, encoding: bytes, encoder: str, keys: Keys) -> ReferenceFace:
     """Keep one reference encoding of the actor, encrypted and bound to the person; the photo is not kept.
 
     Files of theirs that wait for their check, or were checked without a reference, are looked at (again).
     """
+    take_turn(session, organization_id=actor.organization_id)
     consent = standing_consent(session, person_id=actor.id)
     if consent is None:
         raise NoConsent
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    sealed = nonce + AESGCM(key).encrypt(nonce, encoding, _bound_to(actor.id))
+    key = keys()[0]
     face = ReferenceFace(
-        consent_id=consent.id, person_id=actor.id, encrypted=sealed, encoder=encoder, enrolled_at=now()
+        consent_id=consent.id,
+        person_id=actor.id,
+        encrypted=sealed(key, encoding, person_id=actor.id),
+        key_id=key_id(key),
+        encoder=encoder,
+        enrolled_at=now(),
     )
     session.add(face)
     session.flush()
-    audit.record(session, organization_id=actor.organization_id, actor=actor, deed="face.enrol", about=face)
+    audit.record_private(session, organization_id=actor.organization_id, actor=actor, deed="face.enrol", about=face)
+    enqueue(session, kind=WorkKind.PURGE_FACES, subject_id=IN_NO_ROUND, due_at=now() + LOOK_EVERY)
     for evidence_id in session.scalars(
         select(Evidence.id)
         .join(Submission, Submission.id == Evidence.submission_id)
@@ -101,49 +132,153 @@ def add_reference(session: Session, *, actor: Person, encoding: bytes, encoder: 
     return face
 
 
-def references_of(session: Session, *, person_id: int, encoder: str, key: bytes) -> list[bytes]:
-    """Return the person's encodings by this encoder, decrypted; none without a standing consent."""
-    return _decrypted(session, Person.id == person_id, encoder=encoder, key=key).get(person_id, [])
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read for one check: the author's encodings, those of each colleague, and the rows they came from."""
+
+    author: list[bytes]
+    colleagues: list[list[bytes]]
+    read: frozenset[int] = frozenset()
 
 
-def colleagues_of(session: Session, *, person: Person, encoder: str, key: bytes) -> list[list[bytes]]:
-    """Return the same for the others of the person's school who consented: whoever looks more like one of them."""
-    mine = Person.organization_id == person.organization_id
-    return [*_decrypted(session, mine, Person.id != person.id, encoder=encoder, key=key).values()]
+def references_of(session: Session, *, actor: Person, encoder: str, keys: Keys) -> list[bytes]:
+    """Return the actor's own encodings by this encoder, decrypted; none without a standing consent."""
+    found = _decrypted(session, Person.id == actor.id, encoder=encoder, keys=keys)
+    mine = [encoding for _id, encoding in found.get(actor.id, [])]
+    if mine:
+        _note(session, person=actor, purpose=FacePurpose.ENROL, encoder=encoder, encodings=len(mine))
+    return mine
 
 
-def _decrypted(session: Session, *whose: ColumnElement[bool], encoder: str, key: bytes) -> dict[int, list[bytes]]:
-    """Return the encodings of people with a standing consent, oldest first, by person."""
-    rows = session.execute(
-        select(ReferenceFace.person_id, ReferenceFace.encrypted)
+def known_for(session: Session, *, evidence: Evidence, encoder: str, keys: Keys) -> Known:
+    """Return what a file is compared with: its author's encodings, and those of colleagues who consented.
+
+    Nothing at all where the author did not consent, or where people signed for the file. The reading is logged; no turn is taken for it: it judges nothing.
+    """
+    submission = session.get_one(Submission, evidence.submission_id)
+    author = session.get_one(Person, submission.author_id)
+    if evidence.id in attested(session, submission=submission) or not _has_face(session, author, encoder):
+        return Known([], [])
+    mine = Person.organization_id == author.organization_id
+    found = _decrypted(session, mine, encoder=encoder, keys=keys)
+    rows = {face_id for those in found.values() for face_id, _encoding in those}
+    encodings = {person_id: [encoding for _id, encoding in those] for person_id, those in found.items()}
+    own = encodings.pop(author.id)
+    _note(
+        session,
+        person=author,
+        purpose=FacePurpose.CHECK,
+        encoder=encoder,
+        encodings=len(rows),
+        colleagues=len(encodings),
+        evidence=evidence,
+    )
+    return Known(own, [*encodings.values()], frozenset(rows))
+
+
+def still_kept(session: Session, *, read: Collection[int]) -> bool:
+    """Whether all that a check read is still kept: what came of a destroyed encoding must not be recorded."""
+    kept = select(func.count()).where(ReferenceFace.id.in_(read), ReferenceFace.encrypted.is_not(None))
+    return session.scalar(kept) == len(read)
+
+
+def _has_face(session: Session, person: Person, encoder: str) -> bool:
+    faces = select(ReferenceFace.id).where(ReferenceFace.person_id == person.id, ReferenceFace.encoder == encoder)
+    return session.scalars(faces.where(ReferenceFace.encrypted.is_not(None))).first() is not None
+
+
+def _decrypted(
+    session: Session, *whose: ColumnElement[bool], encoder: str, keys: Keys
+) -> dict[int, list[tuple[int, bytes]]]:
+    """Return row id and encoding, oldest first, by person, of people with a standing consent."""
+    rows = session.scalars(
+        select(ReferenceFace)
         .join(Person, Person.id == ReferenceFace.person_id)
-        .join(Consent, (Consent.person_id == Person.id) & Consent.withdrawn_at.is_(None))
+        .join(Consent, (Consent.id == ReferenceFace.consent_id) & Consent.withdrawn_at.is_(None))
         .where(*whose, ReferenceFace.encoder == encoder, ReferenceFace.encrypted.is_not(None))
         .order_by(ReferenceFace.person_id, ReferenceFace.id)
-    )
-    cipher = AESGCM(key)
-    found: dict[int, list[bytes]] = {}
-    for person_id, sealed in rows:
-        plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(person_id))
-        found.setdefault(person_id, []).append(plain)
+    ).all()
+    at_hand = keys() if rows else ()
+    found: dict[int, list[tuple[int, bytes]]] = {}
+    for face in rows:
+        found.setdefault(face.person_id, []).append((face.id, opened(face, keys=at_hand)))
     return found
 
 
-def _bound_to(person_id: int) -> bytes:
-    return f"person:{person_id}".encode()
+def _note(
+    session: Session,
+    *,
+    person: Person,
+    purpose: FacePurpose,
+    encoder: str,
+    encodings: int,
+    colleagues: int = 0,
+    evidence: Evidence | None = None,
+) -> None:
+    reading = FaceReading(
+        organization_id=person.organization_id,
+        person_id=person.id,
+        evidence_id=evidence.id if evidence else None,
+        purpose=purpose,
+        encoder=encoder,
+        encodings=encodings,
+        colleagues=colleagues,
+        at=now(),
+    )
+    session.add(reading)
+    session.flush()
+
+
+def readings_of(session: Session, *, actor: Person) -> list[FaceReading]:
+    """Return every reading of the actor's own encodings, oldest first: for their files, and as a colleague for others'."""
+    as_colleague = and_(
+        FaceReading.organization_id == actor.organization_id,
+        FaceReading.colleagues > 0,
+        select(ReferenceFace.id)
+        .where(
+            ReferenceFace.person_id == actor.id,
+            ReferenceFace.encoder == FaceReading.encoder,
+            ReferenceFace.enrolled_at <= FaceReading.at,
+            or_(ReferenceFace.purged_at.is_(None), ReferenceFace.purged_at > FaceReading.at),
+        )
+        .exists(),
+    )
+    found = select(FaceReading).where(or_(FaceReading.person_id == actor.id, as_colleague))
+    return list(session.scalars(found.order_by(FaceReading.id)))
+
+
+def readings(session: Session, *, actor: Person, organization_id: int) -> list[FaceReading]:
+    """Return every reading in a school, for its administrator."""
+    require_admin(session, actor=actor, organization_id=organization_id)
+    found = select(FaceReading).where(FaceReading.organization_id == organization_id)
+    return list(session.scalars(found.order_by(FaceReading.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How much is kept: standing consents, people with a face, faces."""
+
+    consents: int
+    people: int
+    faces: int
+
+
+def stored(session: Session) -> Stored:
+    """Count what is kept now; the law counts stored people, not those there ever were (办法 §15)."""
+    consents = session.scalar(select(func.count()).select_from(Consent).where(Consent.withdrawn_at.is_(None)))
+    people, faces = session.execute(
+        select(func.count(ReferenceFace.person_id.distinct()), func.count()).where(ReferenceFace.encrypted.is_not(None))
+    ).one()
+    return Stored(consents or 0, people, faces)
 
 
 def purge_round(session: Session, *, round_: Round) -> int:
     """Destroy the encodings of everybody in a closed round who is in no other round that still needs them."""
+    take_turn(session, organization_id=round_.organization_id)
     if round_.phase is not RoundPhase.CLOSED:
         raise NotAllowed(why=say(_("本轮申诉尚未结束")))
-    needed = (
-        select(Enrolment.person_id)
-        .join(Round, Round.id == Enrolment.round_id)
-        .where(Round.id != round_.id, Round.phase != RoundPhase.CLOSED)
-    )
     people = session.scalars(
-        select(Enrolment.person_id).where(Enrolment.round_id == round_.id, Enrolment.person_id.not_in(needed))
+        select(Enrolment.person_id).where(Enrolment.round_id == round_.id, Enrolment.person_id.not_in(_needed()))
     )
     destroyed = _destroy(session, person_ids=people)
     audit.record(
@@ -157,14 +292,48 @@ def purge_round(session: Session, *, round_: Round) -> int:
     return destroyed
 
 
-def _destroy(session: Session, *, person_ids: Iterable[int]) -> int:
-    faces = list(
-        session.scalars(
-            select(ReferenceFace).where(
-                ReferenceFace.person_id.in_(list(person_ids)), ReferenceFace.encrypted.is_not(None)
-            )
-        )
+def purge_idle(session: Session, *, idle_days: int, log_days: int) -> int:
+    """Destroy the encodings of people who are in no running round and enrolled none for `idle_days` days.
+
+    Readings older than `log_days` days are forgotten, too. Returns how many encodings were destroyed.
+    """
+    fresh = select(ReferenceFace.person_id).where(ReferenceFace.enrolled_at > now() - timedelta(days=idle_days))
+    idle = select(Person).where(
+        Person.id.in_(select(ReferenceFace.person_id).where(ReferenceFace.encrypted.is_not(None))),
+        Person.id.not_in(_needed()),
+        Person.id.not_in(fresh),
     )
+    destroyed = 0
+    for person in session.scalars(idle.order_by(Person.organization_id, Person.id)).all():
+        take_turn(session, organization_id=person.organization_id)
+        gone = _destroy(session, person_ids=[person.id])
+        audit.record_private(
+            session,
+            organization_id=person.organization_id,
+            actor=None,
+            deed="faces.purge",
+            about=person,
+            destroyed=gone,
+        )
+        destroyed += gone
+    session.execute(delete(FaceReading).where(FaceReading.at < now() - timedelta(days=log_days)))
+    return destroyed
+
+
+def _needed() -> Select[tuple[int]]:
+    """Return the ids of everybody in a round that is not closed."""
+    return (
+        select(Enrolment.person_id).join(Round, Round.id == Enrolment.round_id).where(Round.phase != RoundPhase.CLOSED)
+    )
+
+
+def _destroy(session: Session, *, person_ids: Iterable[int]) -> int:
+    faces: Sequence[ReferenceFace] = session.scalars(
+        select(ReferenceFace)
+        .where(ReferenceFace.person_id.in_(list(person_ids)), ReferenceFace.encrypted.is_not(None))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
     for face in faces:
         face.encrypted, face.purged_at = None, now()
     session.flush()

@@ -35,7 +35,7 @@ from models import (
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.scheme import digest_of
 from review_flow.rules.words import LIVE, UNDONE, AssignmentState, EvidenceState, Verdict
-from review_flow.steps.audit import breaks
+from review_flow.steps.audit import altered_notes, breaks
 from review_flow.steps.results import outcome_digest, replay
 
 if TYPE_CHECKING:
@@ -165,6 +165,11 @@ def _chains(session: Session) -> Iterator[Broken]:
         yield Broken("the audit chain is whole", f"organization:{organization_id} event {number} ({what})")
 
 
+def _notes(session: Session) -> Iterator[Broken]:
+    for note_id in altered_notes(session):
+        yield Broken("a private note says what the audit chain has the digest of", f"private_note:{note_id}")
+
+
 def _digests(session: Session) -> Iterator[Broken]:
     for version in session.scalars(select(SchemeVersion)):
         if digest_of(version.document) != version.digest:
@@ -192,6 +197,7 @@ def _signatures(session: Session) -> Iterator[Broken]:
 
 COMPUTED: dict[str, Callable[[Session], Iterator[Broken]]] = {
     "the audit chain is whole": _chains,
+    "a private note says what the audit chain has the digest of": _notes,
     "a scheme version is what its digest says": _digests,
     "every result replays to its ledger": _replays,
     "a result shows what its ledger says": _shown,

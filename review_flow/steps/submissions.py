@@ -29,6 +29,7 @@ from review_flow.steps import audit
 from review_flow.steps.adjustments import note_late
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import NotEditable, missing, require_author, require_editable, standing_evidence
+from review_flow.steps.faces import still_kept
 from review_flow.steps.facts import record_of
 from review_flow.steps.messages import tell
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -37,7 +38,7 @@ from review_flow.steps.validity import ask_correction, settle
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -60,11 +61,25 @@ class DutyOpen(Refusal):
     status, text = 409, _("请先完成对他人成果的互评：还差{left}次（应完成{owed}次，已完成{given}次）。")
 
 
-def record_check(session: Session, *, evidence: Evidence, report: dict[str, Any], sheet_key: str | None) -> None:
-    """Keep what a check saw. A rejected file is said to its author at once; nothing else is decided here."""
+def record_check(
+    session: Session,
+    *,
+    evidence: Evidence,
+    report: dict[str, Any],
+    sheet_key: str | None,
+    faces_read: Collection[int] = (),
+) -> bool:
+    """Keep what a check saw. A rejected file is said to its author at once; nothing else is decided here.
+
+    `faces_read`: the reference faces it compared with. Where one was destroyed meanwhile (a consent withdrawn at that
+    very moment) nothing is kept, False is returned, and the file is looked at again without it.
+    """
     submission = session.get_one(Submission, evidence.submission_id)
     round_ = session.get_one(Round, submission.round_id)
-    take_turn(session, organization_id=round_.organization_id)  # the author may be sealing at this moment
+    take_turn(session, organization_id=round_.organization_id)  # the author may be sealing or withdrawing now
+    if not still_kept(session, read=faces_read):
+        enqueue(session, kind=WorkKind.CHECK_EVIDENCE, subject_id=evidence.id)
+        return False
     findings: Sequence[dict[str, Any]] = report["findings"]
     for old in session.scalars(select(Finding).where(Finding.evidence_id == evidence.id)):
         session.delete(old)
@@ -102,6 +117,7 @@ def record_check(session: Session, *, evidence: Evidence, report: dict[str, Any]
             scheme = round_scheme(session, round_=round_)
             ask_correction(session, scheme=scheme, submission=submission, reasons=f"{evidence.file_name}：{why}")
     settle(session, submission=submission)
+    return True
 
 
 def seal(session: Session, *, actor: Person, submission: Submission, own_work: bool) -> None:

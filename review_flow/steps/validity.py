@@ -14,6 +14,7 @@ from review_flow.rules.lifecycle import SubmissionState, move
 from review_flow.rules.validity import ItemFacts, validity
 from review_flow.rules.words import EvidenceState, SeatKind, Verdict, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.attestations import attested
 from review_flow.steps.evidence import standing_evidence
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_seat
@@ -110,7 +111,9 @@ def settle(session: Session, *, submission: Submission) -> None:
         return
     votes = _votes(session, submission=submission)
     agree = [one for one in votes if _says_valid(scheme, one)]
-    passed = all(one.verdict is Verdict.VALID for one in files) and any(one.teacher_present for one in files)
+    signed = attested(session, submission=submission)
+    seen = any(one.teacher_present or one.id in signed for one in files)
+    passed = seen and all(one.verdict is Verdict.VALID for one in files)
     if len(agree) >= ENOUGH or (passed and not votes and not submission.corrections):
         _accept(session, submission=submission, by="check" if len(agree) < ENOUGH else "people")
     elif len(votes) - len(agree) >= ENOUGH:

@@ -7,21 +7,24 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from models import DueWork
+from models import DueWork, Person
 from review_flow.cli import PARTS, _loaded, app
+from review_flow.cli.doctor import Health, to_file
 from review_flow.clock import now
 from review_flow.db import engine_for, settings, transaction
 from review_flow.demo import media
 from review_flow.migrate import config, newest
 from review_flow.rules.words import WorkKind
+from review_flow.steps import faces
 
 HEAVY = ("sqlalchemy", "prefect", "cv2", "numpy", "alembic")
 
@@ -250,11 +253,77 @@ def test_a_reference_needs_consent_and_a_face(home: Path, tmp_path: Path) -> Non
     found()
     photo = media.lesson_photo(tmp_path / "教室.jpg", size=(640, 360))
     assert read("teacher", "reference", str(photo), "--as", "A1", status=1)["error"] == "no-consent"
-    run("teacher", "consent", "--as", "A1")
+    run("teacher", "consent", "--agree", "--as", "A1")
     (told,) = read("teacher", "reference", str(photo), "--as", "A1", status=1)
-    assert (told["photo"], told["ok"], len(told["problems"])) == (str(photo), False, 1)
+    assert (told["photo"], told["ok"], len(told["problems"])) == (str(photo), False, 2)
     run("teacher", "withdraw-consent", "--as", "A1")
     assert {one["name"]: one["text"] for one in read("doctor")}["consents"] == "0人同意，保存着0份加密特征"
+
+
+def test_consent_shows_the_alternatives_first_and_records_nothing_unless_agreed(home: Path) -> None:
+    found()
+    shown = read("teacher", "consent", "--show", "--as", "A1")
+    assert shown["text"].startswith("不作人脸比对也可以。")
+    assert (shown["version"], shown["agreed"], shown["records"]) == ("2026-11", False, [])
+    assert read("teacher", "consent", "--as", "A1")["records"] == []
+    (record,) = read("teacher", "consent", "--agree", "--as", "A1")["records"]
+    assert (record["version"], record["sha256"], record["language"], record["through"], record["withdrawn_at"]) == (
+        "2026-11",
+        shown["sha256"],
+        "zh",
+        "command_line",
+        None,
+    )
+    run("teacher", "withdraw-consent", "--as", "A1")
+    (record,) = read("teacher", "consent", "--show", "--as", "A1")["records"]
+    assert record["withdrawn_at"] is not None
+
+
+def keep_a_face(number: str, keys: Callable[[], tuple[bytes, ...]]) -> int:
+    with transaction() as session:
+        actor = session.scalars(select(Person).where(Person.number == number)).one()
+        faces.give_consent(session, actor=actor)
+        return faces.add_reference(session, actor=actor, encoding=b"face", encoder="dlib", keys=keys).id
+
+
+def face_of(number: str) -> list[bytes]:
+    with transaction() as session:
+        actor = session.scalars(select(Person).where(Person.number == number)).one()
+        return faces.references_of(session, actor=actor, encoder="dlib", keys=settings().face_keys)
+
+
+def test_the_face_key_is_changed_and_readings_are_listed(home: Path) -> None:
+    found()
+    keep_a_face("A1", settings().face_keys)
+    before = settings().face_keys()
+    told = read("rotate-face-key")
+    assert (told["sealed"], told["retired"], len(told["removed"])) == (1, True, 1)
+    assert len(settings().face_keys()) == 1
+    assert settings().face_keys() != before
+    assert face_of("A1") == [b"face"]
+    for log in (read("teacher", "face-log", "--as", "A1"), read("school", "face-log", "--as", "A1")):
+        rows = [(one["purpose"], one["number"], one["evidence"], one["encodings"], one["colleagues"]) for one in log]
+        assert rows == [("rotate", "A1", None, 1, 0), ("enrol", "A1", None, 1, 0)]
+    assert read("rotate-face-key")["sealed"] == 1  # the next change
+
+
+def test_a_key_that_is_not_at_hand_is_said_in_a_sentence(home: Path) -> None:
+    found()
+    keep_a_face("A1", lambda: (b"k" * 32,))
+    told = read("rotate-face-key", status=1)
+    assert told["error"] == "key-missing"
+    assert "REVIEW_FLOW_PREVIOUS_ENCRYPTION_KEY" in told["text"]
+    assert len(settings().face_keys()) <= 1  # no new key was begun
+    seen = [(one["health"], one["text"]) for one in read("doctor", status=1) if one["name"] == "consents"]
+    assert seen == [("good", "1人同意，保存着1份加密特征"), ("bad", told["text"])]
+
+
+def test_the_doctor_speaks_of_filing_from_80_percent_of_the_laws_number_on() -> None:
+    assert list(to_file(79_999)) == []
+    near = "存有人脸特征的已有80000人；达到100000人时，须在30个工作日内向省级网信部门备案，请提前准备或清理"
+    assert list(to_file(80_000)) == [(Health.NOTE, near)]
+    due = "存有人脸特征的已有100000人，达到100000人：须在30个工作日内向省级网信部门备案（《人脸识别技术应用安全管理办法》第十五条）"
+    assert list(to_file(100_000)) == [(Health.BAD, due)]
 
 
 def test_the_newest_revision_is_alembics(home: Path) -> None:

@@ -51,7 +51,7 @@ def live(session: Session) -> None:
     school = School(session, teachers=4).open()
     consenting = school.teachers[0]
     faces.give_consent(session, actor=consenting)
-    faces.add_reference(session, actor=consenting, encoding=b"face", encoder="hog", key=bytes(32))
+    faces.add_reference(session, actor=consenting, encoding=b"face", encoder="dlib", keys=lambda: (bytes(32),))
     for person in school.teachers:
         school.ready(person)
     for person in school.teachers:
@@ -223,6 +223,9 @@ PLANTS: dict[str, list[Plant]] = {
             "SELECT id FROM due_work WHERE done_at IS NOT NULL",
             "UPDATE due_work SET lease_token = 'abc', lease_until = due_at WHERE id = :id",
         ),
+    ],
+    "a private note says what the audit chain has the digest of": [
+        Plant("private_note", ANY.format("private_note"), "UPDATE private_note SET deed = 'other' WHERE id = :id"),
     ],
     "a scheme version is what its digest says": [
         Plant(
