@@ -135,7 +135,7 @@ def run(*words: object, status: int = 0) -> str:
 
 def test_nobody_else_is_enrolled_beside_a_teacher(home: Path, photos: dict[str, list[Path]]) -> None:
     run("school", "found", "一中", "--admin-number", "A1", "--admin-name", "陈静")
-    run("teacher", "consent", "--as", "A1")
+    run("teacher", "consent", "--agree", "--as", "A1")
     one, two, three = photos["grace"]
     other = photos["eileen"][0]
     rows = json.loads(run("teacher", "reference", one, two, other, "--as", "A1", "--json", status=1))
