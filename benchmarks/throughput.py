@@ -68,11 +68,11 @@ def hand_in(files: list[Path]) -> None:
         [person] = school.teachers
         work = school.ready(person)[0]
         faces.give_consent(session, actor=person)
-        encoder, key = installation.sandbox().recogniser(), db.settings().face_key()
+        encoder, keys = installation.sandbox().recogniser(), db.settings().face_keys
         for photo in media.reference_photos("grace", HOME):
             found = installation.sandbox().enrol(photo).encoding
             assert found is not None
-            faces.add_reference(session, actor=person, encoding=to_bytes(found), encoder=encoder, key=key)
+            faces.add_reference(session, actor=person, encoding=to_bytes(found), encoder=encoder, keys=keys)
         slot = "plan"
         for path in files:
             stored = keep(installation.storage(), path)
@@ -90,8 +90,7 @@ def measured(way: str, count: int, deed: object) -> float:
     began, spent = time.monotonic(), cpu()
     deed()
     wall = time.monotonic() - began
-    installation.sandbox().close()  # its child's time counts once it has ended
-    installation.sandbox.cache_clear()
+    installation.close()  # its child's time counts once it has ended
     each = (cpu() - spent) / count
     print(
         f"{way:<34}{count:>6} files {wall:>8.1f} s  {count / wall:>6.2f} a second  CPU {1000 * each:>6.0f} ms a file",
@@ -110,7 +109,7 @@ def main() -> None:
         for way in ("a plain loop", "the flow under Prefect"):
             db.settings.cache_clear()
             os.environ["REVIEW_FLOW_DATABASE_URL"] = f"sqlite:///{HOME / way.replace(' ', '-')}.db"
-            installation.storage.cache_clear()
+            installation.close()
             upgrade(db.engine_for(db.settings().database))
             hand_in(files)
             installation.sandbox().warm()

@@ -30,3 +30,12 @@ def sandbox() -> Sandbox:
 def copier() -> Sandbox:
     """Return the one child that makes copies, for as long as that takes: verdicts never wait for it."""
     return Sandbox(workers=1, limits=COPYING)
+
+
+def close() -> None:
+    """End the children and forget everything: whoever asks next gets what the settings say then."""
+    for pool in (sandbox, copier):
+        if pool.cache_info().currsize:
+            pool().close()
+        pool.cache_clear()
+    storage.cache_clear()

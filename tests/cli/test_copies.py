@@ -56,15 +56,13 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in [name for name in os.environ if name.startswith("REVIEW_FLOW_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "home"))
-    caches = (settings, installation.storage, installation.sandbox)
-    for one in caches:
-        one.cache_clear()
+    settings.cache_clear()
+    installation.close()
     read("migrate")
     yield tmp_path
-    installation.sandbox().close()
+    installation.close()
     engine_for(settings().database).dispose()
-    for one in caches:
-        one.cache_clear()
+    settings.cache_clear()
 
 
 def test_from_the_upload_to_both_sides_and_the_list(house: Path) -> None:

@@ -21,21 +21,17 @@ from review_flow.steps import evidence
 from tests.cast import Clock, School
 from tests.due import do_due
 
-CACHED = (db.settings, installation.storage, installation.sandbox, installation.copier)
-
 
 @pytest.fixture
 def installed(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Be an installation over a database, with storage of its own."""
     monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", database_url)
-    for one in CACHED:
-        one.cache_clear()
+    db.settings.cache_clear()
+    installation.close()
     yield
-    installation.sandbox().close()
-    installation.copier().close()
-    for one in CACHED:
-        one.cache_clear()
+    installation.close()
+    db.settings.cache_clear()
 
 
 def packed_as_mkv(folder: Path) -> Path:
@@ -83,7 +79,8 @@ def test_a_copy_is_made_after_the_verdict_and_the_original_stays(tmp_path: Path)
     file = kept_of(number)
     assert (file.verdict, file.storage_key) == (Verdict.HUMAN, original)
     storage = installation.storage()
-    assert Image.open(io.BytesIO(read(storage, file.poster_key or ""))).size == (320, 180)
+    with Image.open(io.BytesIO(read(storage, file.poster_key or ""))) as poster:
+        assert poster.size == (320, 180)
     with av.open(io.BytesIO(read(storage, file.playable_key or ""))) as copy:
         assert copy.format.name.startswith("mov,mp4")
         assert sum(1 for _frame in copy.decode(video=0)) == 36

@@ -23,20 +23,17 @@ from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.steps import evidence, faces
 from tests.cast import Clock, School
 
-CACHED = (db.settings, installation.storage, installation.sandbox)
-
 
 @pytest.fixture
 def installed(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Be an installation over a database, with storage of its own."""
     monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", database_url)
-    for one in CACHED:
-        one.cache_clear()
+    db.settings.cache_clear()
+    installation.close()
     yield
-    installation.sandbox().close()
-    for one in CACHED:
-        one.cache_clear()
+    installation.close()
+    db.settings.cache_clear()
 
 
 def handed_in(path: Path) -> Item:

@@ -102,13 +102,10 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[In
     settings.cache_clear()
     from flows import installation as warm
 
-    warm.storage.cache_clear()
-    warm.sandbox.cache_clear()
+    warm.close()
     with hands_at(at(3, 2)):
         yield Installation(tmp_path)
-    warm.sandbox().close()
-    warm.sandbox.cache_clear()
-    warm.storage.cache_clear()
+    warm.close()
     with transaction() as session:
         assert invariants.broken(session) == []
     engine_for(settings().database).dispose()
