@@ -74,8 +74,8 @@ def check(
         raise _misuse(_("找不到文件：{path}"), path=file)
     limits = {"min_seconds": _seconds(min_seconds), "max_seconds": _seconds(max_seconds), "min_chars": min_chars}
     slot = Slot.of({"kind": slot_kind, **limits})
-    if models is not None and (why := unusable(models)) is not None:
-        raise _misuse(why)
+    if models is not None and (wrong := unusable(models)) is not None:
+        raise _misuse(wrong)
     with Sandbox(models=models) as box:
         references = [_enrolled(box, photo) for photo in reference or []]
         colleagues = _cohort(box, cohort) if cohort else []
@@ -114,8 +114,8 @@ def calibrate(
 
     if not folder.is_dir():
         raise _misuse(_("找不到文件夹：{path}"), path=folder)
-    if models is not None and (why := unloadable(models)) is not None:
-        raise _misuse(why)
+    if models is not None and (wrong := unloadable(models)) is not None:
+        raise _misuse(wrong)
     with Progress(console=Console(stderr=True), transient=True) as progress, Sandbox(models=models) as box:
         task = progress.add_task(say(_("读取照片")), total=None)
         labelled = encoded(folder, box, told=lambda done, every: progress.update(task, completed=done, total=every))
