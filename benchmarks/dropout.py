@@ -12,10 +12,10 @@ same works and the same delays:
 - ORA2: a learner comes once (a day after the start, or their own work, in the mean) and does three tasks, an
   hour each: always the work with the fewest reviews, open tasks counted for 8 hours; nobody asks for more. Who drops
   out opens one task and leaves it. A work may be graded more often than needed.
-- review-flow: `rules.allocation` whenever a lease of 48 hours ends or a work comes (looked at every four hours); a task
-  not done in its time goes to volunteers, then to whoever has least, what they let lapse counted, then to the panel (one
-  for ten teachers, three at least, who spare three reviews each); a late review counts as long as the work wants one,
-  and lets off who got it instead.
+- review-flow: `rules.allocation` whenever a lease ends (48 hours, or half of what is left) or a work comes (looked at
+  every four hours); a task not done in its time goes to volunteers, then to whoever has least, what they let lapse
+  counted, then to the panel (one for ten teachers, three at least, who spare three reviews each); a late review counts
+  as long as the work wants one, and lets off who got it instead.
 
 Restated from public documentation, simplified in their favour: no race between claims, no abandoned task that counts
 as done. Short is a work with fewer than three reviews when the window closes; the last column is
@@ -34,6 +34,7 @@ from random import Random
 from review_flow.rules.allocation import Reviewer, Work, allocate
 
 WANTED, WINDOW_H, LATE_H, LEASE_H, LOOK_H = 3, 168.0, 96.0, 48.0, 4.0
+LEASE_MIN_H = 12.0
 DELAY_H, ORA2_OPEN_H, EXTRA, EXTENSION_H = 24.0, 8.0, 3, 72.0
 
 
@@ -138,14 +139,19 @@ class Ours:
         self.hand_in_late(self.end_h)
         return self.done
 
+    def lease_h(self, given: float) -> float:
+        """Return the hours of a task: half of what is left of the window, or of the extension."""
+        end = WINDOW_H if given < WINDOW_H else self.end_h
+        return min(LEASE_H, max(LEASE_MIN_H, (end - given) / 2))
+
     def hand_in(self, at: float) -> None:
         """What was done within its lease counts; what was not lapses."""
         for pair, given in list(self.live.items()):
             ready = given + self.it.delay(*pair) if pair[0] not in self.it.gone else float("inf")
-            if ready <= min(at, given + LEASE_H):
+            if ready <= min(at, given + self.lease_h(given)):
                 self.done[pair[1]] += 1
                 del self.live[pair]
-            elif given + LEASE_H <= at:
+            elif given + self.lease_h(given) <= at:
                 self.undone[pair[1]] += 1
                 self.late[pair] = ready
                 del self.live[pair]

@@ -325,6 +325,7 @@ class Calendar:
 
     peer: Duration
     lease: Duration
+    lease_min: Duration
     peer_extension: Duration
     grace: Duration
     validity: Duration

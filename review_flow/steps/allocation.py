@@ -265,6 +265,9 @@ def _works_of(works: Iterable[Work], people: Iterable[Pair]) -> set[Pair]:
 
 def _assign(session: Session, *, round_: Round, found: Allocation, works: dict[int, Work]) -> None:
     scheme = round_scheme(session, round_=round_)
+    given = {work_id for _reviewer, work_id in found.pairs}
+    ends = session.execute(select(Submission.id, Submission.peer_due_at).where(Submission.id.in_(given)))
+    due = {row.id: row.peer_due_at for row in ends}
     for reviewer_id, work_id in found.pairs:
         (author_id,) = works[work_id].authors
         session.add(
@@ -275,7 +278,7 @@ def _assign(session: Session, *, round_: Round, found: Allocation, works: dict[i
                 author_id=author_id,
                 state=AssignmentState.ASSIGNED,
                 assigned_at=now(),
-                lease_until=lease_end(scheme),
+                lease_until=lease_end(scheme, due_at=due[work_id]),
             )
         )
     session.flush()

@@ -67,6 +67,8 @@ def claim(session: Session, *, actor: Person, round_: Round, key: str | None = N
     if taken is None:
         raise NothingToReview
     assignment = session.get_one(Assignment, taken)
+    due_at = session.scalar(select(Submission.peer_due_at).where(Submission.id == assignment.submission_id))
+    assignment.lease_until = lease_end(scheme, due_at=due_at)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="review.claim", about=assignment)
     return assignment
 

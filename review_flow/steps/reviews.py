@@ -57,10 +57,18 @@ class FormRefused(Refusal):
     status, text = 422, _("评审表还不完整：{problems}")
 
 
-def lease_end(scheme: Scheme) -> datetime:
-    """Return when a task that is handed out now comes back."""
-    span = scheme.calendar.lease
-    return now() + timedelta(days=span.days, hours=span.hours)
+def lease_end(scheme: Scheme, *, due_at: datetime | None = None) -> datetime:
+    """Return when a task that is handed out now comes back.
+
+    Of a work whose peer phase ends at `due_at` a task takes half of what is left, so that there is time for another
+    reviewer after this one; never less than the scheme's shortest lease (T12).
+    """
+    longest, shortest = (
+        timedelta(days=span.days, hours=span.hours) for span in (scheme.calendar.lease, scheme.calendar.lease_min)
+    )
+    if due_at is None:
+        return now() + longest
+    return now() + min(longest, max(shortest, (due_at - now()) / 2))
 
 
 def tasks_of(session: Session, *, person: Person, round_: Round) -> list[Assignment]:
