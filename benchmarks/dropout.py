@@ -13,8 +13,9 @@ same works and the same delays:
   hour each: always the work with the fewest reviews, open tasks counted for 8 hours; nobody asks for more. Who drops
   out opens one task and leaves it. A work may be graded more often than needed.
 - review-flow: `rules.allocation` whenever a lease of 48 hours ends or a work comes (looked at every four hours); a task
-  not done in its time goes to volunteers, then to whoever has least, what they let lapse counted; a late review counts
-  as long as the work wants one, and lets off who got it instead.
+  not done in its time goes to volunteers, then to whoever has least, what they let lapse counted, then to the panel (one
+  for ten teachers, three at least, who spare three reviews each); a late review counts as long as the work wants one,
+  and lets off who got it instead.
 
 Restated from public documentation, simplified in their favour: no race between claims, no abandoned task that counts
 as done. Short is a work with fewer than three reviews when the window closes; the last column is
@@ -121,6 +122,7 @@ class Ours:
         self.tried: set[tuple[int, int]] = set()
         self.load: Counter[int] = Counter()
         self.undone: Counter[int] = Counter()
+        self.panel = [*range(it.n, it.n + max(3, it.n // 10))]
 
     def run(self) -> Counter[int]:
         """Return how many reviews each work got."""
@@ -130,6 +132,7 @@ class Ours:
             self.hand_in_late(at)
             self.assign(at, sorted(self.it.volunteers), taken_over=True)
             self.assign(at, [one for one in range(self.it.n) if self.it.comes_at[one] <= at], taken_over=False)
+            self.assign(at, self.panel, taken_over=True)
             at += LOOK_H
         self.hand_in(self.end_h)
         self.hand_in_late(self.end_h)
@@ -165,10 +168,11 @@ class Ours:
         held = Counter(work for _reviewer, work in self.live)
         wanted = {one: WANTED - self.done[one] - held[one] for one in range(self.it.n) if self.it.comes_at[one] <= at}
         demands = {one: min(count, self.undone[one] if taken_over else WANTED) for one, count in wanted.items()}
+        reserve = {*self.it.volunteers, *self.panel}
         works = [Work(one, frozenset({one}), count) for one, count in demands.items() if count > 0]
         if not works:
             return
-        caps = {one: WANTED + EXTRA * (one in self.it.volunteers) for one in people}
+        caps = {one: WANTED * (one < self.it.n) + EXTRA * (one in reserve) for one in people}
         reviewers = [Reviewer(one, cap=caps[one], load=self.load[one]) for one in people]
         found = allocate(reviewers=reviewers, works=works, held=self.tried, seed=self.it.seed)
         for pair in found.pairs:

@@ -100,3 +100,18 @@ def workers(tmp_path: Path, database_url: str, engine: Engine, prefect_api: str)
     made = Workers(tmp_path / "home", database_url, prefect_api, engine)
     yield made
     made.end()
+
+
+@pytest.fixture
+def installed(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Be an installation over a database, with storage of its own."""
+    from flows import installation
+    from review_flow import db
+
+    monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", database_url)
+    db.settings.cache_clear()
+    installation.close()
+    yield
+    installation.close()
+    db.settings.cache_clear()

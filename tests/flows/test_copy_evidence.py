@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,18 +19,6 @@ from review_flow.rules.words import Verdict, WorkKind
 from review_flow.steps import evidence
 from tests.cast import Clock, School
 from tests.due import do_due
-
-
-@pytest.fixture
-def installed(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Be an installation over a database, with storage of its own."""
-    monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", database_url)
-    db.settings.cache_clear()
-    installation.close()
-    yield
-    installation.close()
-    db.settings.cache_clear()
 
 
 def packed_as_mkv(folder: Path) -> Path:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-import pytest
 from sqlalchemy import func, select
 
 from flows import check_evidence, installation, purge_faces
@@ -22,18 +20,6 @@ from review_flow.outside.storage import keep
 from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.steps import evidence, faces
 from tests.cast import Clock, School
-
-
-@pytest.fixture
-def installed(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Be an installation over a database, with storage of its own."""
-    monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", database_url)
-    db.settings.cache_clear()
-    installation.close()
-    yield
-    installation.close()
-    db.settings.cache_clear()
 
 
 def handed_in(path: Path) -> Item:
