@@ -66,12 +66,17 @@ def _named(folder: Path) -> tuple[str, str | None]:
     """Load the models; return their name, and why they have none."""
     import cv2
 
+    before = cv2.utils.logging.setLogLevel(
+        cv2.utils.logging.LOG_LEVEL_SILENT
+    )  # it tells the terminal what is told here
     try:
         return YunetSface(folder).name, None
     except NoModelsError as no:
         return "", say(_("{folder} 里缺少人脸模型文件 {name}"), folder=folder, name=no.lacking)
     except cv2.error:
         return "", say(_("{folder} 里的人脸模型读不出来：文件损坏，或不是 YuNet、SFace"), folder=folder)
+    finally:
+        cv2.utils.logging.setLogLevel(before)
 
 
 class YunetSface:
