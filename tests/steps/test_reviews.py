@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -332,3 +334,13 @@ def test_participants_are_everybody_but_the_exempt(ready: School) -> None:
     found = [one.person_id for one in reviews.participants(ready.session, round_=ready.round)]
     assert found == [ready.teachers[n].id for n in (0, 1, 2, 4)]
     assert tasks(ready.session, ready.round) == []
+
+
+@pytest.mark.parametrize(
+    ("hours_left", "hours"), [(None, 48), (168, 48), (96, 48), (80, 40), (24, 12), (6, 12), (-3, 12)]
+)
+def test_a_task_takes_half_of_what_is_left_of_its_works_time(
+    opened: School, hours_left: int | None, hours: int
+) -> None:
+    due_at = None if hours_left is None else now() + timedelta(hours=hours_left)
+    assert reviews.lease_end(opened.scheme, due_at=due_at) == now() + timedelta(hours=hours)
