@@ -58,7 +58,7 @@ def worker(home: Path, database_url: str, api: str | None = None) -> Iterator[su
             process.wait(60)
 
 
-def until(look: Callable[[], bool], *, within_s: float = 120) -> None:
+def until(look: Callable[[], bool], *, within_s: float = 240) -> None:
     end = time.monotonic() + within_s
     while not look():
         assert time.monotonic() < end, "not in time"
