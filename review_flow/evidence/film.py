@@ -269,10 +269,13 @@ class _Looking:
 
 
 def _stride(times: Sequence[float], spread_s: float) -> int:
-    """Return the largest power of two so that every such keyframe lies at most `spread_s` from the next."""
+    """Return the largest power of two so that every such keyframe lies at most `spread_s` from the next.
+
+    A damaged film may have them all at one time: then each is looked at.
+    """
     usual = float(np.median(np.diff(times))) if len(times) > 1 else spread_s
     stride = 1
-    while stride * 2 * usual <= spread_s * 1.05:
+    while usual > 0 and stride * 2 * usual <= spread_s * 1.05:
         stride *= 2
     return stride
 

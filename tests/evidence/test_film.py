@@ -113,3 +113,19 @@ def test_an_index_tells_what_reading_the_file_tells(films: dict[str, Path], monk
     read = video.survey(films["grace"])
     assert (read.keyframe_bytes, indexed.keyframe_bytes > 0) == (0, True)
     assert replace(read, keyframe_bytes=indexed.keyframe_bytes) == indexed
+
+
+@pytest.mark.parametrize(
+    ("times", "stride"),
+    [
+        ((), 1),
+        ((0.0,), 1),
+        ((0.0, 1.0, 2.0), 2),
+        ((0.0, 0.5, 1.0), 4),
+        ((0.0, 5.0), 1),
+        ((3.0, 3.0, 3.0), 1),
+        ((3.0, 1.0), 1),
+    ],
+)
+def test_how_far_apart_keyframes_are_looked_at_first(times: tuple[float, ...], stride: int) -> None:
+    assert film._stride(times, 2.0) == stride
