@@ -244,7 +244,7 @@ class _Looking:
         presence.keep(self.outcome, frame.at_s, pixels, frame.width, [(one.box, one.doubt) for one in here])
 
     def _seen_enough(self) -> bool:
-        apart = presence.spaced(self.outcome.seen, self.spacing)
+        apart = presence.surest_apart(self.outcome.seen, self.spacing, self.search.moments)
         return presence.judged(self.outcome, apart, self.search, moments_needed=self.search.moments)
 
     def _second_look_is_spent(self) -> bool:

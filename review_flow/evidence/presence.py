@@ -166,13 +166,19 @@ def keep(
         outcome.snapshots.remove(max(outcome.snapshots, key=lambda shot: shot.least_doubt))
 
 
-def spaced(moments: Sequence[Moment], gap_s: float) -> list[Moment]:
-    """Return moments that lie at least `gap_s` apart, the surest first."""
-    chosen: list[Moment] = []
-    for moment in sorted(moments, key=lambda moment: (-moment.probability, moment.at_s)):
-        if all(abs(moment.at_s - other.at_s) >= gap_s for other in chosen):
-            chosen.append(moment)
-    return chosen
+def surest_apart(moments: Sequence[Moment], gap_s: float, count: int) -> list[Moment]:
+    """Return the `count` moments, each at least `gap_s` from the next, that are surest together; none if there are not so many."""
+    ordered = sorted(moments, key=lambda moment: moment.at_s)
+    chains = [(log_odds(moment.probability), [moment]) for moment in ordered]
+    for _one_more in range(count - 1):
+        longer = []
+        for moment in ordered:
+            before = [chain for chain in chains if moment.at_s - chain[1][-1].at_s >= gap_s]
+            if before:
+                odds, chosen = max(before, key=lambda chain: chain[0])
+                longer.append((odds + log_odds(moment.probability), [*chosen, moment]))
+        chains = longer
+    return max(chains, key=lambda chain: chain[0])[1] if chains else []
 
 
 def not_seen(outcome: Presence, search: Search) -> Finding:
