@@ -23,20 +23,20 @@ os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
 from PIL import Image, ImageEnhance  # noqa: E402 - after the home is set, as all below
 
 import flows  # noqa: E402, F401 - settles Prefect's environment before Prefect is imported
-from flows import installation  # noqa: E402
-from flows.check_evidence import check_evidence  # noqa: E402
-from flows.server import PrefectServer  # noqa: E402
-from review_flow import db  # noqa: E402
-from review_flow.demo import media  # noqa: E402
-from review_flow.demo.media import Span  # noqa: E402
-from review_flow.evidence.faces import to_bytes  # noqa: E402
-from review_flow.migrate import upgrade  # noqa: E402
-from review_flow.outside.storage import keep  # noqa: E402
-from review_flow.rules.words import WorkKind  # noqa: E402
-from review_flow.settings import Settings  # noqa: E402
-from review_flow.steps import evidence, faces  # noqa: E402
-from tests.cast import Clock, School  # noqa: E402
-from tests.due import do_due  # noqa: E402
+from flows import installation  # noqa: E402 - as above
+from flows.check_evidence import check_evidence  # noqa: E402 - as above
+from flows.server import PrefectServer  # noqa: E402 - as above
+from review_flow import db  # noqa: E402 - as above
+from review_flow.demo import media  # noqa: E402 - as above
+from review_flow.demo.media import Span  # noqa: E402 - as above
+from review_flow.evidence.faces import to_bytes  # noqa: E402 - as above
+from review_flow.migrate import upgrade  # noqa: E402 - as above
+from review_flow.outside.storage import keep  # noqa: E402 - as above
+from review_flow.rules.words import WorkKind  # noqa: E402 - as above
+from review_flow.settings import Settings  # noqa: E402 - as above
+from review_flow.steps import evidence, faces  # noqa: E402 - as above
+from tests.cast import Clock, School  # noqa: E402 - as above
+from tests.due import do_due  # noqa: E402 - as above
 
 FILMS = 12  # different ones; each is handed in several times, with a byte more, so that no two files are the same
 

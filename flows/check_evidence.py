@@ -13,8 +13,8 @@ from flows.showing import Markdown
 from models import Evidence, Submission
 from review_flow.db import settings, transaction
 from review_flow.evidence.faces import from_bytes
+from review_flow.evidence.limits import Broken
 from review_flow.evidence.presence import Search
-from review_flow.evidence.sandbox import Broken
 from review_flow.i18n import _, say
 from review_flow.outside.storage import keep
 from review_flow.rules.verdict import PICTURED, Finding, Level

@@ -14,7 +14,7 @@ from flows.drain import Item, Record, drain
 from flows.installation import copier, storage
 from models import Evidence
 from review_flow.db import transaction
-from review_flow.evidence.sandbox import Broken
+from review_flow.evidence.limits import Broken
 from review_flow.outside.storage import keep
 from review_flow.rules.words import WorkKind
 from review_flow.steps import evidence

@@ -6,8 +6,9 @@ import functools
 from typing import TYPE_CHECKING
 
 from review_flow.db import settings
-from review_flow.evidence.labelled import calibrated_models
-from review_flow.evidence.sandbox import COPYING, Sandbox
+from review_flow.evidence.faces_opencv import calibrated_models
+from review_flow.evidence.limits import COPYING
+from review_flow.evidence.sandbox import Sandbox
 from review_flow.outside.storage import storage_at
 
 if TYPE_CHECKING:

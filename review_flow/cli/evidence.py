@@ -195,9 +195,10 @@ def _compared(box: Sandbox, report: Report, file: Path, others: list[Path]) -> R
     """Add what the file has in common with others, the same to the byte or by its content."""
     from review_flow.evidence import copies
     from review_flow.evidence.check import duplicate
+    from review_flow.evidence.limits import Broken
     from review_flow.evidence.probe import sha256_of
-    from review_flow.evidence.sandbox import Broken
 
+    mine: list[copies.Print] | None = None
     for other in others:
         if not other.is_file():
             raise _misuse(_("找不到文件：{path}"), path=other)
@@ -206,7 +207,8 @@ def _compared(box: Sandbox, report: Report, file: Path, others: list[Path]) -> R
             report = report.with_findings([duplicate(str(other))], copies=[same.as_json(of=str(other))])
             continue
         try:
-            found = copies.compare(box.fingerprint(file), box.fingerprint(other))
+            mine = box.fingerprint(file) if mine is None else mine
+            found = copies.compare(mine, box.fingerprint(other))
         except Broken as broken:
             report = report.with_findings([broken.finding])
             continue

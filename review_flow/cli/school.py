@@ -169,8 +169,9 @@ def _evidence(desk: Desk, key: int) -> Evidence:
 
 
 def _whitelisted(desk: Desk, path: Path, reason: str) -> CommonSource:
+    from review_flow.evidence.limits import Broken
     from review_flow.evidence.probe import sha256_of
-    from review_flow.evidence.sandbox import Broken, Sandbox
+    from review_flow.evidence.sandbox import Sandbox
 
     if not path.is_file():
         raise NotFound(what=say(_("文件")), key=path)

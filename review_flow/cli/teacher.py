@@ -345,7 +345,7 @@ def withdraw_consent(desk: Desk) -> None:
 def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("本人的照片"))]) -> None:
     """Enrol reference photos; says of each that can't be used why."""
     from review_flow.evidence.faces import from_bytes, to_bytes
-    from review_flow.evidence.labelled import calibrated_models
+    from review_flow.evidence.faces_opencv import calibrated_models
     from review_flow.evidence.sandbox import Sandbox
 
     if faces.standing_consent(desk.session, person_id=desk.actor.id) is None:

@@ -62,6 +62,11 @@ def unusable(folder: Path) -> str | None:
     return None
 
 
+def calibrated_models(folder: Path | None) -> Path | None:
+    """Return the folder of the school's own models if they are all there and calibrated: without that they mean nothing."""
+    return folder if folder is not None and unusable(folder) is None else None
+
+
 def _named(folder: Path) -> tuple[str, str | None]:
     """Load the models; return their name, and why they have none."""
     import cv2

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from review_flow.evidence.calibration import Groups
-from review_flow.evidence.faces_opencv import unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
     from review_flow.evidence.sandbox import Sandbox
 
 ALL = "all"  # the group of people who stand in no group
-
-
-def calibrated_models(folder: Path | None) -> Path | None:
-    """Return the folder of the school's own models if they are all there and calibrated: without that they mean nothing."""
-    return folder if folder is not None and unusable(folder) is None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import platform
 import socket
 import struct
 import sys
+import tempfile
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+ANYBODYS = tempfile.gettempdir()  # where anybody may write; asked for at once, a locked child can't
 SIGKILL = 9
 
 # Name: (x86-64, ARM64); None where the machine has no such call.
@@ -262,7 +264,7 @@ def _read() -> None:
 
 
 def _write() -> None:
-    name = f"/tmp/{uuid.uuid4().hex}"  # noqa: S108 - where anybody may write
+    name = os.path.join(ANYBODYS, uuid.uuid4().hex)  # noqa: PTH118 - as below
     os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     os.unlink(name)  # noqa: PTH108 - the plainest way is what is tried
 

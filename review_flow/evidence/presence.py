@@ -34,7 +34,8 @@ class Search:
 
     `width` and `fine_width` are the longer side of the picture a glance takes: it finds faces from 40 px of it,
     so from 120 px of a 1920 px film, and from 80. `confidence` is the probability at which it is the teacher;
-    a film needs `moments` at least `spaced_s` apart, each likelier than not and all together as sure. `work_s` is CPU time: a budget of work, not of pictures.
+    a film needs `moments` at least `spaced_s` apart, each likelier than not and all together as sure. `work_s` is CPU
+    time: a budget of work, not of pictures.
     """
 
     confidence: float = CONFIDENCE

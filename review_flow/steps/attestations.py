@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from models import Attestation, Evidence, Person, Round, Submission
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
-from review_flow.rules.words import AttestationKind, EvidenceState, RoleKind, SeatKind, WorkKind
+from review_flow.rules.words import AttestationKind, RoleKind, SeatKind, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.evidence import attested, standing_evidence
 from review_flow.steps.people import conflicting_with, has_seat, require_role
 from review_flow.steps.rounds import require_phase
 from review_flow.steps.turn import take_turn
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 STAFF_ROLES = (RoleKind.WORKSHOP_LEADER, RoleKind.SCHOOL_ADMIN)
 STAFF_SEATS = (SeatKind.MEMBER, SeatKind.RESERVE, SeatKind.ARBITER)
-SIGNATURES = {kind: 2 if kind is AttestationKind.ON_SITE else 1 for kind in AttestationKind}
 UNDECIDED = (
     SubmissionState.DRAFT,
     SubmissionState.SEALED,
@@ -63,13 +63,7 @@ def attest(
         raise Decided(state=say(submission.state.label))
     if not statement.strip():
         raise BadInput(field=say(_("说明")), problem=say(_("请写明何时何地、怎样核对的。")))
-    files = list(
-        session.scalars(
-            select(Evidence)
-            .where(Evidence.submission_id == submission.id, Evidence.state != EvidenceState.SUPERSEDED)
-            .order_by(Evidence.id)
-        )
-    )
+    files = standing_evidence(session, submission=submission)
     mine = select(Attestation.evidence_id).where(
         Attestation.submission_id == submission.id, Attestation.signatory_id == actor.id, Attestation.kind == kind
     )
@@ -103,16 +97,6 @@ def attest(
     for evidence_id in sorted(after - before):
         enqueue(session, kind=WorkKind.CHECK_EVIDENCE, subject_id=evidence_id)
     return [one for one in files if one.id not in after]
-
-
-def attested(session: Session, *, submission: Submission) -> set[int]:
-    """Return the ids of the submission's files for which as many people signed, in one way, as that way needs."""
-    rows = session.execute(
-        select(Attestation.evidence_id, Attestation.kind, func.count())
-        .where(Attestation.submission_id == submission.id)
-        .group_by(Attestation.evidence_id, Attestation.kind)
-    )
-    return {evidence_id for evidence_id, kind, count in rows if count >= SIGNATURES[kind]}
 
 
 def _require_signatory(session: Session, *, actor: Person, round_: Round, kind: AttestationKind) -> None:

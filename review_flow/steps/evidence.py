@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from models import Evidence, Finding, Person, Round, Submission
+from models import Attestation, Evidence, Finding, Person, Round, Submission
 from review_flow.clock import now, shown
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.verdict import PICTURED
-from review_flow.rules.words import EvidenceState, Verdict, WorkKind
+from review_flow.rules.words import AttestationKind, EvidenceState, Verdict, WorkKind
 from review_flow.steps import audit, copies
-from review_flow.steps.attestations import attested
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from review_flow.outside.storage import Kept
     from review_flow.rules.catalogue import Slot
     from review_flow.rules.scheme import Scheme
+
+SIGNATURES = {kind: 2 if kind is AttestationKind.ON_SITE else 1 for kind in AttestationKind}
 
 
 class NotEditable(Refusal):
@@ -70,6 +71,16 @@ def standing_evidence(session: Session, *, submission: Submission) -> list[Evide
             .order_by(Evidence.id)
         )
     )
+
+
+def attested(session: Session, *, submission: Submission) -> set[int]:
+    """Return the ids of the submission's files for which as many people signed, in one way, as that way needs."""
+    rows = session.execute(
+        select(Attestation.evidence_id, Attestation.kind, func.count())
+        .where(Attestation.submission_id == submission.id)
+        .group_by(Attestation.evidence_id, Attestation.kind)
+    )
+    return {evidence_id for evidence_id, kind, count in rows if count >= SIGNATURES[kind]}
 
 
 def add_evidence(

@@ -19,7 +19,7 @@ from review_flow.rules.consent import CURRENT, digest_of, text_of
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import ConsentWay, EvidenceState, FacePurpose, WorkKind
 from review_flow.steps import audit
-from review_flow.steps.attestations import attested
+from review_flow.steps.evidence import attested
 from review_flow.steps.face_keys import key_id, opened, sealed
 from review_flow.steps.people import require_admin
 from review_flow.steps.turn import take_turn

@@ -19,11 +19,10 @@ from review_flow.steps.disagreement import ask_more, look
 from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.effort import note
 from review_flow.steps.evidence import slots_filled
-from review_flow.steps.messages import tell
 from review_flow.steps.panel import ask_panel
 from review_flow.steps.people import conflicting_with, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
-from review_flow.steps.taking_back import GIVEN_TO_OTHERS, take_back_unbegun
+from review_flow.steps.taking_back import GIVEN_TO_OTHERS, take_back_unbegun, withdraw
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -164,15 +163,7 @@ def _let_off(session: Session, *, submission: Submission) -> None:
     ).all()
     spare = [one for one in live if one.state is AssignmentState.ASSIGNED]
     for one in spare[: max(0, len(live) - wanted - submission.extra_reviews)]:
-        one.state, one.ended_at = AssignmentState.WITHDRAWN, now()
-        tell(
-            session,
-            person_id=one.reviewer_id,
-            round_id=one.round_id,
-            kind="review.withdrawn",
-            sentence=GIVEN_TO_OTHERS,
-            count=1,
-        )
+        withdraw(session, task=one, sentence=GIVEN_TO_OTHERS, count=1)
 
 
 def _count_too(session: Session, *, submission: Submission) -> None:

@@ -26,9 +26,8 @@ def take_back_unbegun(session: Session, *, submission: Submission) -> None:
     """
     for task in _undone(session, submission=submission):
         if task.state is AssignmentState.ASSIGNED:
-            _take_back(
-                session, task=task, sentence=_("一份“{ability}”成果的互评已经结束，您不必再评。"), work=submission
-            )
+            sentence = _("一份“{ability}”成果的互评已经结束，您不必再评。")
+            withdraw(session, task=task, sentence=sentence, ability=submission.ability)
 
 
 def take_back(session: Session, *, submission: Submission) -> None:
@@ -39,7 +38,7 @@ def take_back(session: Session, *, submission: Submission) -> None:
             if task.state is AssignmentState.BEGUN
             else _("一份“{ability}”成果{state}，您不必再评。")
         )
-        _take_back(session, task=task, sentence=sentence, work=submission)
+        withdraw(session, task=task, sentence=sentence, ability=submission.ability, state=say(submission.state.label))
 
 
 def _undone(session: Session, *, submission: Submission) -> list[Assignment]:
@@ -47,7 +46,8 @@ def _undone(session: Session, *, submission: Submission) -> list[Assignment]:
     return list(session.scalars(undone.order_by(Assignment.id)))
 
 
-def _take_back(session: Session, *, task: Assignment, sentence: str, work: Submission) -> None:
+def withdraw(session: Session, *, task: Assignment, sentence: str, **names: object) -> None:
+    """Take one task back and tell whose it was why."""
     task.state, task.ended_at = AssignmentState.WITHDRAWN, now()
     tell(
         session,
@@ -55,6 +55,5 @@ def _take_back(session: Session, *, task: Assignment, sentence: str, work: Submi
         round_id=task.round_id,
         kind="review.withdrawn",
         sentence=sentence,
-        ability=work.ability,
-        state=say(work.state.label),
+        **names,
     )

@@ -14,8 +14,7 @@ from review_flow.rules.lifecycle import SubmissionState, move
 from review_flow.rules.validity import ItemFacts, validity
 from review_flow.rules.words import EvidenceState, SeatKind, Verdict, WorkKind
 from review_flow.steps import audit
-from review_flow.steps.attestations import attested
-from review_flow.steps.evidence import standing_evidence
+from review_flow.steps.evidence import attested, standing_evidence
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_seat
 from review_flow.steps.reviews import forward

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from review_flow.evidence.check import Report, check
+from review_flow.evidence.limits import Broken, Limits
 from review_flow.evidence.presence import Search
-from review_flow.evidence.sandbox import Broken, Limits, Sandbox
+from review_flow.evidence.sandbox import Sandbox
 from tests.evidence.fuzz_mutations import mutant
 from tests.evidence.fuzz_seeds import seeds
 

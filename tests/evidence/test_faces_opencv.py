@@ -20,8 +20,7 @@ from review_flow.cli import app
 from review_flow.db import settings
 from review_flow.demo import media
 from review_flow.evidence.faces import CALIBRATION, Box
-from review_flow.evidence.faces_opencv import NoModelsError, YunetSface, unloadable, unusable
-from review_flow.evidence.labelled import calibrated_models
+from review_flow.evidence.faces_opencv import NoModelsError, YunetSface, calibrated_models, unloadable, unusable
 from review_flow.evidence.likeness import BUILT_IN, Calibration
 from review_flow.evidence.sandbox import Sandbox
 from review_flow.rules.words import Verdict

@@ -16,7 +16,8 @@ from review_flow.demo import media
 from review_flow.demo.media import Span
 from review_flow.evidence import playable, video
 from review_flow.evidence.faces import Encoding
-from review_flow.evidence.sandbox import Broken, Limits, Sandbox
+from review_flow.evidence.limits import Broken, Limits
+from review_flow.evidence.sandbox import Sandbox
 from review_flow.rules.words import Verdict
 
 SECONDS = 4

@@ -13,7 +13,7 @@ import av
 import pytest
 from PIL import Image
 
-from review_flow.evidence.sandbox import Limits
+from review_flow.evidence.limits import Limits
 from tests.evidence import fuzz_seeds
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from review_flow.evidence import lockdown
-from review_flow.evidence.sandbox import Allowance, Broken, Limits, Sandbox, protections
+from review_flow.evidence.limits import Allowance, Broken, Limits
+from review_flow.evidence.sandbox import Sandbox, protections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,8 @@ from PIL import Image
 
 from review_flow.demo import media
 from review_flow.evidence import sandbox
-from review_flow.evidence.sandbox import Limits, Sandbox
+from review_flow.evidence.limits import Limits
+from review_flow.evidence.sandbox import Sandbox
 from review_flow.rules.verdict import Finding, Level
 from review_flow.rules.words import Verdict
 

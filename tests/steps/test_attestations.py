@@ -60,7 +60,7 @@ def test_two_different_people_on_the_spot_pass_a_work_as_a_machine_does(signing:
     all_checked(signing)
     files = evidence.standing_evidence(signing.session, submission=work)
     assert attest(signing, work, signing.members[0], AttestationKind.ON_SITE) == files
-    assert (due_checks(signing), attestations.attested(signing.session, submission=work)) == ([], set())
+    assert (due_checks(signing), evidence.attested(signing.session, submission=work)) == ([], set())
     assert attest(signing, work, signing.admin, AttestationKind.ON_SITE) == []
     assert due_checks(signing) == [one.id for one in files]
     look_again(signing, work)
@@ -104,7 +104,7 @@ def test_what_is_doubtful_for_another_reason_still_goes_to_people(signing: Schoo
 def test_a_new_file_is_not_what_was_signed(signing: School) -> None:
     session, work = signing.session, submitted(signing)
     attest(signing, work, leader(signing), AttestationKind.TESTIMONY)
-    before = attestations.attested(session, submission=work)
+    before = evidence.attested(session, submission=work)
     work.state = SubmissionState.CORRECTING
     old = evidence.standing_evidence(session, submission=work)[0]
     fresh = evidence.add_evidence(
@@ -122,7 +122,7 @@ def test_a_new_file_is_not_what_was_signed(signing: School) -> None:
     shows = {one.id: one.shows_teacher for one in signing.scheme.slots(work.ability)}[fresh.slot]
     assert wanted.slot["teacher_visible"] is (None if shows else False)
     attest(signing, work, leader(signing), AttestationKind.TESTIMONY)
-    assert attestations.attested(session, submission=work) == {*before, fresh.id}
+    assert evidence.attested(session, submission=work) == {*before, fresh.id}
 
 
 def test_no_face_is_read_for_a_file_that_people_signed_for(signing: School) -> None:
@@ -193,7 +193,7 @@ def test_nobody_signs_twice_or_for_nothing_or_too_late(signing: School) -> None:
     attest(signing, work, member, AttestationKind.ON_SITE)
     nothing = "没有需要您签名的文件：还没有提交，或者您已经签过名。"
     refused(NothingToAttest, nothing, lambda: attest(signing, work, member, AttestationKind.ON_SITE))
-    assert attestations.attested(signing.session, submission=work) == set()  # one person is not two
+    assert evidence.attested(signing.session, submission=work) == set()  # one person is not two
     for voter in signing.members[1:]:
         say(signing, work, voter)
     refused(

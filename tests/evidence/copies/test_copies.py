@@ -15,7 +15,8 @@ from review_flow.demo import media
 from review_flow.evidence import copies, documents, video
 from review_flow.evidence.copies import films, pictures, sounds, texts
 from review_flow.evidence.copies.prints import overlap
-from review_flow.evidence.sandbox import Limits, Sandbox
+from review_flow.evidence.limits import Limits
+from review_flow.evidence.sandbox import Sandbox
 from review_flow.rules.words import CopyKind
 
 if TYPE_CHECKING:
