@@ -282,7 +282,7 @@ def form(
     """A review form whose every rated component carries the mark, with ticks that allow it."""
     number = Decimal(mark)
     wanted = next(name for name, (low, high) in scheme.level_marks.items() if low <= number <= high)
-    component = scheme.scored_components()[0]
+    component = scheme.rated_components()[0]
     ticks = {"优秀": [item.id for item in component.items], "合格": [component.items[0].id], "不合格": []}[wanted]
     slots = evidence.slots_filled(session, scheme=scheme, submission=submission) if submission else []
     return {

@@ -25,7 +25,7 @@ def empty(desk: Desk, work: Submission | None) -> dict[str, Any]:
     scheme = round_scheme(desk.session, round_=desk.round)
     slots = slots_filled(desk.session, scheme=scheme, submission=work) if work else []
     return {
-        "components": {one.id: {"items": [], "mark": ""} for one in scheme.scored_components()},
+        "components": {one.id: {"items": [], "mark": ""} for one in scheme.rated_components()},
         "evidence_levels": {slot.id: "" for slot in slots},
         "comment": "",
         ASKED: form_fields(scheme, slots),

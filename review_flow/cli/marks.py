@@ -9,7 +9,7 @@ from review_flow import cli, schemes
 from review_flow.cli.scheme import MISUSE, AsJson, print_json, read_facts
 from review_flow.i18n import _, say
 from review_flow.rules.peer_marks.report import METHODS, read_table, report
-from review_flow.rules.record import RecordInvalid
+from review_flow.rules.reader import RecordInvalid
 
 FLAGS = {"alone": _("只有一份"), "spread": _("相差过大"), "band": _("等次不同")}
 

@@ -16,6 +16,7 @@ from review_flow.rules.scheme import Scheme
 
 MISTAKES, MISUSE = 1, 2
 SIGNS = {True: "✓", False: "✗", None: "?"}
+TASK_STATES = {"done": _("按时完成"), "late": _("逾期完成"), "due": _("逾期未完成"), "open": _("未到期")}
 
 app = typer.Typer(help=_("考核方案：列出、查看、检查、试算（不需要数据库）"), no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help=_("输出 JSON"))]
@@ -108,6 +109,13 @@ def _print_outcome(outcome: Outcome) -> None:
     typer.echo("")
     for line in outcome.ledger:
         typer.echo(f"{line.points:>8} {line.running:>8}  {line.text}  [{_rule(line.rule)}]")
+    for task in outcome.tasks:
+        due = say(_("无期限")) if task.due is None else task.due.date().isoformat()
+        typer.echo(say(_("{state}  {text}（{due}）"), state=say(TASK_STATES[task.state]), text=task.text, due=due))
+    for target in outcome.targets:
+        typer.echo(f"{SIGNS[target.met]} {target.id}  {target.text}")
+    if outcome.exemption is not None:
+        typer.echo(outcome.exemption.text)
 
 
 def _scheme(name: str) -> Scheme:

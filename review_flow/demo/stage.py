@@ -156,7 +156,7 @@ def form(scheme: Scheme, slots: Sequence[Slot], mark: Decimal, level: str) -> di
     return {
         "components": {
             one.id: {"items": [item.id for item in one.items[:ticked]], "mark": str(mark)}
-            for one in scheme.scored_components()
+            for one in scheme.rated_components()
         },
         "evidence_levels": {slot.id: level for slot in slots},
         "comment": COMMENT,

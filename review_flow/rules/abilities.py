@@ -26,6 +26,9 @@ from review_flow.rules.record import AbilityFacts, WholeMarks
 from review_flow.rules.rubric import conjunctive
 from review_flow.rules.scheme import Scheme
 
+SOURCES = {
+    "peer": "互评", "panel": "考核组", "self": "自评", "on_site": "现场评价", "students": "学生问卷", "parents": "家长问卷",
+}  # fmt: skip
 METHODS = {"mean": "平均", "median": "中位数", "trimmed": "去掉最高最低后平均"}
 
 
@@ -90,7 +93,13 @@ def judge(scheme: Scheme, facts: AbilityFacts) -> Judged:
         passed = False
     elif level is not None:
         passed = ladder.index(level) <= ladder.index(scheme.ability.pass_level)
-    return Judged(facts, level, passed, composition)
+    return Judged(facts, level, _approved(scheme, facts, passed=passed), composition)
+
+
+def _approved(scheme: Scheme, facts: AbilityFacts, *, passed: bool | None) -> bool | None:
+    """001-C-07: with a chain of approvals an ability passes only when all of them were given."""
+    steps = [passed, *(facts.approvals.get(step) for step in scheme.approval.chain)]
+    return False if False in steps else None if None in steps else True
 
 
 def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
@@ -101,6 +110,8 @@ def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
     peer, peer_text = (None, "") if facts.peer_missing else _peer(scheme, facts, flags)
     if panel is None:
         return Composition(peer, None, None, tuple(flags), "没有考核组评分")
+    if isinstance(facts, WholeMarks) and facts.others:
+        return _of_many(scheme, facts, {"peer": (peer, peer_text), "panel": (panel, panel_text)}, flags)
     if peer is None and weights.get("peer") and "peer_not_agreed" not in flags:
         flags.append("peer_missing")
     if peer is None or not weights.get("peer"):
@@ -109,6 +120,25 @@ def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
     written = scheme.compose.sources
     terms = f"{shown(peer)}×{written['peer']}+{shown(panel)}×{written['panel']}={shown(total)}"
     return Composition(peer, panel, total, tuple(flags), f"{peer_text}，{panel_text}；{terms}")
+
+
+def _of_many(
+    scheme: Scheme, facts: WholeMarks, core: dict[str, tuple[Fraction | None, str]], flags: list[str]
+) -> Composition:
+    """X-40: further sources (self, pupils, parents) beside peers and panel; the weights of those that came make 1."""
+    means = {name: aggregated("mean", marks) for name, marks in facts.others.items() if marks}
+    spoken = {**core, **{name: (mean, f"{SOURCES.get(name, name)}{shown(mean)}") for name, mean in means.items()}}
+    came = {name: number for name, (number, _text) in spoken.items() if number is not None}
+    written = scheme.compose.sources
+    counting = {name: number for name, number in came.items() if written[name]}
+    if set(counting) != {name for name, weight in written.items() if weight}:
+        flags.append("peer_missing" if "peer" not in counting and written.get("peer") else "source_missing")
+    whole = sum((Fraction(written[name]) for name in counting), Fraction(0))
+    total = sum((number * Fraction(written[name]) for name, number in counting.items()), Fraction(0)) / whole
+    terms = "+".join(f"{shown(number)}×{written[name]}" for name, number in counting.items())
+    said = "，".join(text if written[name] else f"{text}（不计权重）" for name, (_n, text) in spoken.items() if text)
+    sums = f"({terms})÷{shown(whole)}" if whole != 1 else terms
+    return Composition(core["peer"][0], core["panel"][0], total, tuple(flags), f"{said}；{sums}={shown(total)}")
 
 
 def choose_counting(scheme: Scheme, abilities: Sequence[Judged], tier: str | None) -> list[Judged]:

@@ -1,14 +1,38 @@
 """The facts a gate may ask for, drawn from a record, and the sentence that shows them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
+from typing import Protocol
 
 from review_flow.rules.abilities import Judged
+from review_flow.rules.components import ComponentResult, counted, evaluated, flat
 from review_flow.rules.expressions import Expression, Value, kind_of, names
-from review_flow.rules.marks import shown
+from review_flow.rules.marks import rounded, shown
+from review_flow.rules.programme import Test
 from review_flow.rules.record import Record
+from review_flow.rules.record_programme import FAIL, PASS
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.sections import Gate, HourLedger
+
+SUFFIXES = {
+    ("component", "done"): "完成", ("component", "points"): "得分", ("attendance", ""): "出席次数",
+    ("minutes", ""): "分钟", ("hours", "met"): "达标", ("slots", ""): "份数", ("test", ""): "结果",
+    ("quota", "met"): "达到",
+}  # fmt: skip
+
+
+class Named(Protocol):
+    """Anything of a scheme with an id and a name."""
+
+    @property
+    def id(self) -> str:
+        """Return its id."""
+
+    @property
+    def name_zh(self) -> str:
+        """Return its name."""
 
 
 def facts_of(
@@ -29,7 +53,7 @@ def facts_of(
         "abilities.needed": Decimal(rule.min),
         "abilities.dimensions_needed": Decimal(rule.min_dimensions),
         **_hours(scheme, teacher),
-        **(more or {}),
+        **_programme(scheme, teacher),
     }
     if teacher.abilities is not None:
         best = scheme.ability.levels[0]
@@ -43,7 +67,38 @@ def facts_of(
             "abilities.dimensions": Decimal(len({one.facts.dimension for one in passed})),
             "evidence.valid": valid >= rule.min,
         }
-    return facts
+    for node in flat(evaluated(scheme, teacher, facts)):
+        facts[f"component.{node.id}.done"] = node.done
+        facts[f"component.{node.id}.points"] = rounded(node.points)
+    return {**facts, **(more or {})}
+
+
+def components_of(scheme: Scheme, teacher: Record, abilities: Sequence[Judged]) -> tuple[ComponentResult, ...]:
+    """Return the indicator tree's results, what is not recorded taken as not there.
+
+    The lists reviewers tick on each submission are left out: their levels stand in the outcome by themselves.
+    """
+    results = evaluated(scheme, teacher, facts_of(scheme, teacher, abilities, hopeful=False))
+    rated = {component.id for component in scheme.rated_components()}
+    return tuple(one for one in results if one.id not in rated)
+
+
+def years_to_retirement(scheme: Scheme, teacher: Record) -> Decimal | None:
+    """Return the years from the scheme's reference day to the retirement given, exact at whole years (X-53)."""
+    last = teacher.programme.retires_on
+    if last is None or scheme.effective_from is None:
+        return None
+    first = date.fromisoformat(scheme.effective_from)
+    whole = last.year - first.year - ((last.month, last.day) < (first.month, first.day))
+    birthday = _years_after(first, whole)
+    return rounded(whole + Fraction((last - birthday).days, (_years_after(first, whole + 1) - birthday).days), scale=6)
+
+
+def _years_after(day: date, years: int) -> date:
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:  # 29 February
+        return date(day.year + years, 3, 1)
 
 
 def hours_met(scheme: Scheme, ledger: HourLedger, hours: Mapping[str, Decimal]) -> bool | None:
@@ -67,8 +122,44 @@ def describe(scheme: Scheme, gate: Gate, tree: Expression, facts: Mapping[str, V
     return f"{gate.text_zh}（{'；'.join(seen)}）：{verdict}" if seen else f"{gate.text_zh}：{verdict}"
 
 
+def _programme(scheme: Scheme, teacher: Record) -> dict[str, Value]:
+    """The facts of `programme`: minutes, pieces, attendance, themes, tests, roles, retirement."""
+    known = teacher.programme
+    slots = {slot.id: slot for slot in scheme.deliverables}
+    facts: dict[str, Value] = {f"minutes.{key}": value for key, value in (known.minutes or {}).items()}
+    if known.pieces is not None:
+        pieces = known.pieces
+        facts |= {f"slots.{key}": Decimal(counted(slot, pieces.get(key, ()))[0]) for key, slot in slots.items()}
+    facts |= {f"attendance.{key}": value for key, value in (known.attendance or {}).items()}
+    facts |= {f"test.{test.id}": _test(known.tests, test) for test in scheme.tests}
+    if known.themes is not None:
+        facts["themes.done"] = Decimal(len(known.themes))
+    if known.roles is not None:
+        facts |= {f"role.{role}": role in known.roles for role in scheme.roles}
+    facts["years_to_retirement"] = years_to_retirement(scheme, teacher)
+    facts["tier"] = teacher.tier
+    return facts
+
+
+def _test(tests: Mapping[str, Mapping[str, str]] | None, test: Test) -> str | None:
+    """Return 合格, 不合格, or None while a part that matters was not judged (X-21)."""
+    judged = [(tests or {}).get(test.id, {}).get(part) for part in [one.id for one in test.parts] or [test.id]]
+    decisive, rest = (FAIL, PASS) if test.combine == "all" else (PASS, FAIL)
+    return decisive if decisive in judged else None if None in judged else rest
+
+
+def _earned(scheme: Scheme, teacher: Record) -> Mapping[str, Decimal]:
+    """Return the hours by ledger: those recorded, and those of the themes done (003)."""
+    hours = dict(teacher.hours or {})
+    done = teacher.programme.themes
+    for theme in scheme.themes if done is not None else ():
+        for ledger, credit in theme.hours.items():
+            hours[ledger] = hours.get(ledger, Decimal(0)) + (credit if theme.id in (done or ()) else 0)
+    return hours
+
+
 def _hours(scheme: Scheme, teacher: Record) -> dict[str, Value]:
-    hours = teacher.hours or {}
+    hours = _earned(scheme, teacher)
     facts: dict[str, Value] = {f"hours.{key}": value for key, value in hours.items()}
     met = {ledger.id: hours_met(scheme, ledger, hours) for ledger in scheme.hours.ledgers}
     facts |= {f"hours.{key}.met": value for key, value in met.items()}
@@ -79,14 +170,35 @@ def _hours(scheme: Scheme, teacher: Record) -> dict[str, Value]:
 def _said(scheme: Scheme, name: str, facts: Mapping[str, Value]) -> str:
     if name == "hours.met":
         return "，".join(_ledger(ledger, facts) for ledger in scheme.hours.ledgers)
-    known = kind_of(name)
-    label = known[1] if known else name
+    label = _label(scheme, name)
     value = facts.get(name)
     if value is None:
         return f"{label}未记录"
     if isinstance(value, bool):
         return f"{label}：{'是' if value else '否'}"
     return f"{label}{shown(value)}" if isinstance(value, Decimal) else f"{label}{value}"
+
+
+def _label(scheme: Scheme, name: str) -> str:
+    """Return what a fact is called: by the scheme's own name of what it is about."""
+    family, _dot, rest = name.partition(".")
+    named: dict[str, Sequence[Named]] = {
+        "component": scheme.nodes(),
+        "attendance": scheme.activities,
+        "minutes": scheme.hours.minutes,
+        "hours": scheme.hours.ledgers,
+        "slots": scheme.deliverables,
+        "test": scheme.tests,
+        "cert": scheme.certificates,
+        "quota": scheme.quotas,
+    }
+    about = next((one.name_zh for one in named.get(family, ()) if one.id == rest.split(".")[0]), None)
+    known = kind_of(name)
+    if family == "role":
+        return f"角色为{scheme.roles.get(rest, rest)}"
+    if about is None:
+        return known[1] if known else name
+    return f"{about}{SUFFIXES.get((family, rest.partition('.')[2]), '')}"
 
 
 def _ledger(ledger: HourLedger, facts: Mapping[str, Value]) -> str:

@@ -9,8 +9,10 @@ from decimal import Decimal
 from fractions import Fraction
 
 from review_flow.rules.abilities import Judged, choose_counting, composed, judge
+from review_flow.rules.components import ComponentResult
 from review_flow.rules.expressions import Value, evaluate, parse
-from review_flow.rules.facts import describe, facts_of
+from review_flow.rules.facts import components_of, describe, facts_of
+from review_flow.rules.following import certificates_of, consequences_of, exemption_of, targets_of
 from review_flow.rules.marks import (
     aggregate_panel,
     aggregate_peer,
@@ -26,7 +28,9 @@ from review_flow.rules.marks import (
     shown,
 )
 from review_flow.rules.outcome import GateResult, LedgerLine, Outcome
-from review_flow.rules.record import Record, RecordInvalid, read_record
+from review_flow.rules.quotas import QuotaResult, TaskResult, quotas_of, tasks_of
+from review_flow.rules.reader import RecordInvalid
+from review_flow.rules.record import Record, read_record
 from review_flow.rules.rubric import checklist_level
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.sections import Bonus, Deduction, Gate
@@ -41,13 +45,23 @@ def grade(scheme: Scheme, record: Mapping[str, object]) -> Outcome:
     teacher = read_record(scheme, record)
     book = Book(scheme)
     abilities = choose_counting(scheme, [judge(scheme, facts) for facts in teacher.abilities or ()], teacher.tier)
-    for step in scheme.adjust.order if scheme.compose.sources else ():
+    for step in scheme.adjust.order if scheme.compose.numbered else ():
         STEPS[step](book, teacher, abilities)
-    score = book.close() if scheme.compose.sources else None
+    score = book.close() if scheme.compose.numbered else None
     gates = [_gate(scheme, gate, teacher, abilities) for gate in (*scheme.prerequisites, *scheme.gates)]
     if any(gate.passed is None for gate in gates):
         book.flag("not_judged")
-    earned, proposed = _graded(book, score, gates, teacher, abilities)
+    quotas, tasks = quotas_of(scheme, teacher.programme.group), tasks_of(scheme, teacher.programme.group)
+    for quota in quotas:
+        book.add(quota.path, quota.text)
+    earned, proposed = _graded(book, score, gates, teacher, abilities, _group_facts(quotas, tasks))
+    known: dict[str, Value] = {"grade": earned, "score": score, "gates.passed": _passed(gates)}
+    certificates = certificates_of(scheme, teacher, abilities, known)
+    for one in certificates:
+        book.add(one.path, one.why)
+    consequences = consequences_of(scheme, teacher, abilities, known)
+    for event in consequences:
+        book.add(event.path, event.text)
     return Outcome(
         score=score,
         grade=earned,
@@ -58,6 +72,13 @@ def grade(scheme: Scheme, record: Mapping[str, object]) -> Outcome:
         abilities=tuple(ability.outcome() for ability in abilities),
         levels=_levels(scheme, teacher),
         surplus=rounded(book.surplus),
+        components=components_of(scheme, teacher, abilities),
+        certificates=tuple(certificates),
+        consequences=tuple(consequences),
+        quotas=tuple(quotas),
+        tasks=tuple(tasks),
+        targets=tuple(targets_of(scheme, teacher)),
+        exemption=exemption_of(scheme, teacher, abilities),
     )
 
 
@@ -104,7 +125,39 @@ class Book:
 
 
 def _compose(book: Book, teacher: Record, abilities: list[Judged]) -> None:
-    """001-A-41: peers' part and panel's part, for the whole teacher or ability by ability."""
+    """001-A-41: peers' part and panel's part; or the components' points (000-A) or weighted marks (001-C)."""
+    if book.scheme.compose.rule == "weighted_mean":
+        _compose_marks(book, teacher, abilities)
+        return
+    for root in components_of(book.scheme, teacher, abilities):
+        if book.scheme.compose.rule == "sum_points":
+            _write_points(book, root)
+        else:
+            _write_weighted(book, root)
+
+
+def _write_points(book: Book, node: ComponentResult) -> None:
+    """A line for each leaf with what it earns, and one that takes it back where a part of it decides over the whole."""
+    for part in node.parts:
+        _write_points(book, part)
+    if not node.parts:
+        book.add(node.path, f"{node.name_zh}：{node.text}；{shown(node.points)}分", node.points)
+        if node.done is None:
+            book.flag("not_judged")
+    elif node.zeroed:
+        book.add(node.path, f"{node.name_zh}不通过，记0分", -node.zeroed)
+
+
+def _write_weighted(book: Book, node: ComponentResult) -> None:
+    weight = next(one.weight for one in book.scheme.components if one.id == node.id) or Decimal(0)
+    if node.mark is None:
+        book.flag("not_judged")
+    mark = node.mark or Fraction(0)
+    text = f"{node.name_zh}：{node.text}；{shown(mark)}×{weight}={shown(mark * Fraction(weight))}"
+    book.add(f"{node.path}.weight", text, mark * Fraction(weight))
+
+
+def _compose_marks(book: Book, teacher: Record, abilities: list[Judged]) -> None:
     for ability in abilities:
         book.add("compose.rule", ability.explained())
         book.flags += ability.composition.flags
@@ -201,11 +254,16 @@ def _gate(
 
 
 def _graded(
-    book: Book, score: Decimal | None, gates: list[GateResult], teacher: Record, abilities: list[Judged]
+    book: Book,
+    score: Decimal | None,
+    gates: list[GateResult],
+    teacher: Record,
+    abilities: list[Judged],
+    more: Mapping[str, Value],
 ) -> tuple[str, bool]:
     """Return the grade and whether the panel still has to confirm it."""
     bands = book.scheme.bands
-    place = _place(book, score, gates, teacher, abilities)
+    place = _place(book, score, gates, teacher, abilities, more)
     failed = _failed(book, gates)
     if failed:
         return bands.grades[max(place, *map(bands.grades.index, failed))], False
@@ -232,7 +290,14 @@ def _failed(book: Book, gates: list[GateResult]) -> list[str]:
     return grades
 
 
-def _place(book: Book, score: Decimal | None, gates: list[GateResult], teacher: Record, abilities: list[Judged]) -> int:
+def _place(
+    book: Book,
+    score: Decimal | None,
+    gates: list[GateResult],
+    teacher: Record,
+    abilities: list[Judged],
+    group: Mapping[str, Value],
+) -> int:
     scheme = book.scheme
     if score is not None and has_scale(scheme):
         number = judged(scheme, book.running)
@@ -243,7 +308,7 @@ def _place(book: Book, score: Decimal | None, gates: list[GateResult], teacher: 
         verb = "可评为" if band.modal == "may" else "应为"
         book.add(f"bands.list.{band.grade}", f"{shown(number)}分在{band.min}–{band.max}分段，{verb}{band.grade}")
         return place
-    more: dict[str, Value] = {"gates.passed": all(gate.passed is not False for gate in gates), "score": score}
+    more: dict[str, Value] = {**group, "gates.passed": _passed(gates), "score": score}
     for place, band in enumerate(scheme.bands.list):
         rule = Gate(band.grade, band.grade, band.when or "true")
         if _gate(scheme, rule, teacher, abilities, more).passed:
@@ -252,8 +317,23 @@ def _place(book: Book, score: Decimal | None, gates: list[GateResult], teacher: 
     return len(scheme.bands.list) - 1
 
 
+def _passed(gates: list[GateResult]) -> bool:
+    return all(gate.passed is not False for gate in gates)
+
+
+def _group_facts(quotas: list[QuotaResult], tasks: list[TaskResult]) -> dict[str, Value]:
+    """The facts of a group's record: every quota met or excused, every task done in time."""
+    met = [one.met or (None if one.met is None else one.excused) for one in quotas]
+    facts: dict[str, Value] = {f"quota.{one.id}.met": truth for one, truth in zip(quotas, met, strict=True)}
+    if quotas:
+        facts["quotas.met"] = False if False in met else None if None in met else True
+    if tasks:
+        facts["tasks.met"] = all(one.state == "done" for one in tasks)
+    return facts
+
+
 def _levels(scheme: Scheme, teacher: Record) -> tuple[tuple[str, str], ...]:
-    known = {component.id: component for component in scheme.scored_components()}
+    known = {component.id: component for component in scheme.rated_components()}
     return tuple(
         (key, checklist_level(scheme, known[key], ticked)) for key, ticked in sorted(teacher.checklists.items())
     )

@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from review_flow.i18n import _
 from review_flow.rules.paths import canonical_json
+
+if TYPE_CHECKING:
+    from review_flow.rules.components import ComponentResult
+    from review_flow.rules.following import CertificateResult, ConsequenceResult, Exemption, TargetResult
+    from review_flow.rules.quotas import QuotaResult, TaskResult
 
 FLAGS = {
     "on_boundary": _("恰为分界分"),
@@ -19,6 +25,7 @@ FLAGS = {
     "bonus_held": _("加分不得越过合格线"),
     "contested": _("有申辩中的扣分，暂不计"),
     "not_judged": _("有门槛缺少事实，未判定"),
+    "source_missing": _("有评分来源缺失，按其余来源计"),
     "decision_refused": _("考核组的等次决定不合规则，未采纳"),
 }
 
@@ -89,9 +96,23 @@ class Outcome:
     abilities: tuple[AbilityOutcome, ...]
     levels: tuple[tuple[str, str], ...]
     surplus: Decimal
+    components: "tuple[ComponentResult, ...]" = ()
+    certificates: "tuple[CertificateResult, ...]" = ()
+    consequences: "tuple[ConsequenceResult, ...]" = ()
+    quotas: "tuple[QuotaResult, ...]" = ()
+    tasks: "tuple[TaskResult, ...]" = ()
+    targets: "tuple[TargetResult, ...]" = ()
+    exemption: "Exemption | None" = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the outcome as plain data; every number is a decimal string."""
+        """Return the outcome as plain data; every number is a decimal string. What a scheme has nothing of is left out."""
+        more: dict[str, object] = {
+            name: [one.as_json() for one in getattr(self, name)]
+            for name in ("components", "certificates", "consequences", "quotas", "tasks", "targets")
+            if getattr(self, name)
+        }
+        if self.exemption is not None:
+            more["exemption"] = self.exemption.as_json()
         return {
             "score": None if self.score is None else str(self.score),
             "grade": self.grade,
@@ -102,6 +123,7 @@ class Outcome:
             "abilities": [ability.as_json() for ability in self.abilities],
             "levels": dict(self.levels),
             "surplus": str(self.surplus),
+            **more,
         }
 
     def canonical(self) -> bytes:

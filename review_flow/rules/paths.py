@@ -12,7 +12,7 @@ DEFAULT = "default"
 DESCRIPTIVE = {"id", "name_zh", "text_zh", "title_zh"}
 META = {
     "schema", "id", "version", "title_zh", "edition", "based_on", "effective_from", "effective_to", "inherits",
-    "principles", "applies_to", "catalogue", "groups", "consequences", "unknowns", "confirmed", "sources",
+    "principles", "applies_to", "catalogue", "roles", "unknowns", "confirmed", "sources",
 }  # fmt: skip
 
 

@@ -1,23 +1,16 @@
 """One teacher's facts, as read from a record (docs/record.md) and as grading takes them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from review_flow.i18n import _, listed, say
+from review_flow.i18n import _, say
+from review_flow.rules.reader import FULL_MARK, Reader, RecordInvalid, number, one_of
+from review_flow.rules.record_programme import ProgrammeFacts, read_programme
 from review_flow.rules.scheme import Scheme
 
 MISSING = {"", "缺", "缺失", "missing"}
-FULL_MARK = Decimal(100)
-
-
-class RecordInvalid(ValueError):  # noqa: N818 - an answer about data, as Refusal is
-    """A field of a record cannot be taken; `field` is its path, `problem` a Chinese sentence."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(say(_("{field}：{problem}"), field=field, problem=problem))
-        self.field, self.problem = field, problem
 
 
 @dataclass(frozen=True)
@@ -52,16 +45,20 @@ class AbilityFacts:
     peer_missing: bool
     heard: bool = False  # `panel` holds the marks of an appeal's hearers (N29)
     trust: "PeerTrust | None" = None
+    approvals: Mapping[str, bool] = field(
+        default_factory=dict
+    )  # of the scheme's chain, those that were given or refused
 
 
 @dataclass(frozen=True)
 class WholeMarks:
-    """Marks given for the whole teacher instead of ability by ability."""
+    """Marks given for the whole teacher instead of ability by ability; `others` by further sources (X-40)."""
 
     peer: tuple[Decimal, ...]
     panel: tuple[Decimal, ...]
     arbiter: Decimal | None
     peer_missing: bool
+    others: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +96,7 @@ class Record:
     awards: tuple[Decimal, ...]
     checklists: Mapping[str, tuple[str, ...]]
     band_decisions: tuple[BandDecision, ...]
+    programme: ProgrammeFacts
 
 
 def read_record(scheme: Scheme, data: Mapping[str, object]) -> Record:
@@ -113,115 +111,13 @@ def read_record(scheme: Scheme, data: Mapping[str, object]) -> Record:
         required=peer.count("required") if peer else None,
         tier=root.text("tier"),
         abilities=_abilities(scheme, root) if data.get("abilities") is not None else None,
-        marks=_whole(root),
+        marks=_whole(scheme, root),
         events=tuple(_event(scheme, part, index) for index, part in enumerate(root.parts("events"))),
         awards=_awards(root),
         checklists=_checklists(scheme, root),
         band_decisions=tuple(_decision(scheme, part) for part in root.parts("band_decisions")),
+        programme=read_programme(scheme, root),
     )
-
-
-class Reader:
-    """A mapping read field by field; every complaint carries the field's path."""
-
-    def __init__(self, data: Mapping[str, object], path: str) -> None:
-        self.data, self.path = data, path
-
-    def at(self, key: str) -> str:
-        """Return the path of a field below this one."""
-        return f"{self.path}.{key}" if self.path else key
-
-    def truth(self, key: str) -> bool | None:
-        """Return true, false, or None when the field is absent."""
-        value = self.data.get(key)
-        if value is not None and not isinstance(value, bool):
-            raise RecordInvalid(self.at(key), say(_("应为 true 或 false。")))
-        return value
-
-    def text(self, key: str) -> str | None:
-        """Return a string, or None when the field is absent."""
-        value = self.data.get(key)
-        if value is not None and not isinstance(value, str):
-            raise RecordInvalid(self.at(key), say(_("应为文字。")))
-        return value
-
-    def choice(self, key: str, allowed: Sequence[str]) -> str:
-        """Return one of the allowed strings."""
-        return one_of(self.at(key), self.data.get(key), allowed)
-
-    def count(self, key: str) -> int | None:
-        """Return a whole number of 0 or more, or None when the field is absent."""
-        value = self.data.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise RecordInvalid(self.at(key), say(_("应为不小于0的整数。")))
-        return value
-
-    def parts(self, key: str) -> "list[Reader]":
-        """Return the mappings of a list; an absent list is empty."""
-        value = self.data.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-            raise RecordInvalid(self.at(key), say(_("应为列表，每一项是一个对象。")))
-        return [Reader(item, f"{self.at(key)}[{index}]") for index, item in enumerate(value)]
-
-    def part(self, key: str) -> "Reader | None":
-        """Return a mapping, or None when the field is absent."""
-        value = self.data.get(key)
-        if value is not None and not isinstance(value, Mapping):
-            raise RecordInvalid(self.at(key), say(_("应为一个对象。")))
-        return None if value is None else Reader(value, self.at(key))
-
-    def marks(self, key: str) -> tuple[Decimal, ...]:
-        """Return marks of 0–100 with at most two decimals; one alone may stand without a list."""
-        value = self.data.get(key)
-        if value is None:
-            return ()
-        items = value if isinstance(value, list) else [value]
-        names = [f"{self.at(key)}[{index}]" for index in range(len(items))]
-        return tuple(mark(name, item) for name, item in zip(names, items, strict=True))
-
-    def mark(self, key: str) -> Decimal | None:
-        """Return one mark, or None when the field is absent."""
-        value = self.data.get(key)
-        return None if value is None else mark(self.at(key), value)
-
-
-def one_of(field: str, value: object, allowed: Sequence[str]) -> str:
-    """Return one of the allowed strings."""
-    if isinstance(value, str) and value in allowed:
-        return value
-    if not allowed:
-        raise RecordInvalid(field, say(_("方案里没有这样的项目。")))
-    raise RecordInvalid(field, say(_("应为以下之一：{allowed}。"), allowed=listed(allowed)))
-
-
-def number(
-    field: str, value: object, *, low: Decimal = Decimal(0), high: Decimal | None = None, decimals: int = 2
-) -> Decimal:
-    """Return a decimal within its limits with at most so many decimals, from a string or a whole number."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise RecordInvalid(field, say(_('数字请写成文字（如 "79.50"），以免失去精度。')))
-    try:
-        parsed = Decimal(value)
-    except InvalidOperation:
-        raise RecordInvalid(field, say(_("“{value}”不是数字。"), value=value)) from None
-    if not parsed.is_finite():
-        raise RecordInvalid(field, say(_("“{value}”不是数字。"), value=value))
-    if parsed < low or (high is not None and parsed > high):
-        between = say(_("应在{low}到{high}之间。"), low=low, high=high)
-        raise RecordInvalid(field, say(_("不能小于{low}。"), low=low) if high is None else between)
-    exponent = parsed.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -decimals:
-        raise RecordInvalid(field, say(_("最多{most}位小数。"), most=decimals))
-    return parsed
-
-
-def mark(field: str, value: object) -> Decimal:
-    """Return a mark of 0–100 with at most two decimals."""
-    return number(field, value, high=FULL_MARK)
 
 
 def _hours(scheme: Scheme, root: Reader) -> Mapping[str, Decimal] | None:
@@ -232,13 +128,14 @@ def _hours(scheme: Scheme, root: Reader) -> Mapping[str, Decimal] | None:
     return {key: number(part.at(key), part.data[key]) for key in kept}
 
 
-def _whole(root: Reader) -> WholeMarks | None:
+def _whole(scheme: Scheme, root: Reader) -> WholeMarks | None:
     part = root.part("marks")
     if part is None:
         return None
     peer = part.marks("peer")
     missing = part.truth("peer_missing") or root.truth("peer_missing") or not peer
-    return WholeMarks(peer, part.marks("panel"), part.mark("arbiter"), missing)
+    others = {name: part.marks(name) for name in scheme.compose.sources if name not in {"peer", "panel"}}
+    return WholeMarks(peer, part.marks("panel"), part.mark("arbiter"), missing, others)
 
 
 def _abilities(scheme: Scheme, root: Reader) -> tuple[AbilityFacts, ...]:
@@ -270,7 +167,13 @@ def _ability(scheme: Scheme, part: Reader) -> AbilityFacts:
         peer_missing=part.truth("peer_missing") or False,
         heard=part.truth("heard") or False,
         trust=_trust(part.part("peer_trust"), len(part.marks("peer"))),
+        approvals=_approvals(scheme, part.part("approvals")),
     )
+
+
+def _approvals(scheme: Scheme, part: Reader | None) -> Mapping[str, bool]:
+    given = part.data if part else {}
+    return {one_of(part.at(step), step, scheme.approval.chain): part.truth(step) is True for step in given if part}
 
 
 def _trust(part: Reader | None, peers: int) -> PeerTrust | None:
@@ -353,7 +256,7 @@ def _checklists(scheme: Scheme, root: Reader) -> Mapping[str, tuple[str, ...]]:
     part = root.part("checklists")
     found: dict[str, tuple[str, ...]] = {}
     for key, value in part.data.items() if part else ():
-        component = next((known for known in scheme.scored_components() if known.id == key), None)
+        component = next((known for known in scheme.rated_components() if known.id == key), None)
         field = f"checklists.{key}"
         if component is None:
             raise RecordInvalid(field, say(_("方案中没有这个考核项。")))

@@ -67,7 +67,7 @@ def form_fields(scheme: Scheme, slots: Sequence[Slot]) -> dict[str, object]:
                 "name_zh": component.name_zh,
                 "items": [{"id": item.id, "text_zh": item.text_zh} for item in component.items],
             }
-            for component in scheme.scored_components()
+            for component in scheme.rated_components()
         ],
         "level_marks": {level: [str(low), str(high)] for level, (low, high) in scheme.level_marks.items()},
         "slots": [{"id": slot.id, "name_zh": slot.name_zh} for slot in slots],
@@ -112,7 +112,7 @@ def agreed_levels(scheme: Scheme, judgements: Sequence[Mapping[str, str]]) -> di
 
 
 def _components(scheme: Scheme, given: object, problems: list[FormProblem]) -> tuple[dict[str, str], list[Decimal]]:
-    known = {component.id: component for component in scheme.scored_components()}
+    known = {component.id: component for component in scheme.rated_components()}
     filled = {key: value for key, value in given.items() if value is not None} if isinstance(given, Mapping) else {}
     levels: dict[str, str] = {}
     marks: list[Decimal] = []

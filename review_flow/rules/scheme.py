@@ -14,6 +14,23 @@ from typing import Any, Self
 from review_flow.rules.build import build
 from review_flow.rules.catalogue import Catalogue, Slot
 from review_flow.rules.paths import Source, canonical_json, is_under, leaves, source_of, value_at
+from review_flow.rules.programme import (
+    Activity,
+    Approval,
+    Certificate,
+    Consequence,
+    Duty,
+    Finance,
+    Phase,
+    PipelineStep,
+    Quota,
+    Report,
+    Target,
+    Test,
+    Theme,
+    ThemeRule,
+    ThemeStage,
+)
 from review_flow.rules.sections import (
     AbilityRule,
     Adjust,
@@ -65,10 +82,29 @@ class Scheme:
     gates: tuple[Gate, ...]
     calendar: Calendar
     result: ResultRules
+    roles: Mapping[str, str]
+    deliverables: tuple[Slot, ...]
+    activities: tuple[Activity, ...]
+    themes: tuple[Theme, ...]
+    theme_stages: tuple[ThemeStage, ...]
+    theme_rule: ThemeRule
+    tests: tuple[Test, ...]
+    approval: Approval
+    quotas: tuple[Quota, ...]
+    duties: tuple[Duty, ...]
+    phases: tuple[Phase, ...]
+    pipeline: tuple[PipelineStep, ...]
+    certificates: tuple[Certificate, ...]
+    consequences: tuple[Consequence, ...]
+    targets: tuple[Target, ...]
+    reports: tuple[Report, ...]
+    finance: Finance
     groups: Mapping[str, Any]
-    consequences: tuple[Mapping[str, Any], ...]
+    template: Mapping[str, Any]
     unknowns: tuple[Unknown, ...]
     confirmed: tuple[str, ...]
+    effective_from: str | None = None
+    effective_to: str | None = None
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -133,14 +169,30 @@ class Scheme:
             self._slots[code] = tuple(build(Slot, {**asdict(slot), **limits.get(slot.id, {})}) for slot in slots)
         return self._slots[code]
 
-    def scored_components(self) -> tuple[Component, ...]:
-        """Return the leaves of the indicator tree that a reviewer rates, in printed order."""
-        return tuple(leaf for root in self.components for leaf in _leaves(root) if leaf.scored)
+    def leaves(self) -> tuple[Component, ...]:
+        """Return the leaves of the indicator tree, in printed order."""
+        return tuple(leaf for root in self.components for leaf in _leaves(root))
+
+    def nodes(self) -> tuple[Component, ...]:
+        """Return every node of the indicator tree, parents before their parts."""
+        return tuple(node for root in self.components for node in _nodes(root))
+
+    def rated_components(self) -> tuple[Component, ...]:
+        """Return the leaves that reviewers tick and mark on the form of each submission, in printed order."""
+        return tuple(
+            leaf for leaf in self.leaves() if leaf.scored and leaf.scoring and leaf.scoring.type == "checklist"
+        )
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
     """Return the digest that the scheme of a whole document has."""
     return hashlib.sha256(canonical_json(document)).hexdigest()
+
+
+def _nodes(component: Component) -> Iterator[Component]:
+    yield component
+    for part in component.components:
+        yield from _nodes(part)
 
 
 def _leaves(component: Component) -> Iterator[Component]:

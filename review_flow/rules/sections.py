@@ -7,6 +7,7 @@ from typing import Any
 
 from review_flow.rules.catalogue import Slot
 from review_flow.rules.peer_rules import AllocationRules, DisagreementRules, EffortRules, ReliabilityRules
+from review_flow.rules.programme import Need
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,25 @@ class HourLedger:
     base: str = "total"
     of: str = "required"  # required | earned  (X-26)
     issuer: str | None = None
+    confirmed_by: str | None = None  # a level (county) that confirms what was credited (X-59)
+
+
+@dataclass(frozen=True)
+class MinuteLedger:
+    """One account of minutes learned; gates ask for `minutes.<id>`."""
+
+    id: str
+    name_zh: str
 
 
 @dataclass(frozen=True)
 class Hours:
-    """The hour ledgers. `unit_minutes` None: minutes are not converted (X-28)."""
+    """The ledgers of learning. `unit_minutes` None: minutes are not converted into hours (X-28)."""
 
     unit_minutes: int | None
     window_years: int | None
     ledgers: tuple[HourLedger, ...]
+    minutes: tuple[MinuteLedger, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,8 @@ class SchoolSelection:
     exactly: int | None
     min: int
     min_dimensions: int | None
+    environments: tuple[str, ...] = ()  # empty: any environment
+    reasons: bool = False  # each ability on the list needs a reason (002-T-10)
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,8 @@ class Tier:
     min: int | None = None
     max: int | None = None
     min_dimensions: int | None = None
+    alias: tuple[str, ...] = ()
+    part_zh: str = ""  # what the document says they take part in
 
 
 @dataclass(frozen=True)
@@ -206,14 +221,31 @@ class Item:
 
 @dataclass(frozen=True)
 class Scoring:
-    """How a component is scored."""
+    """How a component is scored; rules/components.py says what each type means.
 
-    type: str  # completion | per_unit | threshold | checklist | rubric | score | external | sum | ratio
+    `metric` is a number of the expressions' vocabulary, compared by `op` with `value` (or the tier's own);
+    `each`, `cap`: points for each piece of deliverable `slot`; `of`: what makes 100 of a ratio; `grace`: periods in
+    which a short one may be made up.
+    """
+
+    type: str  # completion | sum | per_unit | threshold | periodic | ratio | checklist | rubric | score | external
+    metric: str | None = None
+    op: str = ">="
+    value: Decimal | None = None
+    by_tier: Mapping[str, Decimal] = field(default_factory=dict)
+    slot: str | None = None
+    each: Decimal | None = None
+    cap: Decimal | None = None
+    of: Decimal | None = None
+    grace: int = 0
 
 
 @dataclass(frozen=True)
 class Component:
-    """A node of the indicator tree."""
+    """A node of the indicator tree. `needs` are asked of everybody, those of `by_role` and `by_tier` besides.
+
+    `only`: asked of people in that role alone. `zero_parent`: not done, its parent earns nothing.
+    """
 
     id: str
     name_zh: str
@@ -222,8 +254,14 @@ class Component:
     components: tuple["Component", ...] = ()
     scored: bool = True
     mandatory: bool = False
+    key: bool = False
     points: Decimal | None = None
     weight: Decimal | None = None
+    needs: tuple[Need, ...] = ()
+    by_role: Mapping[str, tuple[Need, ...]] = field(default_factory=dict)
+    by_tier: Mapping[str, tuple[Need, ...]] = field(default_factory=dict)
+    only: str | None = None
+    zero_parent: bool = False
 
 
 @dataclass(frozen=True)
@@ -237,10 +275,18 @@ class AbilityRule:
 
 @dataclass(frozen=True)
 class Compose:
-    """How the sources make one number; an empty map: the scheme grades without a number."""
+    """How one number is made: of marks by source, or of the components' points or weights.
 
-    rule: str  # weighted_mean
+    `weighted_mean` without sources: the scheme grades without a number.
+    """
+
+    rule: str  # weighted_mean | sum_points | weighted_components
     sources: Mapping[str, Decimal]
+
+    @property
+    def numbered(self) -> bool:
+        """Return whether there is a number at all."""
+        return self.rule != "weighted_mean" or bool(self.sources)
 
 
 @dataclass(frozen=True)

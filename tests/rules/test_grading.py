@@ -265,7 +265,7 @@ def test_gates_say_what_they_saw():
     gate = replace(XIAN.gates[0], expr='test.skill == "pass" or hours.practice.met or true')
     outcome = grade(replace(XIAN, gates=(gate, replace(gate, expr="true"))), whole("85", "85", **FACTS))
     assert [one.text for one in outcome.gates[-2:]] == [
-        "完成规定学时（测评结果未记录；学时达标：是）：通过",
+        "完成规定学时（测评结果未记录；实践应用学时达标：是）：通过",
         "完成规定学时：通过",
     ]
     texty = replace(OFFICIAL.bands.list[0], when="gates.passed")

@@ -1,7 +1,8 @@
 import pytest
 
 from review_flow import schemes
-from review_flow.rules.record import RecordInvalid, read_record
+from review_flow.rules.reader import RecordInvalid
+from review_flow.rules.record import read_record
 
 XIAN = schemes.load("xian-2022-appraisal")
 OFFICIAL = schemes.load("official-conjunctive")

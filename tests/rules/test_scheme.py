@@ -13,7 +13,7 @@ from review_flow.rules.build import build
 from review_flow.rules.duty import k_eff, remaining
 from review_flow.rules.paths import Source, is_under, key_of, leaves, source_of, value_at
 from review_flow.rules.scheme import Scheme
-from review_flow.rules.sections import Component, Duration
+from review_flow.rules.sections import Component, Duration, Item, Scoring
 from review_flow.rules.validity import ItemFacts, validity
 
 XIAN = schemes.load("xian-2022-appraisal")
@@ -38,7 +38,7 @@ def test_the_rules_of_001_a():
     }
     assert XIAN.calendar.correction == Duration(days=5, working_days=True, times=1)
     assert (XIAN.calendar.lease.hours, XIAN.calendar.peer.days, XIAN.calendar.panel.working_days) == (48, 10, True)
-    assert [component.id for component in XIAN.scored_components()] == ["prepare", "teach", "tutor", "data", "research"]
+    assert [component.id for component in XIAN.rated_components()] == ["prepare", "teach", "tutor", "data", "research"]
 
 
 def test_binary_floats_are_refused():
@@ -102,16 +102,16 @@ def test_questions_still_open():
 
 
 def test_every_default_in_force_is_among_the_questions():
-    for name in ("xian-2022-appraisal", "official-conjunctive"):
+    for name in (one.id for one in schemes.available()):
         scheme = schemes.load(name)
         asked = {path for unknown in scheme.unknowns for path in scheme.in_force(unknown)}
         assert asked == {path for path, _value in scheme.values() if scheme.source(path).is_default}
 
 
 def test_components_nest():
-    leaf = Component("b", "乙")
+    leaf = Component("b", "乙", Scoring("checklist"), (Item("x", "做到"),))
     scheme = replace(XIAN, components=(Component("a", "甲", components=(leaf, Component("c", "丙", scored=False))),))
-    assert scheme.scored_components() == (leaf,)
+    assert scheme.rated_components() == (leaf,)
 
 
 def test_the_lock_ends_with_the_month():

@@ -119,7 +119,7 @@ def test_mistakes_of_form(text, expected):
         ("expr: hours.met", "expr: hours.online >= 25", "gates.G_HOURS.expr", "表达式中的“hours.online”在方案里没有定义。"),
         ("expr: hours.met", "expr: hours.met >", "gates.G_HOURS.expr", "表达式“hours.met >”没有写完。"),
         ("exemptions: []", "exemptions: [{id: old, text_zh: 将退休, expr: age > 55}]", "applies_to.exemptions.old.expr", "表达式“age > 55”中的“age”不能这样用。"),
-        ("consequences: []", "consequences: [{effect: 评优}, {effect: 晋级, when: grade}]", "consequences.1.when", "表达式“grade”没有写完。"),
+        ("checklist_levels: {", "consequences: [{id: a, text_zh: 评优}, {id: b, text_zh: 晋级, when: grade}]\nchecklist_levels: {", "consequences.b.when", "表达式“grade”没有写完。"),
         ("    on_fail: {grade: 不合格}", "    on_fail: {grade: 差}", "gates.G_ABIL.on_fail.grade", "应为以下之一：优秀、合格、不合格。"),
         ("teacher: {min: 3, max: null", "teacher: {min: 3, max: 2", "select.teacher", "最多2项少于最少3项。"),
         ("max: null, min_dimensions: 3", "max: null, min_dimensions: 5", "select.teacher.min_dimensions", "选3项、目录4个维度，覆盖不了5个维度。"),
@@ -132,8 +132,8 @@ def test_mistakes_of_form(text, expected):
         ("locked: [method, review", "locked: [methods, review", "lock.locked", "方案里没有“methods”这个字段。"),
         ("  method: 001-A-20", "  methods: 001-A-20", "method", "没有出处：请在 sources 里写规则编号或 default。"),
         ("  method: 001-A-20", "  method: 001-A-20\n  moon: default", "sources.moon", "方案里没有“moon”这个字段。"),
-        ("{id: assess, name_zh: 课后评价, scored: false}", "{id: assess, name_zh: 课后评价}", "components.assess", "计分的考核项现在只支持 checklist，不支持 points 和 weight。"),
-        ("scored: false}", "scoring: {type: checklist}}", "components.assess.items", "勾选式考核项没有条目。"),
+        ("{id: assess, name_zh: 课后评价, scored: false}", "{id: assess, name_zh: 课后评价}", "components.assess", "考核项没有写要交什么（needs），也没有下级。"),
+        ("scored: false}", "scoring: {type: checklist}}", "components.assess", "勾选式考核项没有条目。"),
     ],
 )  # fmt: skip
 def test_contradictions(old, new, field, text):

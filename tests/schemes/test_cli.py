@@ -32,8 +32,9 @@ def record(tmp_path):
 
 def test_list():
     listed = json.loads(run("list", "--json").output)
-    assert [one["id"] for one in listed] == ["official-conjunctive", XIAN]
-    assert run("list").output.splitlines()[1].startswith(f"{XIAN}  学校2022教师")
+    assert [one["id"] for one in listed] == [one.id for one in schemes.available()]
+    titles = dict(line.split("  ", 1) for line in run("list").output.splitlines())
+    assert titles[XIAN].startswith("学校2022教师")
 
 
 def test_show():

@@ -18,7 +18,11 @@ sources: {compose.sources: 校务会2022-3}
 
 
 def test_the_built_in_schemes():
-    assert [one.id for one in schemes.available()] == ["official-conjunctive", "xian-2022-appraisal"]
+    assert [one.id for one in schemes.available()] == [
+        "case1-tiers", "case2-microcert", "fuqing-30", "fuqing-50", "fuqing-workshop-ops", "fuyu-2020-50",
+        "lishu-2022-implementation", "official-conjunctive", "quanzhou-2016-80", "region-template", "xian-2022-appraisal",
+        "xx-process-100",
+    ]  # fmt: skip
     assert schemes.load("xian-2022-appraisal").title_zh.startswith("学校2022教师")
 
 

@@ -13,7 +13,7 @@ from review_flow.rules.peer_marks.agreement import alpha
 from review_flow.rules.peer_marks.reliability import Weighing, weigh
 from review_flow.rules.peer_marks.table import Mark, Sample, by_work, spread_of
 from review_flow.rules.peer_rules import ReliabilityRules
-from review_flow.rules.record import Reader, RecordInvalid, number, one_of
+from review_flow.rules.reader import Reader, RecordInvalid, number, one_of
 
 METHODS = ("mean", "trimmed", "median", "weighted", "reliability", "agreed")
 MOST_DECIMALS = 6
