@@ -18,6 +18,7 @@ from review_flow.steps.exports_verify import verify
 from review_flow.steps.facts import record_of
 from review_flow.steps.results import replay, stale
 from tests.cast import School, xian
+from tests.stages import stage
 
 
 def changed(**peer) -> Scheme:
@@ -27,6 +28,14 @@ def changed(**peer) -> Scheme:
         section = document["review"]["peer"]
         section[key] = {**section[key], **value} if isinstance(value, dict) else value
     return Scheme.from_document(document)
+
+
+@stage
+def begun(session, clock) -> School:
+    """The round is open, and the first of five teachers has sealed works."""
+    school = School(session)
+    ready(school, count=1)
+    return school
 
 
 def ready(school: School, *, count: int = 5) -> Submission:
@@ -71,9 +80,9 @@ def asked_anew(school: School) -> list[int]:
     return list(school.session.scalars(waiting))
 
 
-def test_reviewers_who_agree_send_a_work_straight_to_the_panel(school: School) -> None:
-    work = in_peer_review(ready(school, count=1), school)
-    review(school, work, "85", "86", "88")
+def test_reviewers_who_agree_send_a_work_straight_to_the_panel(begun: School) -> None:
+    work = in_peer_review(work_of(begun), begun)
+    review(begun, work, "85", "86", "88")
     assert (work.state, work.extra_reviews, work.disagreement) == (SubmissionState.IN_PANEL, 0, None)
 
 
@@ -81,27 +90,26 @@ def test_reviewers_who_agree_send_a_work_straight_to_the_panel(school: School) -
     ("marks", "why"),
     [(("82", "97.5", "90"), "spread"), (("79.5", "84", "83"), "band"), (("62", "85", "84"), "spread,band")],
 )
-def test_reviewers_who_differ_ask_for_one_more_before_the_panel(school: School, marks, why) -> None:
-    work = in_peer_review(ready(school, count=1), school)
-    for row in school.session.scalars(select(DueWork)):
-        school.session.delete(row)
-    school.session.flush()
-    review(school, work, *marks)
+def test_reviewers_who_differ_ask_for_one_more_before_the_panel(begun: School, marks, why) -> None:
+    work = in_peer_review(work_of(begun), begun)
+    for row in begun.session.scalars(select(DueWork)):
+        begun.session.delete(row)
+    begun.session.flush()
+    review(begun, work, *marks)
     assert (work.state, work.extra_reviews, work.disagreement) == (SubmissionState.IN_PEER_REVIEW, 1, why)
-    assert asked_anew(school) == [school.round.id]
-    event = school.session.scalars(select(AuditEvent).where(AuditEvent.deed == "peer.more")).one()
+    assert asked_anew(begun) == [begun.round.id]
+    event = begun.session.scalars(select(AuditEvent).where(AuditEvent.deed == "peer.more")).one()
     assert (event.about, json.loads(event.data)) == (f"submission:{work.id}", {"why": why})
-    reviews.forward(school.session, submission=work)  # nothing new has come
+    reviews.forward(begun.session, submission=work)  # nothing new has come
     assert work.state is SubmissionState.IN_PEER_REVIEW
-    school.allocate()
-    assert work.id in [one.submission_id for one in tasks_of(school, school.teachers[4])]
-    review(school, work, "84")
+    begun.allocate()
+    assert work.id in [one.submission_id for one in tasks_of(begun, begun.teachers[4])]
+    review(begun, work, "84")
     assert (work.state, work.extra_reviews, work.disagreement) == (SubmissionState.IN_PANEL, 1, why)
 
 
 def reviewed_in_order(school: School, marks: list[str], order: tuple[int, ...]) -> list[tuple[str, int, str | None]]:
     """State, further reviewers and disagreement of the first teacher's works, reviewed in this order."""
-    ready(school, count=1)
     works = [in_peer_review(work_of(school, place=place), school) for place in range(len(marks))]
     for place in order:
         review(school, works[place], *[marks[place]] * 3)
@@ -109,26 +117,23 @@ def reviewed_in_order(school: School, marks: list[str], order: tuple[int, ...]) 
 
 
 @pytest.mark.parametrize("order", [*permutations(range(3))])
-def test_a_teacher_at_a_boundary_gets_one_more_when_all_works_have_marks(
-    school: School, order: tuple[int, ...]
-) -> None:
-    found = reviewed_in_order(school, ["80", "80", "80"], order)
+def test_a_teacher_at_a_boundary_gets_one_more_when_all_works_have_marks(begun: School, order: tuple[int, ...]) -> None:
+    found = reviewed_in_order(begun, ["80", "80", "80"], order)
     expected = [("in_panel", 0, "straddle")] * 3
     expected[order[-1]] = ("in_peer_review", 1, "straddle")
     assert found == expected
 
 
 @pytest.mark.parametrize("order", [*permutations(range(3))])
-def test_the_order_of_the_marks_moves_no_teacher_to_a_boundary(school: School, order: tuple[int, ...]) -> None:
-    assert reviewed_in_order(school, ["80", "95", "95"], order) == [("in_panel", 0, None)] * 3
+def test_the_order_of_the_marks_moves_no_teacher_to_a_boundary(begun: School, order: tuple[int, ...]) -> None:
+    assert reviewed_in_order(begun, ["80", "95", "95"], order) == [("in_panel", 0, None)] * 3
 
 
-def test_a_work_that_counts_nothing_is_not_waited_for(school: School) -> None:
-    ready(school, count=1)
-    works = [in_peer_review(work_of(school, place=place), school) for place in range(3)]
+def test_a_work_that_counts_nothing_is_not_waited_for(begun: School) -> None:
+    works = [in_peer_review(work_of(begun, place=place), begun) for place in range(3)]
     works[2].state, works[2].valid = SubmissionState.INVALID, False
     for work in works[:2]:
-        review(school, work, "80", "80", "80")
+        review(begun, work, "80", "80", "80")
     assert [one.disagreement for one in works] == ["straddle", "straddle", None]
 
 
@@ -141,30 +146,29 @@ def test_the_chance_counts_only_where_the_work_does(school: School) -> None:
     assert [(one.state, one.disagreement) for one in works] == [(SubmissionState.IN_PANEL, None)] * 4
 
 
-def test_where_nobody_is_left_the_panel_decides(school: School) -> None:
-    work = in_peer_review(ready(school, count=1), school)
-    enrolments.leave_reviewing(school.session, actor=school.admin, enrolment=school.enrolment(school.teachers[4]))
-    review(school, work, "62", "85", "84")
+def test_where_nobody_is_left_the_panel_decides(begun: School) -> None:
+    work = in_peer_review(work_of(begun), begun)
+    enrolments.leave_reviewing(begun.session, actor=begun.admin, enrolment=begun.enrolment(begun.teachers[4]))
+    review(begun, work, "62", "85", "84")
     assert (work.state, work.extra_reviews, work.disagreement) == (SubmissionState.IN_PANEL, 0, "spread,band")
 
 
-def test_the_deadline_does_not_wait_for_one_more(school: School, clock) -> None:
-    work = in_peer_review(ready(school, count=1), school)
-    review(school, work, "62", "85", "84")
+def test_the_deadline_does_not_wait_for_one_more(begun: School, clock) -> None:
+    work = in_peer_review(work_of(begun), begun)
+    review(begun, work, "62", "85", "84")
     assert work.state is SubmissionState.IN_PEER_REVIEW
     clock.day(3, 30)
-    work.peer_due_at = school.round.submit_due_at
-    advance.advance(school.session, round_=school.round)
+    work.peer_due_at = begun.round.submit_due_at
+    advance.advance(begun.session, round_=begun.round)
     assert (work.state, work.disagreement) == (SubmissionState.IN_PANEL, "spread,band")
 
 
-def test_the_panel_sees_these_works_first(school: School) -> None:
-    ready(school, count=1)
-    works = [in_peer_review(work_of(school, place=place), school) for place in range(3)]
+def test_the_panel_sees_these_works_first(begun: School) -> None:
+    works = [in_peer_review(work_of(begun, place=place), begun) for place in range(3)]
     for work, marks in zip(works, (["85"] * 3, ["86"] * 3, ["62", "85", "84", "84"]), strict=True):
-        review(school, work, *marks)
+        review(begun, work, *marks)
     assert {work.state for work in works} == {SubmissionState.IN_PANEL}
-    board = panel.asked_of(school.session, person=school.members[0], round_=school.round)
+    board = panel.asked_of(begun.session, person=begun.members[0], round_=begun.round)
     assert [one.id for one in board] == [works[2].id, works[0].id, works[1].id]
 
 

@@ -12,14 +12,15 @@ from review_flow.steps import advance, claims, feedback, reviews
 from review_flow.steps.results import current
 from review_flow.steps.validity import ask_correction
 from tests.cast import School, queries, tasks
+from tests.stages import stage
 from tests.steps.test_allocation import first_work, let_lapse
 
 COMMENT = "教学设计完整，技术使用恰当，值得学习。"
 
 
-@pytest.fixture
-def graded(school: School) -> School:
-    return school.open().whole(peer="85", panel_mark="82")
+@stage
+def graded(session, clock) -> School:
+    return School(session).open().whole(peer="85", panel_mark="82")
 
 
 def received(school: School, person: int = 0) -> list[feedback.Received]:

@@ -12,9 +12,10 @@ from review_flow.errors import NotAllowed
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import SeatKind, WorkKind
-from review_flow.steps import panel, people, reviews, rounds, submissions
+from review_flow.steps import enrolments, panel, people, reviews, rounds, submissions
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import School, waiting_marks
+from tests.stages import stage
 from tests.steps.test_reviews import deeds, refused
 
 
@@ -29,6 +30,18 @@ def at_panel(school: School) -> Submission:
     return work
 
 
+@stage
+def before_panel(session, clock) -> School:
+    """A school of one teacher whose first work waits for the panel's marks."""
+    school = School(session, teachers=1)
+    at_panel(school)
+    return school
+
+
+def waiting(school: School) -> Submission:
+    return enrolments.submissions_of(school.session, enrolment=school.enrolment(school.teachers[0]))[0]
+
+
 def mark(school: School, work: Submission, person: Person, points: str = "85", *, level: str = "合格") -> PanelMark:
     form = school.review_form(points, submission=work, level=level)
     return panel.mark(school.session, actor=person, submission=work, form=form)
@@ -38,14 +51,14 @@ def asked(school: School, work: Submission) -> list[Person]:
     return [school.session.get_one(Person, one.marker_id) for one in waiting_marks(school.session, work)]
 
 
-def test_as_many_members_are_asked_as_the_scheme_wants(alone: School) -> None:
-    work = at_panel(alone)
+def test_as_many_members_are_asked_as_the_scheme_wants(before_panel: School) -> None:
+    work = waiting(before_panel)
     assert work.state is SubmissionState.IN_PANEL
-    assert asked(alone, work) == alone.members
-    assert {one.due_at for one in waiting_marks(alone.session, work)} == {last_second_of(date(2026, 3, 16))}
-    assert panel.asked_of(alone.session, person=alone.members[0], round_=alone.round) == [work]
-    assert panel.asked_of(alone.session, person=alone.reserve, round_=alone.round) == []
-    assert deeds(alone, work)[-1] == "panel.ask"
+    assert asked(before_panel, work) == before_panel.members
+    assert {one.due_at for one in waiting_marks(before_panel.session, work)} == {last_second_of(date(2026, 3, 16))}
+    assert panel.asked_of(before_panel.session, person=before_panel.members[0], round_=before_panel.round) == [work]
+    assert panel.asked_of(before_panel.session, person=before_panel.reserve, round_=before_panel.round) == []
+    assert deeds(before_panel, work)[-1] == "panel.ask"
 
 
 def test_who_is_related_or_gone_or_the_author_is_replaced_from_the_reserve(alone: School) -> None:
@@ -82,49 +95,56 @@ def test_a_panel_that_lacks_somebody_waits_for_them(alone: School) -> None:
     assert work.state is SubmissionState.GRADED
 
 
-def test_the_last_mark_grades_the_work(alone: School) -> None:
-    work = at_panel(alone)
+def test_the_last_mark_grades_the_work(before_panel: School) -> None:
+    work = waiting(before_panel)
     given = [
-        mark(alone, work, person, points) for person, points in zip(alone.members, ("80", "82", "84"), strict=True)
+        mark(before_panel, work, person, points)
+        for person, points in zip(before_panel.members, ("80", "82", "84"), strict=True)
     ]
     assert [one.mark for one in given] == [80, 82, 84]
     assert {(one.scheme_digest, one.marked_at, one.ability_level) for one in given} == {
-        (alone.scheme.digest, now(), "合格")
+        (before_panel.scheme.digest, now(), "合格")
     }
     assert work.state is SubmissionState.GRADED
-    assert deeds(alone, work)[-1] == "submission.grade"
-    assert deeds(alone, given[0]) == ["panel.mark"]
-    due = alone.session.scalars(select(DueWork.kind).where(DueWork.subject_id == alone.round.id)).all()
+    assert deeds(before_panel, work)[-1] == "submission.grade"
+    assert deeds(before_panel, given[0]) == ["panel.mark"]
+    due = before_panel.session.scalars(select(DueWork.kind).where(DueWork.subject_id == before_panel.round.id)).all()
     assert WorkKind.ADVANCE_ROUND in due
 
 
-def test_a_mark_is_given_once_and_by_the_asked_alone(alone: School) -> None:
-    work = at_panel(alone)
-    mark(alone, work, alone.members[0])
-    refused(panel.AlreadyMarked, "您已对这项成果评分。", lambda: mark(alone, work, alone.members[0]))
-    for stranger in (alone.reserve, alone.arbiter, alone.admin, alone.teachers[0]):
-        refused(panel.NotAsked, "这项成果没有请您评分。", lambda who=stranger: mark(alone, work, who))
+def test_a_mark_is_given_once_and_by_the_asked_alone(before_panel: School) -> None:
+    work = waiting(before_panel)
+    mark(before_panel, work, before_panel.members[0])
+    refused(panel.AlreadyMarked, "您已对这项成果评分。", lambda: mark(before_panel, work, before_panel.members[0]))
+    for stranger in (before_panel.reserve, before_panel.arbiter, before_panel.admin, before_panel.teachers[0]):
+        refused(panel.NotAsked, "这项成果没有请您评分。", lambda who=stranger: mark(before_panel, work, who))
 
 
-def test_who_became_related_after_being_asked_marks_no_more(alone: School) -> None:
-    work = at_panel(alone)
+def test_who_became_related_after_being_asked_marks_no_more(before_panel: School) -> None:
+    work = waiting(before_panel)
     people.declare_conflict(
-        alone.session, actor=alone.admin, one=alone.teachers[0], other=alone.members[0], reason="师徒"
+        before_panel.session,
+        actor=before_panel.admin,
+        one=before_panel.teachers[0],
+        other=before_panel.members[0],
+        reason="师徒",
     )
     refused(
         NotAllowed,
         "您没有权限做这件事：应回避本人或有关联的教师。",
-        lambda: mark(alone, work, alone.members[0]),
+        lambda: mark(before_panel, work, before_panel.members[0]),
     )
 
 
-def test_a_form_with_mistakes_is_refused(alone: School) -> None:
-    work = at_panel(alone)
-    form = alone.review_form(submission=work)
+def test_a_form_with_mistakes_is_refused(before_panel: School) -> None:
+    work = waiting(before_panel)
+    form = before_panel.review_form(submission=work)
     refused(
         panel.MarkRefused,
         "评分表还不完整：评语至少10字。",
-        lambda: panel.mark(alone.session, actor=alone.members[0], submission=work, form={**form, "comment": ""}),
+        lambda: panel.mark(
+            before_panel.session, actor=before_panel.members[0], submission=work, form={**form, "comment": ""}
+        ),
     )
 
 
@@ -147,11 +167,13 @@ def test_a_form_without_a_number_is_refused(session, clock) -> None:
     )
 
 
-def test_outside_of_its_phases_nothing_is_marked(alone: School) -> None:
-    work = at_panel(alone)
-    alone.round.phase = RoundPhase.PUBLICITY
-    refused(WrongPhase, "本轮考核正处于“公示”阶段，不能这样做。", lambda: mark(alone, work, alone.members[0]))
-    alone.round.phase = RoundPhase.OPEN
+def test_outside_of_its_phases_nothing_is_marked(before_panel: School) -> None:
+    work = waiting(before_panel)
+    before_panel.round.phase = RoundPhase.PUBLICITY
+    refused(
+        WrongPhase, "本轮考核正处于“公示”阶段，不能这样做。", lambda: mark(before_panel, work, before_panel.members[0])
+    )
+    before_panel.round.phase = RoundPhase.OPEN
 
 
 @pytest.mark.parametrize(
@@ -164,24 +186,24 @@ def test_outside_of_its_phases_nothing_is_marked(alone: School) -> None:
     ],
 )
 def test_the_spread_decides_whether_an_arbiter_is_called(
-    alone: School, points: tuple[str, ...], state: SubmissionState
+    before_panel: School, points: tuple[str, ...], state: SubmissionState
 ) -> None:
-    work = at_panel(alone)
-    for person, number in zip(alone.members, points, strict=True):
-        mark(alone, work, person, number)
+    work = waiting(before_panel)
+    for person, number in zip(before_panel.members, points, strict=True):
+        mark(before_panel, work, person, number)
     assert work.state is state
 
 
-def test_levels_two_steps_apart_call_the_arbiter(alone: School) -> None:
-    work = at_panel(alone)
-    for person, level in zip(alone.members, ("优秀", "合格", "不合格"), strict=True):
-        mark(alone, work, person, "75", level=level)
+def test_levels_two_steps_apart_call_the_arbiter(before_panel: School) -> None:
+    work = waiting(before_panel)
+    for person, level in zip(before_panel.members, ("优秀", "合格", "不合格"), strict=True):
+        mark(before_panel, work, person, "75", level=level)
     assert work.state is SubmissionState.IN_ARBITRATION
-    assert asked(alone, work)[-1] == alone.arbiter
-    assert waiting_marks(alone.session, work)[-1].due_at == last_second_of(date(2026, 3, 9))
-    mark(alone, work, alone.arbiter, "75")
+    assert asked(before_panel, work)[-1] == before_panel.arbiter
+    assert waiting_marks(before_panel.session, work)[-1].due_at == last_second_of(date(2026, 3, 9))
+    mark(before_panel, work, before_panel.arbiter, "75")
     assert work.state is SubmissionState.GRADED
-    assert deeds(alone, work)[-2:] == ["panel.arbitrate", "submission.grade"]
+    assert deeds(before_panel, work)[-2:] == ["panel.arbitrate", "submission.grade"]
 
 
 def test_a_related_arbiter_is_replaced_and_without_one_the_work_waits(alone: School) -> None:
@@ -211,61 +233,61 @@ def test_a_scheme_without_arbitration_grades_any_spread(session, clock) -> None:
     assert work.state is SubmissionState.GRADED
 
 
-def test_the_administrator_substitutes_who_cannot_mark(alone: School) -> None:
-    work = at_panel(alone)
-    alone.session.flush()
-    panel.substitute(alone.session, actor=alone.admin, submission=work, missing=alone.members[0])
-    assert asked(alone, work) == [*alone.members[1:], alone.reserve]
-    released = alone.session.scalars(select(PanelMark).where(PanelMark.released_at.is_not(None))).one()
-    assert (released.marker_id, released.mark) == (alone.members[0].id, None)
-    assert deeds(alone, released) == ["panel.substitute"]
-    event = alone.session.scalars(select(AuditEvent).where(AuditEvent.deed == "panel.substitute")).one()
-    assert (event.actor_id, event.data) == (alone.admin.id, f'{{"by":{alone.reserve.id}}}')
-    refused(panel.NotAsked, "这项成果没有请您评分。", lambda: mark(alone, work, alone.members[0]))
+def test_the_administrator_substitutes_who_cannot_mark(before_panel: School) -> None:
+    work = waiting(before_panel)
+    before_panel.session.flush()
+    panel.substitute(before_panel.session, actor=before_panel.admin, submission=work, missing=before_panel.members[0])
+    assert asked(before_panel, work) == [*before_panel.members[1:], before_panel.reserve]
+    released = before_panel.session.scalars(select(PanelMark).where(PanelMark.released_at.is_not(None))).one()
+    assert (released.marker_id, released.mark) == (before_panel.members[0].id, None)
+    assert deeds(before_panel, released) == ["panel.substitute"]
+    event = before_panel.session.scalars(select(AuditEvent).where(AuditEvent.deed == "panel.substitute")).one()
+    assert (event.actor_id, event.data) == (before_panel.admin.id, f'{{"by":{before_panel.reserve.id}}}')
+    refused(panel.NotAsked, "这项成果没有请您评分。", lambda: mark(before_panel, work, before_panel.members[0]))
     refused(
         panel.NobodyLeft,
         "没有可以接替的考核组成员：请先增补席位。",
-        lambda: panel.substitute(alone.session, actor=None, submission=work, missing=alone.reserve),
+        lambda: panel.substitute(before_panel.session, actor=None, submission=work, missing=before_panel.reserve),
     )
 
 
-def test_an_arbiter_is_substituted_from_the_reserve(alone: School) -> None:
-    work = at_panel(alone)
-    for person, number in zip(alone.members, ("85", "84", "60"), strict=True):
-        mark(alone, work, person, number)
-    panel.substitute(alone.session, actor=None, submission=work, missing=alone.arbiter)
-    standing = waiting_marks(alone.session, work)[-1]
-    assert (standing.marker_id, standing.seat) == (alone.reserve.id, SeatKind.ARBITER)
+def test_an_arbiter_is_substituted_from_the_reserve(before_panel: School) -> None:
+    work = waiting(before_panel)
+    for person, number in zip(before_panel.members, ("85", "84", "60"), strict=True):
+        mark(before_panel, work, person, number)
+    panel.substitute(before_panel.session, actor=None, submission=work, missing=before_panel.arbiter)
+    standing = waiting_marks(before_panel.session, work)[-1]
+    assert (standing.marker_id, standing.seat) == (before_panel.reserve.id, SeatKind.ARBITER)
     refused(
         panel.NobodyLeft,
         "没有可以接替的仲裁人：请先增补席位。",
-        lambda: panel.substitute(alone.session, actor=None, submission=work, missing=alone.reserve),
+        lambda: panel.substitute(before_panel.session, actor=None, submission=work, missing=before_panel.reserve),
     )
 
 
-def test_who_may_substitute_and_whom(alone: School) -> None:
-    work = at_panel(alone)
-    session, author = alone.session, alone.teachers[0]
+def test_who_may_substitute_and_whom(before_panel: School) -> None:
+    work = waiting(before_panel)
+    session, author = before_panel.session, before_panel.teachers[0]
     refused(
         NotAllowed,
         "您没有权限做这件事：这需要校级管理员的角色。",
-        lambda: panel.substitute(session, actor=author, submission=work, missing=alone.members[0]),
+        lambda: panel.substitute(session, actor=author, submission=work, missing=before_panel.members[0]),
     )
     sentence = "这项成果没有请您评分。"
     refused(
         panel.NotAsked,
         sentence,
-        lambda: panel.substitute(session, actor=alone.admin, submission=work, missing=alone.arbiter),
+        lambda: panel.substitute(session, actor=before_panel.admin, submission=work, missing=before_panel.arbiter),
     )
-    mark(alone, work, alone.members[0])
+    mark(before_panel, work, before_panel.members[0])
     refused(
         panel.NotAsked,
         sentence,
-        lambda: panel.substitute(session, actor=alone.admin, submission=work, missing=alone.members[0]),
+        lambda: panel.substitute(session, actor=before_panel.admin, submission=work, missing=before_panel.members[0]),
     )
-    people.declare_conflict(session, actor=alone.admin, one=alone.admin, other=author, reason="夫妻")
+    people.declare_conflict(session, actor=before_panel.admin, one=before_panel.admin, other=author, reason="夫妻")
     refused(
         NotAllowed,
         "您没有权限做这件事：应回避本人或有关联的教师。",
-        lambda: panel.substitute(session, actor=alone.admin, submission=work, missing=alone.members[1]),
+        lambda: panel.substitute(session, actor=before_panel.admin, submission=work, missing=before_panel.members[1]),
     )
