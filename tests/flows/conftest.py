@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,11 +39,18 @@ def until(look: Callable[[], Found], *, within: float = PATIENCE_S) -> Found:
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real server. The first test process starts it and stops it after the last one is done."""
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the server for all."""
     base = tmp_path_factory.getbasetemp()
     home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prefect-for-all"
     home.mkdir(exist_ok=True)
+    return home
+
+
+@pytest.fixture(scope="session")
+def prefect_api(prefect_home: Path) -> Iterator[str]:
+    """The URL of a real server. The first test process starts it and stops it after the last one is done."""
+    home = prefect_home
     with (home / "users").open("w") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         with PrefectServer(Settings(home=home)) as server:
@@ -49,6 +58,17 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             fcntl.flock(users, fcntl.LOCK_UN)
             if server.started:
                 fcntl.flock(users, fcntl.LOCK_EX)
+
+
+@pytest.fixture
+def used_home(tmp_path: Path, prefect_home: Path, prefect_api: str) -> Path:
+    """A home whose server ran before: its database is copied, since making one anew takes seconds of CPU at every first start."""
+    home = tmp_path / "home"
+    database = Settings(home=home).folder("prefect") / "prefect.db"
+    source = prefect_home / "prefect" / "prefect.db"
+    with closing(sqlite3.connect(source)) as theirs, closing(sqlite3.connect(database)) as ours:
+        theirs.backup(ours)
+    return home
 
 
 class Workers:

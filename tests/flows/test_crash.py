@@ -131,9 +131,10 @@ def test_a_worker_killed_in_the_middle_of_checking(engine: Engine, database_url:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_prefects_server_killed_in_the_middle_of_checking(engine: Engine, database_url: str, home: Path):
+def test_prefects_server_killed_in_the_middle_of_checking(engine: Engine, database_url: str, used_home: Path):
     from flows.server import read_note
 
+    home = used_home
     files_waiting(engine, home, teachers=3)
     with worker(home, database_url) as process:
         until(lambda: count(engine, CHECKED) >= 5)

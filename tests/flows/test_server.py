@@ -76,8 +76,8 @@ def test_where_nothing_answers_there_is_no_server(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.crash
-def test_the_embedded_server_comes_back_where_it_was_and_goes_with_us(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
+def test_the_embedded_server_comes_back_where_it_was_and_goes_with_us(used_home: Path) -> None:
+    settings = Settings(home=used_home)
     with PrefectServer(settings) as server, PrefectServer(settings) as second:
         url = until(server.url)
         note = read_note(settings)
