@@ -66,7 +66,7 @@ class _Child:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONPATH": os.pathsep.join([str(package), *(entry for entry in sys.path if entry)]),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            **({"PYTHONDONTWRITEBYTECODE": "1"} if sys.dont_write_bytecode else {}),
             "LC_ALL": "C.UTF-8",
             **({MODELS: str(models.absolute())} if models else {}),
             "MIMALLOC_ARENA_RESERVE": "65536",  # KiB; rensa's allocator would take 1 GiB of the address space at once
