@@ -4,6 +4,7 @@ from models.base import Base
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
 from models.people import Conflict, Organization, Person, Role, Workshop
 from models.privacy import Attestation, Consent, FaceReading, PrivateNote, ReferenceFace
+from models.programme import Fact, Gathering, Provider
 from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
 from models.results import Adjustment, Appeal, AppealVote, Result, Signature
 from models.reviews import Assignment, CalibrationSample, PanelMark, Review, ReviewAnswer, ReviewSign
@@ -28,8 +29,10 @@ __all__ = [
     "Enrolment",
     "Evidence",
     "FaceReading",
+    "Fact",
     "Finding",
     "Fingerprint",
+    "Gathering",
     "Hours",
     "Message",
     "Notice",
@@ -38,6 +41,7 @@ __all__ = [
     "PanelSeat",
     "Person",
     "PrivateNote",
+    "Provider",
     "ReferenceFace",
     "Result",
     "Review",

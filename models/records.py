@@ -90,6 +90,8 @@ class SheetImport(Base):
     kind: Mapped[SheetKind] = mapped_column(words(SheetKind, "sheet_kind"))
     file_name: Mapped[str]
     storage_key: Mapped[str]
+    provider_id: Mapped[int | None] = mapped_column(ForeignKey("provider.id"))
+    """Whose export it is, where its columns are named the platform's way."""
     state: Mapped[JobState] = mapped_column(words(JobState, "import_state"))
     brought_by_id: Mapped[PersonRef]
     brought_at: Mapped[datetime]

@@ -95,6 +95,10 @@ class Enrolment(Base):
     """At most so many reviews of others' works at once; None: as many as come."""
     reviewing: Mapped[bool] = mapped_column(default=True)
     """False for one who has left: gets no new reviews."""
+    tier: Mapped[str | None]
+    """The scheme's tier this teacher belongs to; None: everybody's rule."""
+    roles: Mapped[list[str]] = mapped_column(default=list)
+    """The scheme's roles this teacher has in the round (demonstrator, observer …)."""
     volunteer: Mapped[bool] = mapped_column(default=False)
     """Takes what others did not get done before anybody else is asked."""
 
@@ -119,6 +123,9 @@ class Hours(Base):
     key: Mapped[str]
     recorded_by_id: Mapped[PersonRef]
     recorded_at: Mapped[datetime]
+    confirmed_by_id: Mapped[OptionalPersonRef]
+    """Who confirmed them, where the scheme's ledger asks for that; until then they don't count (X-59)."""
+    confirmed_at: Mapped[datetime | None]
     struck_at: Mapped[datetime | None]
     """Set when a later import supersedes this row; a number is never edited."""
 

@@ -65,7 +65,9 @@ def xian() -> Scheme:
 class School:
     """A school with one round of 001-A; everything through the product's steps."""
 
-    def __init__(self, session: Session, *, teachers: int = 5, scheme: Scheme | None = None) -> None:
+    def __init__(
+        self, session: Session, *, teachers: int = 5, scheme: Scheme | None = None, abilities: Sequence[str] = ABILITIES
+    ) -> None:
         self.session = session
         self.organization, self.admin = people.found_school(
             session, name="实验中学", admin_number="A01", admin_name="陈静"
@@ -77,7 +79,7 @@ class School:
         self.hearers = [self.person("P6", "复核甲"), self.person("P7", "复核乙"), self.person("P8", "复核丙")]
         self.scheme = scheme or xian()
         self.version = self.publish(self.scheme)
-        self.round = self.setup()
+        self.round = self.setup(abilities=abilities)
 
     @classmethod
     def again(cls, session: Session) -> School:
@@ -134,8 +136,8 @@ class School:
             hard_close_on=date(2026, 4, 3),
         )
 
-    def setup(self, name: str = "2026春") -> Round:
-        round_ = self.setup_named(name)
+    def setup(self, name: str = "2026春", *, abilities: Sequence[str] = ABILITIES) -> Round:
+        round_ = self.setup_named(name, abilities=abilities)
         for person in self.teachers:
             rounds.enrol(self.session, actor=self.admin, round_=round_, person=person)
         seats = [(one, SeatKind.MEMBER) for one in self.members]

@@ -344,6 +344,8 @@ def upgrade() -> None:
         sa.Column("self_tested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("review_cap", sa.Integer(), nullable=True),
         sa.Column("reviewing", sa.Boolean(), nullable=False),
+        sa.Column("tier", sa.String(), nullable=True),
+        sa.Column("roles", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
         sa.Column("volunteer", sa.Boolean(), nullable=False),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.CheckConstraint(
@@ -432,6 +434,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_round_export")),
     )
     op.create_table(
+        "provider",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("sheet", sa.String(), nullable=False),
+        sa.Column("columns", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("constants", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("kept_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kept_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["kept_by_id"], ["person.id"], name=op.f("fk_provider_kept_by_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_provider_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_provider")),
+        sa.UniqueConstraint("organization_id", "name", "sheet", name=op.f("uq_provider_organization_id_name_sheet")),
+    )
+    op.create_table(
         "sheet_import",
         sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -440,6 +457,7 @@ def upgrade() -> None:
             sa.Enum(
                 "roster",
                 "hours",
+                "progress",
                 "attendance",
                 "awards",
                 name="sheet_kind",
@@ -451,6 +469,7 @@ def upgrade() -> None:
         ),
         sa.Column("file_name", sa.String(), nullable=False),
         sa.Column("storage_key", sa.String(), nullable=False),
+        sa.Column("provider_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column(
             "state",
             sa.Enum(
@@ -467,6 +486,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(["brought_by_id"], ["person.id"], name=op.f("fk_sheet_import_brought_by_id")),
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_sheet_import_organization_id")),
+        sa.ForeignKeyConstraint(["provider_id"], ["provider.id"], name=op.f("fk_sheet_import_provider_id")),
         sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_sheet_import_round_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sheet_import")),
     )
@@ -524,6 +544,85 @@ def upgrade() -> None:
         sa.UniqueConstraint("enrolment_id", "kind", "key", name=op.f("uq_adjustment_enrolment_id_kind_key")),
     )
     op.create_table(
+        "fact",
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "minutes",
+                "piece",
+                "attendance",
+                "test",
+                "theme",
+                "mark",
+                "period",
+                "approval",
+                name="fact_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("about", sa.String(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("word", sa.String(), nullable=True),
+        sa.Column("details", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("recorded_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("struck_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("struck_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("struck_reason", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(confirmed_at IS NULL) = (confirmed_by_id IS NULL)", name=op.f("ck_fact_confirmed_by_somebody")
+        ),
+        sa.CheckConstraint("number IS NULL OR number >= 0", name=op.f("ck_fact_positive")),
+        sa.ForeignKeyConstraint(["confirmed_by_id"], ["person.id"], name=op.f("fk_fact_confirmed_by_id")),
+        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"], name=op.f("fk_fact_enrolment_id")),
+        sa.ForeignKeyConstraint(["recorded_by_id"], ["person.id"], name=op.f("fk_fact_recorded_by_id")),
+        sa.ForeignKeyConstraint(["struck_by_id"], ["person.id"], name=op.f("fk_fact_struck_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fact")),
+    )
+    with op.batch_alter_table("fact", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_fact_standing",
+            ["enrolment_id", "kind", "about", "key"],
+            unique=True,
+            sqlite_where=sa.text("struck_at IS NULL"),
+            postgresql_where=sa.text("struck_at IS NULL"),
+        )
+
+    op.create_table(
+        "gathering",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("activity", sa.String(), nullable=False),
+        sa.Column("workshop_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("held_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("place", sa.String(), nullable=False),
+        sa.Column("opened_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sign_in_opens_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sign_in_closes_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("sign_in_opens_at < sign_in_closes_at", name=op.f("ck_gathering_window")),
+        sa.ForeignKeyConstraint(["opened_by_id"], ["person.id"], name=op.f("fk_gathering_opened_by_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_gathering_round_id")),
+        sa.ForeignKeyConstraint(["workshop_id"], ["workshop.id"], name=op.f("fk_gathering_workshop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gathering")),
+        sa.UniqueConstraint(
+            "round_id",
+            "activity",
+            "workshop_id",
+            "held_at",
+            name=op.f("uq_gathering_round_id_activity_workshop_id_held_at"),
+        ),
+    )
+    op.create_table(
         "hours",
         sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("ledger", sa.String(), nullable=False),
@@ -532,9 +631,12 @@ def upgrade() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("recorded_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("struck_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.CheckConstraint("hours >= 0", name=op.f("ck_hours_positive")),
+        sa.ForeignKeyConstraint(["confirmed_by_id"], ["person.id"], name=op.f("fk_hours_confirmed_by_id")),
         sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"], name=op.f("fk_hours_enrolment_id")),
         sa.ForeignKeyConstraint(["recorded_by_id"], ["person.id"], name=op.f("fk_hours_recorded_by_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hours")),
@@ -1188,8 +1290,18 @@ def downgrade() -> None:
 
     op.drop_table("result")
     op.drop_table("hours")
+    op.drop_table("gathering")
+    with op.batch_alter_table("fact", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_fact_standing",
+            sqlite_where=sa.text("struck_at IS NULL"),
+            postgresql_where=sa.text("struck_at IS NULL"),
+        )
+
+    op.drop_table("fact")
     op.drop_table("adjustment")
     op.drop_table("sheet_import")
+    op.drop_table("provider")
     op.drop_table("round_export")
     op.drop_table("panel_seat")
     op.drop_table("notice")

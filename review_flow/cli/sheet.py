@@ -14,6 +14,7 @@ from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import REFUSED, Desk
 from review_flow.db import settings
+from review_flow.errors import BadInput
 from review_flow.i18n import _, say
 from review_flow.outside.storage import read as read_file
 from review_flow.outside.storage import storage_at
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help=cli.PARTS["sheet"][1], no_args_is_help=True)
 command = partial(common.command, app, of_round=False)
-Which = Annotated[SheetKind, typer.Argument(help=_("roster 名单、hours 学时、attendance 考勤、awards 加分"))]
+Which = Annotated[
+    SheetKind, typer.Argument(help=_("roster 名单、hours 学时、progress 进度、attendance 考勤、awards 加分"))
+]
 STATES = {JobState.WAITING: _("等待"), JobState.DONE: _("已导入"), JobState.REFUSED: _("未导入")}
 
 
@@ -44,6 +47,7 @@ def import_(
     kind: Which,
     file: Annotated[Path, typer.Argument(help=_("xlsx、xls、ods 或 csv 文件"))],
     into: Annotated[str | None, typer.Option("--round", help=_("导入到哪个考核轮次；名单可以不指明"))] = None,
+    provider: Annotated[str | None, typer.Option(help=_("哪个平台导出的表（见 sheet provider）"))] = None,
     now: Annotated[bool, typer.Option("--now", help=_("立即导入，不等后台流程"))] = False,
 ) -> None:
     """Bring a sheet in; by the flow, or at once."""
@@ -59,6 +63,9 @@ def import_(
         file_name=file.name,
         data=data,
         storage=storage,
+        provider=imports.provider_named(desk.session, organization=school, name=provider, kind=kind)
+        if provider
+        else None,
     )
     if now:
         imports.run(desk.session, sheet_import=brought, storage=storage)
@@ -68,6 +75,35 @@ def import_(
         desk.done(_("已导入{rows}行。"), rows=brought.rows, id=brought.id, state=brought.state.value)
     else:
         desk.done(_("已收下，编号{id}，由后台流程导入。"), id=brought.id, state=brought.state.value)
+
+
+@command(_("记下一个平台导出的表怎样命名各列"))
+def provider(
+    desk: Desk,
+    name: Annotated[str, typer.Argument(help=_("平台名称"))],
+    kind: Which,
+    column: Annotated[list[str] | None, typer.Option(help=_("列=平台的列名，如 number=账号，可重复"))] = None,
+    constant: Annotated[list[str] | None, typer.Option(help=_("列=固定值，如 kind=学习分钟，可重复"))] = None,
+) -> None:
+    """Keep how a platform names its columns."""
+    imports.keep_provider(
+        desk.session,
+        actor=desk.actor,
+        organization=desk.organization,
+        name=name,
+        kind=kind,
+        columns=_pairs(column),
+        constants=_pairs(constant),
+    )
+    desk.done(_("已记下“{name}”的列名。"), name=name)
+
+
+def _pairs(given: list[str] | None) -> dict[str, str]:
+    pairs = [one.partition("=") for one in given or []]
+    for key, sign, value in pairs:
+        if not (key and sign and value):
+            raise BadInput(field=key or say(_("列")), problem=say(_("应写成“列=名称”的样子。")))
+    return {key: value for key, _sign, value in pairs}
 
 
 def _show_problems(desk: Desk, brought: SheetImport, storage: Storage, file: Path) -> None:

@@ -173,8 +173,11 @@ def add(
     replaces: Annotated[int | None, typer.Option(help=_("取代哪个文件（编号）"))] = None,
 ) -> None:
     """Hang a file on a slot."""
+    _hang(desk, desk.own(ability), slot, file, replaces)
+
+
+def _hang(desk: Desk, work: Submission, slot: str, file: Path, replaces: int | None) -> None:
     stored = keep(storage_at(settings().storage), file)
-    work = desk.own(ability)
     older = next((one for one in evidence.standing_evidence(desk.session, submission=work) if one.id == replaces), None)
     if replaces is not None and older is None:
         raise NotFound(what=say(_("文件")), key=replaces)
@@ -188,6 +191,18 @@ def add(
         replaces=older,
     )
     desk.done(_("已收下{file}，编号{id}，等待检查。"), file=file.name, id=added.id)
+
+
+@command(_("交一份方案要求的其他材料（教学设计、感悟、总结等）"))
+def hand_in(
+    desk: Desk,
+    slot: Annotated[str, typer.Argument(help=_("材料编号"))],
+    file: Annotated[Path, typer.Argument(help=_("文件"))],
+    replaces: Annotated[int | None, typer.Option(help=_("取代哪个文件（编号）"))] = None,
+) -> None:
+    """Hand in what the scheme asks for besides abilities."""
+    work = enrolments.deliverables_of(desk.session, actor=desk.actor, enrolment=desk.enrolment())
+    _hang(desk, work, slot, file, replaces)
 
 
 @command(_("封存一项成果，此后同事可以评审"))

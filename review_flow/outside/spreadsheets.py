@@ -14,7 +14,7 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -69,6 +69,8 @@ class Column:
     choices: tuple[str, ...] = ()
     note: str = ""
     example: str = ""
+    constant: str | None = None
+    """What every row has here, where the sheet need not have the column."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,17 @@ class Sheet:
 
     header: tuple[str, ...]
     rows: tuple[Row, ...]
+
+
+def as_named_by(table: Table, *, columns: Mapping[str, str], constants: Mapping[str, str]) -> Table:
+    """Return the table as a platform's export names its columns, with what the export doesn't say (by column key)."""
+    return replace(
+        table,
+        columns=tuple(
+            replace(one, name_zh=columns.get(one.key, one.name_zh), constant=constants.get(one.key))
+            for one in table.columns
+        ),
+    )
 
 
 def read(table: Table, data: bytes, *, problems: Problems) -> Sheet:
@@ -213,7 +226,11 @@ def _header(
         raise SheetUnreadable(why=say(_("没有找到表头。表头一行应有：{names}。"), names=names))
     _number, cells = sheets[page][place]
     places = _places(table, cells)
-    missing = [column.name_zh for column in table.columns if column.required and column.key not in places]
+    missing = [
+        column.name_zh
+        for column in table.columns
+        if column.required and column.constant is None and column.key not in places
+    ]
     if missing:
         raise SheetUnreadable(why=say(_("表头缺少这些列：{names}。"), names=listed(missing)))
     _refuse_doubles(table, cells)
@@ -250,6 +267,8 @@ def _row(table: Table, places: Mapping[str, int], number: int, cells: list[Cell]
     for column in table.columns:
         place = places.get(column.key, len(cells))
         cell = _bare(cells[place]) if place < len(cells) else ""
+        if cell == "" and column.constant is not None:
+            cell = column.constant
         values[column.key] = None
         if cell == "":
             if column.required:

@@ -129,6 +129,7 @@ def _pieces(scheme: Scheme, root: Reader) -> Mapping[str, tuple[Piece, ...]] | N
 def _piece(part: Reader) -> Piece:
     seconds = part.data.get("seconds")
     return Piece(
+        checked=part.truth("checked") is True,
         on=None if part.data.get("on") is None else part.choice("on", ON),
         chars=part.count("chars"),
         seconds=None if seconds is None else number(part.at("seconds"), seconds, decimals=3),

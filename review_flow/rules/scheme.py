@@ -51,7 +51,9 @@ from review_flow.rules.sections import (
     Unknown,
 )
 
-__all__ = ["Catalogue", "Duration", "Scheme", "Slot", "Source", "canonical_json"]
+__all__ = ["DELIVERABLES", "Catalogue", "Duration", "Scheme", "Slot", "Source", "canonical_json"]
+
+DELIVERABLES = "-"  # stands where an ability's code does, for what a scheme asks for besides abilities
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,12 @@ class Scheme:
         return rule
 
     def slots(self, code: str) -> tuple[Slot, ...]:
-        """Return the slots of an ability: the catalogue's or the scheme's own, with the scheme's limits."""
+        """Return the slots of an ability: the catalogue's or the scheme's own, with the scheme's limits.
+
+        Of `DELIVERABLES`: what the scheme asks for besides abilities.
+        """
+        if code == DELIVERABLES:
+            return self.deliverables
         if code not in self._slots:
             ability = self.catalogue.get(code)
             slots = ability.slots if ability and ability.slots else self.evidence.slots

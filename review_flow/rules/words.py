@@ -140,11 +140,25 @@ class WorkKind(Enum):
     PURGE_FACES = "purge_faces"
 
 
+class FactKind(Enum):
+    """项目事实: what one tells of a teacher."""
+
+    MINUTES = "minutes"
+    PIECE = "piece"
+    ATTENDANCE = "attendance"
+    TEST = "test"
+    THEME = "theme"
+    MARK = "mark"
+    PERIOD = "period"
+    APPROVAL = "approval"
+
+
 class SheetKind(Enum):
     """What an imported sheet brings."""
 
     ROSTER = "roster"
     HOURS = "hours"
+    PROGRESS = "progress"
     ATTENDANCE = "attendance"
     AWARDS = "awards"
 

@@ -12,6 +12,7 @@ from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState, move
+from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.selection import selection_problems
 from review_flow.rules.words import WorkKind
 from review_flow.steps import audit
@@ -53,6 +54,12 @@ class NotExemptible(Refusal):
     """Nobody is exempt without a reason, or once their work is in."""
 
     status, text = 409, _("不能设为免训：{why}")
+
+
+class NotAsked(Refusal):
+    """The scheme asks for abilities' evidence alone."""
+
+    status, text = 409, _("本方案除微能力证据外不要求其他材料。")
 
 
 class CannotReplace(Refusal):
@@ -199,6 +206,27 @@ def failed_abilities(session: Session, *, enrolment: Enrolment) -> set[str]:
     return {one.code for one in outcome.abilities if one.code in ended and one.passed is False}
 
 
+def deliverables_of(session: Session, *, actor: Person, enrolment: Enrolment) -> Submission:
+    """Return the work that gathers what the scheme asks for besides abilities; it stays open until the hard close.
+
+    Raises NotAllowed for another teacher's, NotAsked where the scheme asks for nothing.
+    """
+    round_ = session.get_one(Round, enrolment.round_id)
+    if enrolment.person_id != actor.id:
+        raise NotAllowed(why=say(_("这是另一位教师的参评")))
+    take_turn(session, organization_id=round_.organization_id)
+    require_phase(round_, RoundPhase.OPEN)
+    if not round_scheme(session, round_=round_).deliverables:
+        raise NotAsked
+    standing = session.scalars(
+        select(Submission).where(Submission.enrolment_id == enrolment.id, Submission.ability == DELIVERABLES)
+    ).first()
+    if standing is None:
+        standing = _draft(session, enrolment=enrolment, ability=DELIVERABLES)
+        session.flush()
+    return standing
+
+
 def _draft(session: Session, *, enrolment: Enrolment, ability: str) -> Submission:
     """A draft for the ability; one that was dropped before is taken up again."""
     dropped = session.scalars(
@@ -225,7 +253,11 @@ def submissions_of(session: Session, *, enrolment: Enrolment) -> list[Submission
     return list(
         session.scalars(
             select(Submission)
-            .where(Submission.enrolment_id == enrolment.id, Submission.state != SubmissionState.REPLACED)
+            .where(
+                Submission.enrolment_id == enrolment.id,
+                Submission.state != SubmissionState.REPLACED,
+                Submission.ability != DELIVERABLES,
+            )
             .order_by(Submission.id)
         )
     )

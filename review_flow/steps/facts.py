@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from models import Adjustment, Assignment, Enrolment, Hours, PanelMark, Person, Review, Round, Submission
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.rubric import agreed_levels
+from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, SeatKind
 from review_flow.steps.duty import duty, given
 from review_flow.steps.peer_marks import peer_trust, weighing_of
+from review_flow.steps.programme_record import approvals_of, programme_of
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
@@ -42,30 +44,44 @@ def record_of(session: Session, *, enrolment: Enrolment, weighed: bool = True) -
     submissions = list(
         session.scalars(
             select(Submission)
-            .where(Submission.enrolment_id == enrolment.id, Submission.state != SubmissionState.REPLACED)
+            .where(
+                Submission.enrolment_id == enrolment.id,
+                Submission.state != SubmissionState.REPLACED,
+                Submission.ability != DELIVERABLES,
+            )
             .order_by(Submission.id)
         )
     )
+    abilities = _abilities(
+        session,
+        scheme=scheme,
+        submissions=submissions,
+        weighing=weighing_of(session, round_=round_) if weighed and _weighs(scheme) else None,
+    )
+    if scheme.approval.chain:
+        given_ = approvals_of(session, enrolment=enrolment)
+        abilities = [{**one, "approvals": given_.get(one["code"], {})} for one in abilities]
     return {
         "teacher": {"number": person.number, "name": person.name},
         "ack": enrolment.acknowledged_at is not None,
         "self_test": enrolment.self_tested_at is not None,
         "hours": _hours(session, enrolment=enrolment, scheme=scheme),
         "peer": _duty(session, enrolment=enrolment, submissions=submissions),
-        "abilities": _abilities(
-            session,
-            scheme=scheme,
-            submissions=submissions,
-            weighing=weighing_of(session, round_=round_) if weighed and _weighs(scheme) else None,
-        ),
+        "abilities": abilities,
         **_adjustments(session, enrolment=enrolment),
+        **programme_of(session, enrolment=enrolment, scheme=scheme),
     }
 
 
 def _hours(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[str, str]:
+    confirmed = [ledger.id for ledger in scheme.hours.ledgers if ledger.confirmed_by is not None]
     sums = session.execute(
         select(Hours.ledger, func.sum(Hours.hours))
-        .where(Hours.enrolment_id == enrolment.id, Hours.struck_at.is_(None))
+        .where(
+            Hours.enrolment_id == enrolment.id,
+            Hours.struck_at.is_(None),
+            or_(Hours.ledger.not_in(confirmed), Hours.confirmed_at.is_not(None)),
+        )
         .group_by(Hours.ledger)
     )
     recorded = dict(sums.tuples().all())

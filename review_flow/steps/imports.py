@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Organization, Person, Round, SheetImport
+from models import Organization, Person, Provider, Round, SheetImport
 from review_flow.clock import now
-from review_flow.errors import BadInput, NotAllowed, Refusal
-from review_flow.i18n import _, say
+from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
+from review_flow.i18n import _, listed, say
 from review_flow.outside import spreadsheets, workbooks
 from review_flow.outside.storage import keep
 from review_flow.outside.storage import read as read_file
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import JobState, SheetKind, WorkKind
-from review_flow.steps import audit, imports_facts, imports_roster
+from review_flow.steps import audit, imports_facts, imports_progress, imports_roster
 from review_flow.steps.imports_tables import TABLES, Bringing
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.orm import Session
 
     from review_flow.outside.storage import Storage
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 BRING = {
     SheetKind.ROSTER: imports_roster.bring,
     SheetKind.HOURS: imports_facts.bring_hours,
+    SheetKind.PROGRESS: imports_progress.bring_progress,
     SheetKind.ATTENDANCE: imports_facts.bring_attendance,
     SheetKind.AWARDS: imports_facts.bring_awards,
 }
@@ -52,8 +55,11 @@ def start(
     file_name: str,
     data: bytes,
     storage: Storage,
+    provider: Provider | None = None,
 ) -> SheetImport:
     """Keep a sheet that the school's administrator brings, and ask for its import.
+
+    `provider`: the platform whose export it is, read by the columns kept for it.
 
     Raises NotAllowed, BadInput (a round is missing, the file is too large), WrongPhase.
     """
@@ -72,6 +78,7 @@ def start(
         kind=kind,
         file_name=PurePath(file_name.replace("\\", "/")).name[:200],
         storage_key=keep(storage, data).key,
+        provider_id=provider.id if provider else None,
         state=JobState.WAITING,
         brought_by_id=actor.id,
         brought_at=now(),
@@ -101,7 +108,7 @@ def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> Non
         actor=actor,
         organization_id=school,
         round=session.get_one(Round, sheet_import.round_id) if sheet_import.round_id else None,
-        table=TABLES[sheet_import.kind],
+        table=table_of(session, sheet_import=sheet_import),
         problems=spreadsheets.Problems(),
     )
     counts: dict[str, int] = {}
@@ -114,6 +121,64 @@ def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> Non
     except Refusal as refusal:
         bringing.problems.add(0, str(refusal))
     _finish(session, sheet_import, bringing, sheet, storage, counts)
+
+
+def table_of(session: Session, *, sheet_import: SheetImport) -> spreadsheets.Table:
+    """Return the declared table, its columns named as the platform names them where it is a platform's export."""
+    table = TABLES[sheet_import.kind]
+    if sheet_import.provider_id is None:
+        return table
+    provider = session.get_one(Provider, sheet_import.provider_id)
+    return spreadsheets.as_named_by(table, columns=provider.columns, constants=provider.constants)
+
+
+def keep_provider(
+    session: Session,
+    *,
+    actor: Person,
+    organization: Organization,
+    name: str,
+    kind: SheetKind,
+    columns: Mapping[str, str],
+    constants: Mapping[str, str],
+) -> Provider:
+    """Keep how a platform names the columns of its export; kept again, the new naming stands.
+
+    Both maps go by column key. Raises NotAllowed, BadInput naming a key the sheet doesn't have, or one named in both.
+    """
+    require_admin(session, actor=actor, organization_id=organization.id)
+    if not name.strip():
+        raise BadInput(field=say(_("平台")), problem=say(_("请写明名称。")))
+    keys = [column.key for column in TABLES[kind].columns]
+    for key in (*columns, *constants):
+        if key not in keys:
+            raise BadInput(field=say(_("列")), problem=say(_("应为以下之一：{allowed}。"), allowed=listed(keys)))
+    for key in columns.keys() & constants.keys():
+        raise BadInput(field=key, problem=say(_("不能既有列名又有固定值。")))
+    standing = session.scalars(
+        select(Provider).where(
+            Provider.organization_id == organization.id, Provider.name == name, Provider.sheet == kind.value
+        )
+    ).first()
+    provider = standing or Provider(organization_id=organization.id, name=name, sheet=kind.value)
+    provider.columns, provider.constants = dict(columns), dict(constants)
+    provider.kept_by_id, provider.kept_at = actor.id, now()
+    session.add(provider)
+    session.flush()
+    audit.record(session, organization_id=organization.id, actor=actor, deed="provider.keep", about=provider)
+    return provider
+
+
+def provider_named(session: Session, *, organization: Organization, name: str, kind: SheetKind) -> Provider:
+    """Return a platform's naming for a sheet; NotFound names it."""
+    found = session.scalars(
+        select(Provider).where(
+            Provider.organization_id == organization.id, Provider.name == name, Provider.sheet == kind.value
+        )
+    ).first()
+    if found is None:
+        raise NotFound(what=say(_("平台")), key=name)
+    return found
 
 
 def _bring(bringing: Bringing, kind: SheetKind, sheet: spreadsheets.Sheet) -> dict[str, int]:

@@ -49,7 +49,7 @@ def bring_hours(bringing: Bringing, rows: Sequence[Row]) -> Counts:
         )
     }
     counts = {"added": 0, "superseded": 0, "unchanged": 0}
-    for row, enrolment in _of_the_round(bringing, rows, distinct=lambda row: ledgers.get(row.text("ledger"))):
+    for row, enrolment in of_the_round(bringing, rows, distinct=lambda row: ledgers.get(row.text("ledger"))):
         ledger = ledgers.get(row.text("ledger"))
         if ledger is None:
             names = listed(ledger.name_zh for ledger in round_scheme(session, round_=round_).hours.ledgers)
@@ -109,7 +109,7 @@ def _adjust(bringing: Bringing, rows: Sequence[Row], *, award: bool) -> Counts:
     standing = _adjustments(bringing, award=award)
     banded = _banded(bringing)
     counts = {"added": 0, "unchanged": 0}
-    for row, enrolment in _of_the_round(bringing, rows, distinct=lambda _row: None):
+    for row, enrolment in of_the_round(bringing, rows, distinct=lambda _row: None):
         if not _is_clear(bringing, row, enrolment, award=award):
             continue
         fact = _adjustment(bringing, row, enrolment, award=award)
@@ -195,7 +195,7 @@ def _notify(bringing: Bringing, row: Row, enrolment: Enrolment) -> None:
     )
 
 
-def _of_the_round(
+def of_the_round(
     bringing: Bringing, rows: Sequence[Row], *, distinct: Callable[[Row], str | None]
 ) -> Iterator[tuple[Row, Enrolment]]:
     """Yield each sound row with its teacher's enrolment; unknown teachers and doubled keys are noted."""

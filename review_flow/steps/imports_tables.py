@@ -1,4 +1,4 @@
-"""The four sheets a school brings, as declared tables, and what bringing one in has at hand."""
+"""The five sheets a school brings, as declared tables, and what bringing one in has at hand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 from models import Person, Round
 from review_flow.i18n import _
 from review_flow.outside.spreadsheets import Column, Kind, Problems, Row, Table
-from review_flow.rules.words import RoleKind, SheetKind
+from review_flow.rules.record_programme import FAIL, PASS
+from review_flow.rules.words import FactKind, RoleKind, SheetKind
 from review_flow.steps.people import ROLE_NAMES
+from review_flow.steps.programme import KIND_NAMES
 
 ROLES = (RoleKind.TEACHER, RoleKind.WORKSHOP_LEADER, RoleKind.SCHOOL_ADMIN, RoleKind.SUBJECT_EXPERT)
 LATE, ABSENT, LATE_MATERIAL, LEAVE = _("迟到"), _("旷到"), _("迟交"), _("请假")
@@ -67,6 +69,41 @@ HOURS = Table(
     ),
     (_("同一教师、同一账本、同一编号再次导入：学时相同则不变，不同则以新的为准，旧的保留备查。"),),
 )
+PRESENT_WORD, MADE_UP_WORD, ABSENT_WORD = _("到场"), _("补课"), _("缺席")
+GIVEN_WORD, REFUSED_WORD = _("通过"), _("不通过")
+OTHERS_WORD, OWN_WORD = _("他人"), _("本人")
+PROGRESS = Table(
+    _("进度"),
+    (
+        NUMBER,
+        Column(
+            "kind",
+            _("类别"),
+            Kind.CHOICE,
+            required=True,
+            choices=tuple(KIND_NAMES.values()),
+            example=KIND_NAMES[FactKind.MINUTES],
+        ),
+        Column("about", _("项目"), required=True, note=_("方案中的名称或编号"), example=_("课程学习")),
+        Column("number", _("数值"), Kind.DECIMAL, note=_("分钟数、分数或份数"), example="1020"),
+        Column(
+            "word",
+            _("结果"),
+            Kind.CHOICE,
+            choices=(PASS, FAIL, PRESENT_WORD, MADE_UP_WORD, ABSENT_WORD, GIVEN_WORD, REFUSED_WORD),
+            note=_("测评填合格或不合格；到场填到场、补课或缺席；审核填通过或不通过"),
+        ),
+        Column("chars", _("字数"), Kind.INTEGER, note=_("材料的字数")),
+        Column("seconds", _("秒数"), Kind.DECIMAL, note=_("视频的长度")),
+        Column("on", _("评谁"), Kind.CHOICE, choices=(OTHERS_WORD, OWN_WORD), note=_("评议帖评的是他人还是本人")),
+        Column("source", _("来源"), required=True, note=_("谁记的，例如研修平台"), example=_("研修平台")),
+        KEY,
+    ),
+    (
+        _("同一教师、同一项目、同一编号再次导入：相同则不变，不同则以新的为准，旧的保留备查。"),
+        _("平台导出的表不必改表头：先用“sheet provider”记下平台的列名。"),
+    ),
+)
 ATTENDANCE = Table(
     _("考勤"),
     (
@@ -93,6 +130,7 @@ AWARDS = Table(
 TABLES = {
     SheetKind.ROSTER: ROSTER,
     SheetKind.HOURS: HOURS,
+    SheetKind.PROGRESS: PROGRESS,
     SheetKind.ATTENDANCE: ATTENDANCE,
     SheetKind.AWARDS: AWARDS,
 }

@@ -23,10 +23,11 @@ from models import (
     ValidityVote,
 )
 from review_flow.errors import Refusal
-from review_flow.i18n import _, clauses, say
+from review_flow.i18n import _, clauses, listed, say
 from review_flow.rules.duty import remaining
-from review_flow.rules.grading import gates_at
+from review_flow.rules.grading import gates_at, grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, State, SubmissionState
+from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import UNDONE, AdjustmentState, AppealState, EvidenceState, SeatKind
 from review_flow.steps.appeals import require_hearer
 from review_flow.steps.duty import duty
@@ -123,10 +124,31 @@ def _teachers(session: Session, *, round_: Round) -> Iterator[Wait]:
         files[file.submission_id].append(file)
     for enrolment in participants(session, round_=round_):
         person = session.get_one(Person, enrolment.person_id)
-        if round_.phase is RoundPhase.OPEN and enrolment.state in EARLY:
+        if round_.phase is RoundPhase.OPEN and _is_early(scheme, enrolment):
             yield Wait(person.name, say(EARLY[enrolment.state]), person, round_.hard_close_at)
+        if round_.phase is RoundPhase.OPEN and scheme.components:
+            yield from _programme(session, scheme, round_, enrolment, person)
         for work in works[enrolment.id]:
             yield from _work(session, scheme, round_, enrolment, person, work, files[work.id])
+
+
+def _is_early(scheme: Scheme, enrolment: Enrolment) -> bool:
+    """Whether the plan is not read, the self-test not done, or abilities not chosen where the scheme wants some."""
+    chooses = scheme.teacher_selection(enrolment.tier).min > 0
+    return enrolment.state in EARLY and (chooses or enrolment.state is not EnrolmentState.SELF_TESTED)
+
+
+def _programme(session: Session, scheme: Scheme, round_: Round, enrolment: Enrolment, person: Person) -> Iterator[Wait]:
+    """Say which parts of the programme are not done yet, in one line."""
+    if not any(leaf.scoring is None or leaf.scoring.type != "checklist" for leaf in scheme.leaves() if leaf.scored):
+        return
+    outcome = grade(scheme, record_of(session, enrolment=enrolment, weighed=False))
+    left = [
+        node for root in outcome.components for node in (root.parts or (root,)) if node.asked and node.done is not True
+    ]
+    if left:
+        names = listed(node.name_zh for node in left)
+        yield Wait(person.name, say(_("尚未完成：{names}"), names=names), person, round_.hard_close_at)
 
 
 def _work(
@@ -141,6 +163,8 @@ def _work(
     """Say what one work waits for; names and ids, so that somebody can see to it."""
     what = say(_("{ability}（成果{id}）"), ability=work.ability, id=work.id)
     match work.state:
+        case SubmissionState.DRAFT if work.ability == DELIVERABLES:
+            return  # counted file by file: what lacks is said of the programme
         case SubmissionState.DRAFT:
             problems = missing(scheme, submission=work, evidence=files)
             why = say(_("还不能封存：{problems}"), problems=clauses(problems)) if problems else say(_("还没有封存"))

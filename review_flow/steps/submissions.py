@@ -20,6 +20,7 @@ from review_flow.i18n import _, clauses, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState, move
+from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import (
     EvidenceState,
     Verdict,
@@ -47,6 +48,12 @@ class Incomplete(Refusal):
     """Sealing needs every required slot filled by a file the check has not rejected (T7, T8)."""
 
     status, text = 409, _("还不能封存：{problems}")
+
+
+class NotSealed(Refusal):
+    """What a scheme asks for besides abilities counts file by file, as it comes in."""
+
+    status, text = 409, _("这些材料逐份计入，不需要封存。")
 
 
 class GateClosed(Refusal):
@@ -132,6 +139,8 @@ def seal(session: Session, *, actor: Person, submission: Submission, own_work: b
     take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     require_editable(round_, submission)
+    if submission.ability == DELIVERABLES:
+        raise NotSealed
     scheme = round_scheme(session, round_=round_)
     if not own_work:
         raise Incomplete(problems=say(_("请确认全部证据由您本人制作")))
