@@ -1100,7 +1100,14 @@ def upgrade() -> None:
         sa.Column(
             "purpose",
             sa.Enum(
-                "check", "enrol", "rotate", name="face_purpose", native_enum=False, create_constraint=True, length=40
+                "blur",
+                "check",
+                "enrol",
+                "rotate",
+                name="face_purpose",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
             ),
             nullable=False,
         ),

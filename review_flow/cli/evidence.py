@@ -123,7 +123,7 @@ def blur(
     with Sandbox(limits=BLURRING, models=models) as box:
         references = [_enrolled(box, photo) for photo in reference or []]
         colleagues = _cohort(box, cohort) if cohort else []
-        with covering() as told:
+        with progressing() as told:
             made = box.blur(file, free, references=references, colleagues=colleagues, told=told)
     if as_json:
         path = str(out) if made.made else None
@@ -144,7 +144,7 @@ def free_place(out: Path) -> Path:
 
 
 @contextlib.contextmanager
-def covering() -> Iterator[Callable[[int], None]]:
+def progressing() -> Iterator[Callable[[int], None]]:
     """Show on the error stream how far a copy is."""
     from rich.console import Console
     from rich.progress import Progress

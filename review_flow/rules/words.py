@@ -69,6 +69,7 @@ class ConsentWay(Enum):
 class FacePurpose(Enum):
     """What encodings were read for."""
 
+    BLUR = "blur"
     CHECK = "check"
     ENROL = "enrol"
     ROTATE = "rotate"

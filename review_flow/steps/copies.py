@@ -329,6 +329,20 @@ def side_by_side(session: Session, *, actor: Person, evidence: Evidence) -> list
     For the panel and the administrator of the file's school. A side has its places, and file, slot, work and author
     where the actor may know them: not of another school, nor of somebody they have to keep away from.
     """
+    away = require_looker(session, actor=actor, evidence=evidence)
+    hits = session.scalars(
+        select(CopyHit)
+        .where(or_(CopyHit.evidence_id == evidence.id, CopyHit.earlier_id == evidence.id))
+        .order_by(CopyHit.percent.desc(), CopyHit.id)
+    )
+    return [_sides(session, hit=hit, evidence=evidence, away=away) for hit in hits]
+
+
+def require_looker(session: Session, *, actor: Person, evidence: Evidence) -> set[int]:
+    """Let pass who may look into a file: the panel and the administrator, unless they have to keep away from its author.
+
+    Returns the ids of everybody they have to keep away from. Raises NotAllowed.
+    """
     submission = session.get_one(Submission, evidence.submission_id)
     round_ = session.get_one(Round, submission.round_id)
     if not has_seat(session, person_id=actor.id, round_id=round_.id, kinds=LOOKERS):
@@ -336,12 +350,7 @@ def side_by_side(session: Session, *, actor: Person, evidence: Evidence) -> list
     away = conflicting_with(session, person_id=actor.id)
     if submission.author_id in away:
         raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
-    hits = session.scalars(
-        select(CopyHit)
-        .where(or_(CopyHit.evidence_id == evidence.id, CopyHit.earlier_id == evidence.id))
-        .order_by(CopyHit.percent.desc(), CopyHit.id)
-    )
-    return [_sides(session, hit=hit, evidence=evidence, away=away) for hit in hits]
+    return away
 
 
 def _sides(session: Session, *, hit: CopyHit, evidence: Evidence, away: set[int]) -> dict[str, Any]:
