@@ -179,7 +179,7 @@ def calibrate(
         labelled = encoded(folder, box, told=lambda done, every: progress.update(task, completed=done, total=every))
         encoder = box.recogniser()
     try:
-        made = calibration.measured(labelled.groups, encoder=encoder, made_on=folder.name)
+        made = calibration.measured(labelled.groups, encoder=encoder, made_on=folder.name, alone=labelled.alone)
     except calibration.TooFewError as few:
         text = _("照片太少：{people}人，其中{several}人有四张以上；至少要{least}人，其中{least_several}人有四张以上。")
         numbers = {"least": calibration.FEWEST_PEOPLE, "least_several": calibration.FEWEST_WITH_SEVERAL}

@@ -140,12 +140,12 @@ def recogniser(_arguments: Mapping[str, Any]) -> str:
     return faces.recogniser().name
 
 
-def describe(arguments: Mapping[str, Any]) -> str | None:
+def describe(arguments: Mapping[str, Any]) -> list[str] | None:
     """Answer `Sandbox.describe`."""
     from review_flow.evidence import enrolment, faces
 
     found = enrolment.describe(arguments["path"])
-    return None if found is None else base64.b64encode(faces.to_bytes(found)).decode("ascii")
+    return None if found is None else [base64.b64encode(faces.to_bytes(one)).decode("ascii") for one in found]
 
 
 def present(arguments: Mapping[str, Any]) -> dict[str, Any]:

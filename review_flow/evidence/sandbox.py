@@ -369,13 +369,16 @@ class Sandbox:
         """Return the name of what the children see faces with."""
         return str(self.run("recogniser", {}))
 
-    def describe(self, path: Path) -> Encoding | None:
+    def describe(self, path: Path) -> tuple[Encoding, Encoding] | None:
         """Do `evidence.enrolment.describe` in a child; None also for a photo that breaks it."""
         try:
             packed = self.run("describe", {}, inputs={"path": path})
         except Broken:
             return None
-        return from_bytes(base64.b64decode(packed)) if packed else None
+        if packed is None:
+            return None
+        whole, alone = (from_bytes(base64.b64decode(one)) for one in packed)
+        return whole, alone
 
     def present(self, path: Path, into: Path) -> Copy:
         """Do `evidence.playable.present` in a child, which writes the copy to a file of ours, replaced when it is whole.
