@@ -89,13 +89,13 @@ def _rotate_face_key(desk: Desk) -> None:
     with transaction(engine) as session:
         face_keys.require_known(session, keys=chosen.face_keys())
     chosen.begin_new_face_key()
-    count = 0
+    count, damaged = 0, set[int]()
     while True:
         with transaction(engine) as session:
-            done = face_keys.rotate(session, keys=chosen.face_keys)
-        if not done:
+            done = face_keys.rotate(session, keys=chosen.face_keys, known=damaged)
+        count, damaged = count + done.sealed, damaged | done.damaged
+        if not done.sealed and not done.damaged:
             break
-        count += done
     removed: list[Path] = []
     with transaction(engine) as session:
         retired = face_keys.retire(
@@ -103,12 +103,15 @@ def _rotate_face_key(desk: Desk) -> None:
         )
     told = [say(_("已用新密钥重新加密{count}份人脸特征。"), count=count)]
     told += [say(_("旧密钥文件已删除：{path}"), path=path) for path in removed]
-    if not retired:
+    told += [str(face_keys.FaceDamaged(id=one)) for one in sorted(damaged)]
+    if damaged:
+        told.append(say(_("其余的都已换好；旧密钥暂时保留，处理完以上各条后请再运行一次。")))
+    elif not retired:
         told.append(say(_("刚才又登记了用旧密钥加密的特征，请再运行一次。")))
     elif chosen.previous_encryption_key is not None:
         told.append(say(_("旧密钥已没有特征在用，可以去掉 REVIEW_FLOW_PREVIOUS_ENCRYPTION_KEY。")))
     desk.status = 0 if retired else REFUSED
-    desk.show({"sealed": count, "retired": retired, "removed": removed}, told)
+    desk.show({"sealed": count, "retired": retired, "removed": removed, "damaged": sorted(damaged)}, told)
 
 
 @app.command(help=cli.PARTS["migrate"][1])

@@ -210,18 +210,28 @@ def to_copy(session: Session, *, evidence: Evidence) -> str | None:
 
 
 def record_copy(
-    session: Session, *, evidence: Evidence, playable_key: str | None, poster_key: str | None, failed: bool
+    session: Session,
+    *,
+    evidence: Evidence,
+    playable_key: str | None,
+    poster_key: str | None,
+    failed: bool,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Keep what was made; where nothing could be, reviewers are told to download. The verdict stays as it is."""
+    """Keep what was made, with notes on what the copy leaves out; where nothing could be, reviewers are told to download.
+
+    The verdict stays as it is.
+    """
     submission = session.get_one(Submission, evidence.submission_id)
     round_ = session.get_one(Round, submission.round_id)
     take_turn(session, organization_id=round_.organization_id)
     evidence.playable_key, evidence.poster_key = playable_key, poster_key
+    told = [("copy_note", text) for text in notes]
     if failed:
-        last = session.scalar(select(func.max(Finding.position)).where(Finding.evidence_id == evidence.id))
-        text = say(_("没能做出可在浏览器里播放的副本，请下载原件查看。"))
-        position = 0 if last is None else last + 1
-        session.add(Finding(evidence_id=evidence.id, position=position, code="no_copy", level="info", text=text))
+        told.append(("no_copy", say(_("没能做出可在浏览器里播放的副本，请下载原件查看。"))))
+    last = session.scalar(select(func.max(Finding.position)).where(Finding.evidence_id == evidence.id))
+    for position, (code, text) in enumerate(told, start=0 if last is None else last + 1):
+        session.add(Finding(evidence_id=evidence.id, position=position, code=code, level="info", text=text))
     audit.record(
         session, organization_id=round_.organization_id, actor=None, deed="evidence.copy", about=evidence, failed=failed
     )

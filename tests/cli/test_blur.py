@@ -44,6 +44,7 @@ def test_a_copy_of_a_works_file(tmp_path: Path) -> None:
     told = read("panel", "blur", number, out, "--as", "P1")
     assert (told["made"], told["teacher"], told["covered"], out.exists()) == ("photo", 1, 0, True)
     assert read("panel", "blur", 999, tmp_path / "other.jpg", "--as", "P1", status=1)["error"] == "not-found"
+    assert [one["purpose_zh"] for one in read("teacher", "face-log", "--as", "T01")] == ["做遮挡人脸的副本"]
     with transaction() as session:
         [noted] = session.scalars(select(AuditEvent).where(AuditEvent.deed == "evidence.cover"))
         assert (noted.about, "teacher" in noted.data) == (f"evidence:{number}", False)

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from models import Consent, DueWork, Person
+from models import Consent, DueWork, Person, ReferenceFace
 from review_flow.cli import PARTS, _loaded, app
 from review_flow.cli.doctor import Health, to_file
 from review_flow.clock import now
@@ -312,6 +312,17 @@ def test_the_face_key_is_changed_and_readings_are_listed(home: Path) -> None:
         rows = [(one["purpose"], one["number"], one["evidence"], one["encodings"], one["colleagues"]) for one in log]
         assert rows == [("rotate", "A1", None, 1, 0), ("enrol", "A1", None, 1, 0)]
     assert read("rotate-face-key")["sealed"] == 1  # the next change
+
+
+def test_a_damaged_face_is_named_and_the_others_get_their_new_key(home: Path) -> None:
+    found()
+    broken, _whole = keep_a_face("A1", settings().face_keys), keep_a_face("A1", settings().face_keys)
+    with transaction() as session:
+        session.get_one(ReferenceFace, broken).encrypted = bytes(40)
+    told = read("rotate-face-key", status=1)
+    assert (told["sealed"], told["damaged"], told["retired"]) == (1, [broken], False)
+    done = run("rotate-face-key", status=1)
+    assert f"编号{broken}的人脸特征已损坏或被人调换" in done.output
 
 
 def test_a_key_that_is_not_at_hand_is_said_in_a_sentence(home: Path) -> None:

@@ -132,11 +132,11 @@ def test_keys_are_changed_batch_by_batch_and_the_old_one_goes_last(school: Schoo
     fresh = b"k" * 32
     both = lambda: (fresh, KEY)  # noqa: E731 - the keys of the moment
     assert face_keys.retire(session, keys=both, remove=pytest.fail) is False
-    assert face_keys.rotate(session, keys=both, size=2) == 2
+    assert face_keys.rotate(session, keys=both, size=2) == (2, frozenset())
     assert face_keys.in_use(session) == {key_id(fresh): 2, key_id(KEY): 1}  # killed here, the next run goes on
     assert faces.references_of(session, actor=school.teachers[0], encoder=ENCODER, keys=both) == [FACE, FACE]
-    assert face_keys.rotate(session, keys=both) == 1
-    assert face_keys.rotate(session, keys=both) == 0
+    assert face_keys.rotate(session, keys=both) == (1, frozenset())
+    assert face_keys.rotate(session, keys=both) == (0, frozenset())
     assert face_keys.in_use(session) == {key_id(fresh): 3}
     removed: list[str] = []
     assert face_keys.retire(session, keys=both, remove=lambda: removed.append("old")) is True
@@ -332,3 +332,16 @@ def test_a_consent_to_an_earlier_text_covers_nothing_until_it_is_given_anew(scho
     assert known_for(school, file) == Known([FACE], [], frozenset({face.id}))
     faces.withdraw_consent(school.session, actor=colleague)
     assert (theirs.encrypted, face.consent_id) == (None, newer.id)
+
+
+def test_a_damaged_face_keeps_no_other_from_its_new_key(school: School) -> None:
+    broken, whole = enrol(school), enrol(school, 1)
+    assert broken.encrypted is not None
+    broken.encrypted = broken.encrypted[:-1] + bytes([broken.encrypted[-1] ^ 1])
+    both = lambda: (b"k" * 32, KEY)  # noqa: E731 - the keys of the moment
+    done = face_keys.rotate(school.session, keys=both, size=1)
+    assert done == (0, frozenset({broken.id}))
+    assert face_keys.rotate(school.session, keys=both, size=1, known=done.damaged) == (1, frozenset())
+    assert face_keys.rotate(school.session, keys=both, size=1, known=done.damaged) == (0, frozenset())
+    assert (broken.key_id, whole.key_id) == (key_id(KEY), key_id(b"k" * 32))
+    assert face_keys.retire(school.session, keys=both, remove=pytest.fail) is False
