@@ -114,6 +114,52 @@ def _rotate_face_key(desk: Desk) -> None:
     desk.show({"sealed": count, "retired": retired, "removed": removed, "damaged": sorted(damaged)}, told)
 
 
+@app.command(help=cli.PARTS["purge-evidence"][1])
+def purge_evidence(
+    delete: Annotated[bool, typer.Option("--delete/--dry-run", help=_("删除／只列出"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the files whose time is over; delete them when told to."""
+    run_deed(_purge_evidence, {**NOBODY, "as_json": as_json}, {"delete": delete})
+
+
+def _purge_evidence(desk: Desk, *, delete: bool) -> None:
+    from review_flow.outside.storage import storage_at
+    from review_flow.steps import retention
+
+    days = settings().evidence_days
+    going = retention.due(desk.session, days=days)
+    rows: list[dict[str, object]] = [
+        {
+            "evidence": one.evidence.id,
+            "round": one.round_.name,
+            "file": one.evidence.file_name,
+            "megabytes": f"{one.evidence.size_bytes / 1e6:.1f}",
+            "since": one.since,
+        }
+        for one in going
+    ]
+    if delete:
+        storage = storage_at(settings().storage)
+        for round_ in {one.round_.id: one.round_ for one in going}.values():
+            for key in retention.remove_files(desk.session, round_=round_, days=days):
+                storage.delete(key)
+    titles = {
+        "evidence": _("编号"),
+        "round": _("轮次"),
+        "file": _("文件"),
+        "megabytes": _("兆字节"),
+        "since": _("到期"),
+    }
+    lines = common.aligned(rows, titles) if rows else [say(_("没有到了保存期限的文件。"))]
+    if rows:
+        done = (
+            _("以上{count}个文件已删除，评分记录都保留。") if delete else _("以上{count}个文件到期；加 --delete 删除。")
+        )
+        lines.append(say(done, count=len(rows)))
+    desk.show(rows, lines)
+
+
 @app.command(help=cli.PARTS["migrate"][1])
 def migrate(as_json: AsJson = False) -> None:
     """Bring the database to the schema of this version."""

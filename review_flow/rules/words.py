@@ -138,6 +138,7 @@ class WorkKind(Enum):
     DELIVER_MESSAGES = "deliver_messages"
     IMPORT_SHEET = "import_sheet"
     EXPORT_ROUND = "export_round"
+    PURGE_EVIDENCE = "purge_evidence"
     PURGE_FACES = "purge_faces"
 
 
