@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from models import DueWork
+from models import DueWork, Evidence
 from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import REFUSED, Desk, ready_engine, run_deed
@@ -112,6 +112,40 @@ def _rotate_face_key(desk: Desk) -> None:
         told.append(say(_("旧密钥已没有特征在用，可以去掉 REVIEW_FLOW_PREVIOUS_ENCRYPTION_KEY。")))
     desk.status = 0 if retired else REFUSED
     desk.show({"sealed": count, "retired": retired, "removed": removed, "damaged": sorted(damaged)}, told)
+
+
+@app.command(help=cli.PARTS["index-copies"][1])
+def index_copies(as_json: AsJson = False) -> None:
+    """Fingerprint what has none."""
+    run_deed(_index_copies, {**NOBODY, "as_json": as_json}, {})
+
+
+def _index_copies(desk: Desk) -> None:
+    """Do file by file, each in a transaction of its own: killed at any point, the next run goes on."""
+    from review_flow.evidence.limits import Broken
+    from review_flow.evidence.sandbox import Sandbox
+    from review_flow.outside.storage import storage_at
+    from review_flow.steps import copies
+
+    waiting = [(one.id, one.storage_key) for one in copies.without_prints(desk.session)]
+    desk.pause()
+    storage, done, found, broken = storage_at(settings().storage), 0, 0, list[int]()
+    with Sandbox() as box:
+        for key, stored in waiting:
+            try:
+                with storage.path(stored) as path:
+                    prints = box.fingerprint(path)
+            except (Broken, NotFound):
+                broken.append(key)
+                continue
+            found += copies.index(desk.session, evidence=desk.session.get_one(Evidence, key), prints=prints)
+            done += 1
+            desk.pause()
+    told = [say(_("补做了{count}个文件，新发现{found}处雷同。"), count=done, found=found)]
+    if broken:
+        told.append(say(_("没能做的：{ids}。"), ids=listed(broken)))
+    desk.status = REFUSED if broken else 0
+    desk.show({"indexed": done, "findings": found, "broken": broken}, told)
 
 
 @app.command(help=cli.PARTS["purge-evidence"][1])

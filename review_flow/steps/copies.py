@@ -309,6 +309,37 @@ def forget(session: Session, *, evidence: Evidence, as_earlier: bool = True) -> 
     session.execute(delete(CopyHit).where(either if as_earlier else CopyHit.evidence_id == evidence.id))
 
 
+def without_prints(session: Session) -> list[Evidence]:
+    """Return checked files that were there before the index, or before its present form, oldest first.
+
+    A file that is refused, superseded or gone needs none; one that gave none (too short a text) is returned as well.
+    """
+    present = select(Fingerprint.id).where(Fingerprint.evidence_id == Evidence.id, Fingerprint.format == copies.FORMAT)
+    return list(
+        session.scalars(
+            select(Evidence)
+            .where(
+                Evidence.state == EvidenceState.CHECKED,
+                Evidence.verdict != Verdict.REJECTED,
+                Evidence.removed_at.is_(None),
+                ~present.exists(),
+            )
+            .order_by(Evidence.uploaded_at, Evidence.id)
+        )
+    )
+
+
+def index(session: Session, *, evidence: Evidence, prints: Sequence[Print]) -> int:
+    """Keep the fingerprints of a file that was checked without them, and its hits; return the new findings' number."""
+    compared = compare(prints, near(session, evidence=evidence, prints=prints))
+    said = record(session, evidence=evidence, prints=prints, compared=compared)
+    told = set(session.scalars(select(FindingRow.text).where(FindingRow.evidence_id == evidence.id)))
+    fresh = [one for one in said if one.text not in told]
+    for finding in fresh:
+        _add_finding(session, to=evidence, finding=finding)
+    return len(fresh)
+
+
 def prints_of(session: Session, *, evidence: Evidence) -> list[Print]:
     """Return the fingerprints kept of a file, with the keys that find them."""
     rows = session.scalars(

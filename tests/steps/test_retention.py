@@ -21,7 +21,7 @@ from review_flow.clock import now
 from review_flow.evidence.copies import Print
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
 from review_flow.rules.words import AppealState, CopyKind, EvidenceState
-from review_flow.steps import audit, copies, evidence, faces, retention
+from review_flow.steps import audit, copies, evidence, faces, retention, rounds
 from tests.cast import Clock, School, kept
 
 KEY = bytes(32)
@@ -135,9 +135,11 @@ def test_nothing_goes_while_the_round_runs_or_an_appeal_is_open(school: School, 
 def test_a_content_that_another_file_names_stays(school: School, work: Submission, clock: Clock) -> None:
     file = file_of(school, work)
     other = school.setup_named("2026秋")
-    other.phase = RoundPhase.CLOSED
+    rounds.enrol(school.session, actor=school.admin, round_=other, person=school.teachers[0])
+    enrolled = school.session.scalars(select(Enrolment.id).where(Enrolment.round_id == other.id)).one()
+    other.phase, other.scheme_digest = RoundPhase.CLOSED, school.scheme.digest
     twin = Submission(
-        enrolment_id=work.enrolment_id, round_id=other.id, author_id=work.author_id, ability="T9", state=work.state
+        enrolment_id=enrolled, round_id=other.id, author_id=work.author_id, ability="T9", state=work.state
     )
     school.session.add(twin)
     school.session.flush()
