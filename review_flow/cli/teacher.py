@@ -390,7 +390,8 @@ def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("�
             taken = say(_("不能用")) if problems else say(_("已登记"))
             told = [problem.text for problem in problems]
             rows.append({"photo": str(photo), "ok": not problems, "state": taken, "problems": told})
-        rows[-1]["problems"] = told + [one.text for one in box.agreement(kept) if one.level is Level.INFO]
+        if kept:  # where there is none, why this photo can't be used is all there is to say
+            rows[-1]["problems"] = told + [one.text for one in box.agreement(kept) if one.level is Level.INFO]
     desk.status = 0 if all(row["ok"] for row in rows) else REFUSED
     desk.table(rows, {"photo": _("照片"), "state": _("结果"), "problems": _("说明")}, empty=_("没有照片。"))
 
