@@ -19,7 +19,7 @@ from review_flow.i18n import _, say
 from review_flow.outside.storage import keep
 from review_flow.rules.verdict import PICTURED, Finding, Level
 from review_flow.rules.words import Verdict, WorkKind
-from review_flow.steps import copies, evidence, faces, submissions
+from review_flow.steps import copies, evidence, faces, retention, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,11 +63,15 @@ def handle(item: Item) -> Record:
 
     def record(session: Session) -> Done:
         row = session.get_one(Evidence, item.subject_id)
+        before = row.sheet_key
         told = report.with_findings(copies.record(session, evidence=row, prints=prints, compared=compared))
         if not submissions.record_check(
             session, evidence=row, report=told.as_json(), sheet_key=sheet_key, faces_read=known.read
         ):
+            _tidy(session, sheet_key)
             return Done()
+        session.flush()
+        _tidy(session, before)
         evidence.book_copy(session, evidence=row)
         return Done(shown=[_verdict(item, told, sheet_key)])
 
@@ -82,6 +86,12 @@ def _prints(path: Path, report: Report) -> list[Print] | Finding:
         return sandbox().fingerprint(path)
     except Broken:
         return Finding("not_compared", Level.HUMAN, say(_("没能与其他成果作雷同比对，请人工留意。")))
+
+
+def _tidy(session: Session, key: str | None) -> None:
+    """Delete a contact sheet that nothing names: of a check whose outcome was dropped, or of the one before."""
+    for unused in retention.unused(session, keys=[key] if key else []):
+        storage().delete(unused)
 
 
 def _nothing(_session: Session) -> None:

@@ -30,7 +30,7 @@ def handle(item: Item) -> Record:
     if key is None:
         return lambda _session: None
     poster_key = playable_key = None
-    failed = False
+    failed, notes = False, tuple[str, ...]()
     with storage().path(key) as path, tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         try:
@@ -38,12 +38,15 @@ def handle(item: Item) -> Record:
         except Broken:
             failed = True
         else:
+            notes = made.notes
             poster_key = keep(storage(), made.poster).key if made.poster else None
             playable_key = keep(storage(), copy).key if made.made else None
 
     def record(session: Session) -> None:
         row = session.get_one(Evidence, item.subject_id)
-        evidence.record_copy(session, evidence=row, playable_key=playable_key, poster_key=poster_key, failed=failed)
+        evidence.record_copy(
+            session, evidence=row, playable_key=playable_key, poster_key=poster_key, failed=failed, notes=notes
+        )
 
     return record
 

@@ -12,7 +12,7 @@ from models import Round
 from review_flow.clock import now
 from review_flow.db import settings
 from review_flow.rules.words import WorkKind
-from review_flow.steps import faces
+from review_flow.steps import faces, retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ def handle(item: Item) -> Record:
             faces.purge_round(session, round_=session.get_one(Round, item.subject_id))
             return Done()
         faces.purge_idle(session, idle_days=settings().face_idle_days, log_days=settings().face_log_days)
+        retention.purge_consents(session, days=settings().consent_days)
         return Done(again_at=now() + faces.LOOK_EVERY)
 
     return record

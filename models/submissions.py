@@ -76,6 +76,8 @@ class Evidence(Base):
     """A copy that browsers show, where they don't show the file itself; the file always stays."""
     poster_key: Mapped[str | None]
     checked_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+    """When the file itself was deleted, its time being over; this row stays."""
 
     __table_args__ = (CheckConstraint("state <> 'checked' OR verdict IS NOT NULL", name="checked_has_verdict"),)
 

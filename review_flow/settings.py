@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     """How long a face is kept of somebody who is in no round."""
     face_log_days: Annotated[int, Field(ge=180, le=3650)] = 1095
     """How long it is kept who read faces for what; six months at least."""
+    evidence_days: Annotated[int, Field(ge=30, le=3650)] = 365
+    """How long files of evidence are kept once a round's results are effective and its appeals over (domain 7.2, 6)."""
+    consent_days: Annotated[int, Field(ge=1095, le=3650)] = 1095
+    """How long it is kept who consented, after the last use; three years at least."""
     face_models: Path | None = None
     """A folder with the school's own YuNet, SFace and their calibration; used once it is complete."""
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2

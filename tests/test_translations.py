@@ -21,8 +21,16 @@ ROOT = Path(__file__).parent.parent
 PO = ROOT / "review_flow" / "locale" / "en" / "LC_MESSAGES" / "review_flow.po"
 CHINESE = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")  # its signs, and its punctuation
 QUOTED = re.compile("“[^“”]*”")
-# What a sheet of the school holds as it is, in every language: the sign between two roles.
-VALUES = frozenset({"教师、坊主"})
+# What a sheet or command takes as it is, in every language: the sign between two roles, and a scheme's own words.
+VALUES = frozenset(
+    {
+        "教师、坊主",
+        "测评填合格或不合格；到场填到场、补课或缺席；审核填通过或不通过",
+        "结果：合格、不合格、present、made_up、absent、given、refused",
+        "列=平台的列名，如 number=账号，可重复",
+        "列=固定值，如 kind=学习分钟，可重复",
+    }
+)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ def upgrade() -> None:
                 "deliver_messages",
                 "import_sheet",
                 "export_round",
+                "purge_evidence",
                 "purge_faces",
                 name="work_kind",
                 native_enum=False,
@@ -874,6 +875,7 @@ def upgrade() -> None:
         sa.Column("playable_key", sa.String(), nullable=True),
         sa.Column("poster_key", sa.String(), nullable=True),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.CheckConstraint("state <> 'checked' OR verdict IS NOT NULL", name=op.f("ck_evidence_checked_has_verdict")),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_evidence_submission_id")),
@@ -1202,7 +1204,14 @@ def upgrade() -> None:
         sa.Column(
             "purpose",
             sa.Enum(
-                "check", "enrol", "rotate", name="face_purpose", native_enum=False, create_constraint=True, length=40
+                "blur",
+                "check",
+                "enrol",
+                "rotate",
+                name="face_purpose",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
             ),
             nullable=False,
         ),

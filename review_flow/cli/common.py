@@ -184,6 +184,7 @@ class Desk:
 
 
 READ_FOR = {
+    FacePurpose.BLUR: _("做遮挡人脸的副本"),
     FacePurpose.CHECK: _("核对文件"),
     FacePurpose.ENROL: _("登记照片"),
     FacePurpose.ROTATE: _("更换密钥"),

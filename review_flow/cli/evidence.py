@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,8 @@ from review_flow.rules.verdict import KIND_WORDS, Finding, Kind, Level, Slot, cl
 from review_flow.rules.words import CopyKind, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from review_flow.evidence.check import Report
     from review_flow.evidence.faces import Encoding
     from review_flow.evidence.sandbox import Sandbox
@@ -96,6 +99,61 @@ def check(
         _show(report, file, sheet, grounds)
 
 
+@app.command(help=_("给照片或视频做一份遮挡人脸的副本，只留出教师本人。公开之前仍须有人看一遍。"))
+def blur(
+    file: Annotated[Path, typer.Argument(help=_("要遮挡的视频或照片"))],
+    out: Annotated[Path, typer.Argument(help=_("副本写到这里（.mp4、.jpg 或 .png）"))],
+    reference: Annotated[list[Path] | None, typer.Option(help=_("教师本人的参照照片，可给多张"))] = None,
+    cohort: Annotated[
+        Path | None, typer.Option(help=_("同事的照片文件夹（每人一个子文件夹）：更像同事的不算本人"))
+    ] = None,
+    models: Annotated[Path | None, typer.Option(help=_("本校自备的人脸模型（YuNet、SFace）所在文件夹"))] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=_("输出 JSON"))] = False,
+) -> None:
+    """Write a copy in which every face is covered that isn't surely the teacher's."""
+    from review_flow.evidence.faces_opencv import unusable
+    from review_flow.evidence.limits import BLURRING
+    from review_flow.evidence.sandbox import Sandbox
+
+    if not file.is_file():
+        raise _misuse(_("找不到文件：{path}"), path=file)
+    if models is not None and (wrong := unusable(models)) is not None:
+        raise _misuse(wrong)
+    free = free_place(out)
+    with Sandbox(limits=BLURRING, models=models) as box:
+        references = [_enrolled(box, photo) for photo in reference or []]
+        colleagues = _cohort(box, cohort) if cohort else []
+        with progressing() as told:
+            made = box.blur(file, free, references=references, colleagues=colleagues, told=told)
+    if as_json:
+        path = str(out) if made.made else None
+        typer.echo(json.dumps({**made.as_json(), "sentences": made.sentences, "file": path}, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(made.sentences), err=made.made is None)
+    if made.made is None:
+        raise typer.Exit(1)
+
+
+def free_place(out: Path) -> Path:
+    """Return where a copy may be written, or end: nothing is written over, and its folder must be there."""
+    if out.exists():
+        raise _misuse(_("{path} 已经存在，不覆盖。"), path=out)
+    if not out.absolute().parent.is_dir():
+        raise _misuse(_("找不到文件夹：{path}"), path=out.parent)
+    return out.absolute()
+
+
+@contextlib.contextmanager
+def progressing() -> Iterator[Callable[[int], None]]:
+    """Show on the error stream how far a copy is."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(say(_("遮挡人脸")), total=100)
+        yield lambda percent: progress.update(task, completed=percent)
+
+
 @app.command(help=_("用带标签的照片（组/人/照片 或 人/照片）校准人脸比对，打印误差表，写出校准文件。"))
 def calibrate(
     folder: Annotated[Path, typer.Argument(help=_("照片文件夹：每人一个子文件夹，可再按组分"))],
@@ -121,7 +179,7 @@ def calibrate(
         labelled = encoded(folder, box, told=lambda done, every: progress.update(task, completed=done, total=every))
         encoder = box.recogniser()
     try:
-        made = calibration.measured(labelled.groups, encoder=encoder, made_on=folder.name)
+        made = calibration.measured(labelled.groups, encoder=encoder, made_on=folder.name, alone=labelled.alone)
     except calibration.TooFewError as few:
         text = _("照片太少：{people}人，其中{several}人有四张以上；至少要{least}人，其中{least_several}人有四张以上。")
         numbers = {"least": calibration.FEWEST_PEOPLE, "least_several": calibration.FEWEST_WITH_SEVERAL}

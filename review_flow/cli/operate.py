@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from models import DueWork
+from models import DueWork, Evidence
 from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import REFUSED, Desk, ready_engine, run_deed
@@ -89,13 +89,13 @@ def _rotate_face_key(desk: Desk) -> None:
     with transaction(engine) as session:
         face_keys.require_known(session, keys=chosen.face_keys())
     chosen.begin_new_face_key()
-    count = 0
+    count, damaged = 0, set[int]()
     while True:
         with transaction(engine) as session:
-            done = face_keys.rotate(session, keys=chosen.face_keys)
-        if not done:
+            done = face_keys.rotate(session, keys=chosen.face_keys, known=damaged)
+        count, damaged = count + done.sealed, damaged | done.damaged
+        if not done.sealed and not done.damaged:
             break
-        count += done
     removed: list[Path] = []
     with transaction(engine) as session:
         retired = face_keys.retire(
@@ -103,12 +103,95 @@ def _rotate_face_key(desk: Desk) -> None:
         )
     told = [say(_("已用新密钥重新加密{count}份人脸特征。"), count=count)]
     told += [say(_("旧密钥文件已删除：{path}"), path=path) for path in removed]
-    if not retired:
+    told += [str(face_keys.FaceDamaged(id=one)) for one in sorted(damaged)]
+    if damaged:
+        told.append(say(_("其余的都已换好；旧密钥暂时保留，处理完以上各条后请再运行一次。")))
+    elif not retired:
         told.append(say(_("刚才又登记了用旧密钥加密的特征，请再运行一次。")))
     elif chosen.previous_encryption_key is not None:
         told.append(say(_("旧密钥已没有特征在用，可以去掉 REVIEW_FLOW_PREVIOUS_ENCRYPTION_KEY。")))
     desk.status = 0 if retired else REFUSED
-    desk.show({"sealed": count, "retired": retired, "removed": removed}, told)
+    desk.show({"sealed": count, "retired": retired, "removed": removed, "damaged": sorted(damaged)}, told)
+
+
+@app.command(help=cli.PARTS["index-copies"][1])
+def index_copies(as_json: AsJson = False) -> None:
+    """Fingerprint what has none."""
+    run_deed(_index_copies, {**NOBODY, "as_json": as_json}, {})
+
+
+def _index_copies(desk: Desk) -> None:
+    """Do file by file, each in a transaction of its own: killed at any point, the next run goes on."""
+    from review_flow.evidence.limits import Broken
+    from review_flow.evidence.sandbox import Sandbox
+    from review_flow.outside.storage import storage_at
+    from review_flow.steps import copies
+
+    waiting = [(one.id, one.storage_key) for one in copies.without_prints(desk.session)]
+    desk.pause()
+    storage, done, found, broken = storage_at(settings().storage), 0, 0, list[int]()
+    with Sandbox() as box:
+        for key, stored in waiting:
+            try:
+                with storage.path(stored) as path:
+                    prints = box.fingerprint(path)
+            except (Broken, NotFound):
+                broken.append(key)
+                continue
+            found += copies.index(desk.session, evidence=desk.session.get_one(Evidence, key), prints=prints)
+            done += 1
+            desk.pause()
+    told = [say(_("补做了{count}个文件，新发现{found}处雷同。"), count=done, found=found)]
+    if broken:
+        told.append(say(_("没能做的：{ids}。"), ids=listed(broken)))
+    desk.status = REFUSED if broken else 0
+    desk.show({"indexed": done, "findings": found, "broken": broken}, told)
+
+
+@app.command(help=cli.PARTS["purge-evidence"][1])
+def purge_evidence(
+    delete: Annotated[bool, typer.Option("--delete/--dry-run", help=_("删除／只列出"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the files whose time is over; delete them when told to."""
+    run_deed(_purge_evidence, {**NOBODY, "as_json": as_json}, {"delete": delete})
+
+
+def _purge_evidence(desk: Desk, *, delete: bool) -> None:
+    from review_flow.outside.storage import storage_at
+    from review_flow.steps import retention
+
+    days = settings().evidence_days
+    going = retention.due(desk.session, days=days)
+    rows: list[dict[str, object]] = [
+        {
+            "evidence": one.evidence.id,
+            "round": one.round_.name,
+            "file": one.evidence.file_name,
+            "megabytes": f"{one.evidence.size_bytes / 1e6:.1f}",
+            "since": one.since,
+        }
+        for one in going
+    ]
+    if delete:
+        storage = storage_at(settings().storage)
+        for round_ in {one.round_.id: one.round_ for one in going}.values():
+            for key in retention.remove_files(desk.session, round_=round_, days=days):
+                storage.delete(key)
+    titles = {
+        "evidence": _("编号"),
+        "round": _("轮次"),
+        "file": _("文件"),
+        "megabytes": _("兆字节"),
+        "since": _("到期"),
+    }
+    lines = common.aligned(rows, titles) if rows else [say(_("没有到了保存期限的文件。"))]
+    if rows:
+        done = (
+            _("以上{count}个文件已删除，评分记录都保留。") if delete else _("以上{count}个文件到期；加 --delete 删除。")
+        )
+        lines.append(say(done, count=len(rows)))
+    desk.show(rows, lines)
 
 
 @app.command(help=cli.PARTS["migrate"][1])

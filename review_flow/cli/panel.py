@@ -9,17 +9,31 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from models import Adjustment, Appeal, AppealVote, Enrolment, Person, Result, Submission
+from models import Adjustment, Appeal, AppealVote, Enrolment, Evidence, Person, Result, Submission
 from review_flow import cli
 from review_flow.cli import common, forms
-from review_flow.cli.common import Desk
+from review_flow.cli.common import REFUSED, Desk
+from review_flow.cli.evidence import free_place, progressing
 from review_flow.cli.refusals import Misuse
 from review_flow.cli.teacher import KINDS
+from review_flow.db import settings
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
+from review_flow.outside.storage import storage_at
 from review_flow.rules.peer_marks.disagreement import REASONS
 from review_flow.rules.words import AttestationKind
-from review_flow.steps import adjustments, appeals, attestations, copies, evidence, panel, results, standing, validity
+from review_flow.steps import (
+    adjustments,
+    appeals,
+    attestations,
+    copies,
+    covering,
+    evidence,
+    panel,
+    results,
+    standing,
+    validity,
+)
 
 app = typer.Typer(help=cli.PARTS["panel"][1], no_args_is_help=True)
 command = partial(common.command, app)
@@ -124,6 +138,51 @@ def copies_(desk: Desk, work: Work) -> None:
         "author": _("对方作者"),
     }
     desk.show(sides, common.aligned(rows, titles) if rows else [say(_("没有雷同。"))])
+
+
+@command(_("给一个证据文件做一份遮挡人脸的副本，只留出作者本人（须有其人脸比对同意）。公开之前仍须有人看一遍。"))
+def blur(
+    desk: Desk,
+    file: Annotated[int, typer.Argument(help=_("证据编号"))],
+    out: Annotated[Path, typer.Argument(help=_("副本写到这里（.mp4、.jpg 或 .png）"))],
+) -> None:
+    """Write a copy of an evidence in which every face is covered that isn't surely its author's."""
+    from review_flow.evidence.faces import from_bytes
+    from review_flow.evidence.faces_opencv import calibrated_models
+    from review_flow.evidence.limits import BLURRING
+    from review_flow.evidence.sandbox import Sandbox
+
+    free, storage = free_place(out), storage_at(settings().storage)
+    with Sandbox(limits=BLURRING, models=calibrated_models(settings().face_models)) as box:
+        encoder = box.recogniser()
+        row = evidence.require_kept(_file(desk, file))
+        known = covering.known_to_cover(
+            desk.session, actor=desk.actor, evidence=row, encoder=encoder, keys=settings().face_keys
+        )
+        key = row.storage_key
+        desk.pause()
+        references = [from_bytes(one) for one in known.author]
+        colleagues = [[from_bytes(one) for one in those] for those in known.colleagues]
+        with storage.path(key) as path, progressing() as told:
+            made = box.blur(path, free, references=references, colleagues=colleagues, told=told)
+    if made.made:
+        try:
+            covering.record_copy(
+                desk.session, actor=desk.actor, evidence=_file(desk, file), read=known.read, pictures=made.pictures
+            )
+        except BaseException:
+            free.unlink(missing_ok=True)  # nobody took it by the record, so nobody has it
+            raise
+    desk.status = 0 if made.made else REFUSED
+    desk.show({**made.as_json(), "sentences": made.sentences}, made.sentences)
+
+
+def _file(desk: Desk, key: int) -> Evidence:
+    """Return an evidence of the round."""
+    found = desk.session.get(Evidence, key)
+    if found is None or desk.session.get_one(Submission, found.submission_id).round_id != desk.round.id:
+        raise NotFound(what=say(_("证据")), key=key)
+    return found
 
 
 @command(_("认定有效性：有没有教师本人影像，能不能确定为本人制作"), name="validity")

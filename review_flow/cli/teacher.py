@@ -65,6 +65,7 @@ def status(desk: Desk) -> None:
     facts = [_adjustment(one) for one in _adjustments(desk, enrolment)]
     result = results.current(desk.session, enrolment=enrolment)
     waits = standing.waits_for(desk.session, person=desk.actor, round_=desk.round)
+    notices = _notices(desk)
     data = {
         "round": desk.round.name,
         "phase": desk.round.phase.value,
@@ -74,6 +75,7 @@ def status(desk: Desk) -> None:
         "adjustments": facts,
         "result": result and {"state": result.state.value, "grade": result.grade},
         "todo": [one.why for one in waits],
+        "notices": notices,
     }
     lines = [f"{desk.round.name}  {say(desk.round.phase.label)}  {desk.actor.name}：{say(enrolment.state.label)}"]
     lines += [say(_("学时：{hours}"), hours=listed(f"{key} {hours}" for key, hours in credited.items()))] * bool(
@@ -86,7 +88,15 @@ def status(desk: Desk) -> None:
     lines += [say(_("记录{id}：{on} {kind}（{state}）{proof}"), **fact) for fact in facts]
     lines += [say(_("结果：{state}"), state=say(result.state.label))] if result else []
     lines += [say(_("要做：{why}"), why=one.why) for one in waits] or [say(_("现在没有要您做的事。"))]
-    desk.show(data, lines)
+    desk.show(data, [*lines, *notices])
+
+
+def _notices(desk: Desk) -> list[str]:
+    """Tell, nobody but the teacher, that a consent is to an earlier text: nothing has to be done about it."""
+    standing = faces.standing_consent(desk.session, person_id=desk.actor.id)
+    if standing is None or standing.text_version == CURRENT:
+        return []
+    return [str(faces.ConsentOutdated(version=standing.text_version, current=CURRENT))]
 
 
 def _work(desk: Desk, work: Submission) -> dict[str, Any]:
@@ -339,10 +349,13 @@ def consent(
     ]
     text = text_of()
     data = {"version": CURRENT, "sha256": digest_of(text), "text": text, "agreed": agree, "records": rows}
+    data["outdated"] = any(one.withdrawn_at is None and one.text_version != CURRENT for one in given)
     standing = next((one for one in given if one.withdrawn_at is None), None)
     lines = [text, "", say(_("同意书版本 {version}，校验值 {sha256}"), version=CURRENT, sha256=digest_of(text))]
     if standing is None:
         lines.append(say(_("您没有同意人脸比对。不需要做什么；愿意的话，再加 --agree 运行一次。")))
+    elif standing.text_version != CURRENT:
+        lines.append(str(faces.ConsentOutdated(version=standing.text_version, current=CURRENT)))
     else:
         sentence = _("您于{moment}同意了版本 {version}；可随时用 withdraw-consent 撤回。")
         lines.append(say(sentence, moment=common.local(standing.given_at), version=standing.text_version))
@@ -363,8 +376,7 @@ def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("�
     from review_flow.evidence.faces_opencv import calibrated_models
     from review_flow.evidence.sandbox import Sandbox
 
-    if faces.standing_consent(desk.session, person_id=desk.actor.id) is None:
-        raise faces.NoConsent  # before anybody's face is looked at
+    faces.require_consent(desk.session, person=desk.actor)  # before anybody's face is looked at
     desk.pause()
     for photo in photos:
         photo.open("rb").close()
@@ -393,7 +405,8 @@ def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("�
             taken = say(_("不能用")) if problems else say(_("已登记"))
             told = [problem.text for problem in problems]
             rows.append({"photo": str(photo), "ok": not problems, "state": taken, "problems": told})
-        rows[-1]["problems"] = told + [one.text for one in box.agreement(kept) if one.level is Level.INFO]
+        if kept:  # where there is none, why this photo can't be used is all there is to say
+            rows[-1]["problems"] = told + [one.text for one in box.agreement(kept) if one.level is Level.INFO]
     desk.status = 0 if all(row["ok"] for row in rows) else REFUSED
     desk.table(rows, {"photo": _("照片"), "state": _("结果"), "problems": _("说明")}, empty=_("没有照片。"))
 

@@ -8,6 +8,7 @@ photos there are of them.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ PARTS = 4
 REFERENCES = 3
 MOMENTS, NEEDED = 3, 2
 FALSE_ACCEPTS = 0.001
+HOPE_TO_SPARE = 2.0  # nats below the least face that its mirror image lifted
 FEWEST_PEOPLE, FEWEST_WITH_SEVERAL = 40, 20
 FEWEST_OF_GROUP = 16  # people: four in each part, of whom everybody has strangers of their own group
 
@@ -189,8 +191,11 @@ def curve(by_group: Mapping[str, Trials]) -> Curve:
     return Curve.through((even, 0.5), (sure, CONFIDENCE))
 
 
-def measured(groups: Groups, *, encoder: str, made_on: str) -> Calibration:
-    """Fit on all, with curve, operating point and error table of people kept out. TooFewError for a small set."""
+def measured(groups: Groups, *, encoder: str, made_on: str, alone: Groups | None = None) -> Calibration:
+    """Fit on all, with curve, operating point and error table of people kept out. TooFewError for a small set.
+
+    `alone` are the same faces without their mirror images: they tell from where on looking at those is worth it.
+    """
     groups = joined(groups)
     people = [photos for one in groups.values() for photos in one.values()]
     several = sum(len(photos) > REFERENCES for photos in people)
@@ -203,7 +208,20 @@ def measured(groups: Groups, *, encoder: str, made_on: str) -> Calibration:
         "groups": {group: _count(those) for group, those in groups.items()},
         "errors": error_table(groups, model),
     }
-    return replace(model, provenance=about)
+    worth = -math.inf if alone is None else hopeless(groups, joined(alone), model)
+    return replace(model, provenance=about, hopeless=worth)
+
+
+def hopeless(groups: Groups, alone: Groups, model: Calibration) -> float:
+    """Return log odds, by a face alone, from which down no mirror image makes it likelier than not, and some to spare."""
+    lifted = [0.0]
+    for group, people in groups.items():
+        for name, photos in people.items():
+            if len(photos) > REFERENCES:
+                teacher = Template([*photos[:REFERENCES]], model)
+                pairs = zip(photos[REFERENCES:], alone[group][name][REFERENCES:], strict=True)
+                lifted += [teacher.log_odds(one) for whole, one in pairs if teacher.log_odds(whole) >= 0]
+    return min(lifted) - HOPE_TO_SPARE
 
 
 def joined(groups: Groups) -> Groups:

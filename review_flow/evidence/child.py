@@ -142,27 +142,43 @@ def recogniser(_arguments: Mapping[str, Any]) -> str:
     return faces.recogniser().name
 
 
-def describe(arguments: Mapping[str, Any]) -> str | None:
+def describe(arguments: Mapping[str, Any]) -> list[str] | None:
     """Answer `Sandbox.describe`."""
     from review_flow.evidence import enrolment, faces
 
     found = enrolment.describe(arguments["path"])
-    return None if found is None else base64.b64encode(faces.to_bytes(found)).decode("ascii")
+    return None if found is None else [base64.b64encode(faces.to_bytes(one)).decode("ascii") for one in found]
 
 
 def present(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer `Sandbox.present`."""
     from review_flow.evidence import playable
 
-    output = arguments["output"]
+    made = playable.present(arguments["path"], _sink(arguments["output"]))
+    poster = base64.b64encode(made.poster).decode("ascii") if made.poster else None
+    return {"made": made.made, "poster": poster, "notes": list(made.notes)}
 
+
+def blur(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer `Sandbox.blur`."""
+    from review_flow.evidence import blur as covering
+
+    return covering.blur(
+        arguments["path"],
+        _sink(arguments["output"]),
+        form=arguments["form"],
+        references=_unpacked(arguments["references"]),
+        colleagues=[_unpacked(those) for those in arguments["colleagues"]],
+        told=arguments["told"],
+    ).as_json()
+
+
+def _sink(output: Any) -> Callable[[int, bytes], None]:
     def sink(at: int, piece: bytes) -> None:
         output.seek(at)
         output.write(piece)
 
-    made = playable.present(arguments["path"], sink)
-    poster = base64.b64encode(made.poster).decode("ascii") if made.poster else None
-    return {"made": made.made, "poster": poster, "notes": list(made.notes)}
+    return sink
 
 
 def warm(_arguments: Mapping[str, Any]) -> None:
@@ -171,6 +187,7 @@ def warm(_arguments: Mapping[str, Any]) -> None:
 
 DEEDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "agreement": agreement,
+    "blur": blur,
     "check": check,
     "describe": describe,
     "enrol": enrol,
@@ -235,8 +252,11 @@ LATE_CODECS = (
 )
 
 
-def answer(request: Mapping[str, Any], descriptors: Sequence[int]) -> dict[str, Any]:
-    """Do one request; a failure is named, not told: a stack trace is nothing a teacher can use."""
+def answer(request: Mapping[str, Any], descriptors: Sequence[int], told: Callable[[int], None]) -> dict[str, Any]:
+    """Do one request; a failure is named, not told: a stack trace is nothing a teacher can use.
+
+    A long deed may call `told` with the percent that is done.
+    """
     from review_flow.i18n import language
 
     language.set(request["language"])
@@ -244,7 +264,7 @@ def answer(request: Mapping[str, Any], descriptors: Sequence[int]) -> dict[str, 
     allow_output(request["output_bytes"])
     try:
         with _files(request, descriptors) as files:
-            return {"value": DEEDS[request["deed"]]({**request["arguments"], **files})}
+            return {"value": DEEDS[request["deed"]]({**request["arguments"], **files, "told": told})}
     except MemoryError:
         return {"failed": "memory"}
     except FileNotFoundError:
@@ -301,9 +321,13 @@ def main() -> None:
     lockdown.lock()
     answers.write(b"ready\n")
     answers.flush()
-    for line, descriptors in requests(channel):
-        answers.write(json.dumps(answer(json.loads(line), descriptors)).encode() + b"\n")
+
+    def write(line: object) -> None:
+        answers.write(json.dumps(line).encode() + b"\n")
         answers.flush()
+
+    for line, descriptors in requests(channel):
+        write(answer(json.loads(line), descriptors, write))
 
 
 if __name__ == "__main__":

@@ -72,11 +72,14 @@ def enrol(path: Path, limits: EnrolmentLimits | None = None) -> Enrolment:
     return Enrolment(None if problems else faces.encode(picture.pixels, box), problems, box)
 
 
-def describe(path: Path) -> Encoding | None:
-    """Describe the largest face of a photo as it is, for calibrating; None where there is none. PictureRefused."""
+def describe(path: Path) -> tuple[Encoding, Encoding] | None:
+    """Describe the largest face of a photo as it is, for calibrating, and without its mirror image.
+
+    None where there is none. PictureRefused.
+    """
     picture = read_picture(path, longest=1600)
     boxes = faces.detect(picture.pixels) or faces.detect(picture.pixels, upsample=1)
-    return faces.encode(picture.pixels, boxes[0]) if boxes else None
+    return faces.encode_both(picture.pixels, boxes[0]) if boxes else None
 
 
 def agreement(references: Sequence[Encoding], calibration: Calibration) -> tuple[Finding, ...]:

@@ -156,8 +156,14 @@ def detect(image: Image, *, upsample: int = 0) -> list[Box]:
 
 def encode(image: Image, box: Box) -> Encoding:
     """Describe the face in the box of an RGB image by itself and its mirror image: that halves the misses."""
+    return encode_both(image, box)[0]
+
+
+def encode_both(image: Image, box: Box) -> tuple[Encoding, Encoding]:
+    """Return what `encode` does, and the face alone without its mirror image."""
     one = recogniser()
-    return (one.encode(image, box) + one.encode(image, box, mirrored=True)) / 2
+    alone = one.encode(image, box)
+    return (alone + one.encode(image, box, mirrored=True)) / 2, alone
 
 
 def to_bytes(encoding: Encoding) -> bytes:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from review_flow.evidence import faces, glance, presence, video
-from review_flow.evidence.faces import Box, Image
+from review_flow.evidence import glance, presence, video
 from review_flow.evidence.presence import LIKELY, MAX_SNAPSHOTS, MAYBE, SHEET_WIDTH, Moment, Presence, Search
 from review_flow.evidence.timeline import notes, timeline
 from review_flow.evidence.tracks import Sighting, Track, linked, patch_of, resembles
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from review_flow.evidence.faces import Box, Image
     from review_flow.evidence.likeness import Template
     from review_flow.evidence.video import Frame, Survey
 
 WORK_WIDTH = 1920  # px across of the picture a face is cut from: an 8K frame in RGB would take 200 MB
 SPREAD_S = 2.0  # keyframes this near to each other are glanced at first: nobody there for 3 s is passed over
-CONFIRM = 100  # px a face is confirmed at: the detector's own 80 and some room
 FIRST_LEVEL = 16  # keyframes until sightings are joined to tracks for the first time, then whenever they doubled
 BETWEEN_WIDTH = 560  # px: a second look for what the first passed over, at three quarters of the cost
 THOROUGH = 64  # keyframes in which faces turned aside are looked for, too
@@ -291,24 +290,7 @@ def _confirmed(luma: Image, longest: int, filters: Sequence[int]) -> list[Box]:
     hints = glance.find(np.asarray(small, dtype=np.uint8), filters=filters)
     found: list[Box] = []
     for hint in hints:
-        box = _confirm(luma, hint.scaled(1 / factor))
+        box = glance.confirm(luma, hint.scaled(1 / factor))
         if box is not None and not any(box.meets(other) for other in found):
             found.append(box)
     return found
-
-
-def _confirm(luma: Image, hint: Box) -> Box | None:
-    """Look at a hint's surroundings with the full detector, at the size it is best at."""
-    import cv2
-
-    height, width = luma.shape
-    around = hint.grown(0.5, width, height)
-    factor = CONFIRM / max(1, hint.width)
-    cut = luma[around.top : around.bottom, around.left : around.right]
-    size = (max(2, round(around.width * factor)), max(2, round(around.height * factor)))
-    resized = cv2.resize(cut, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-    boxes = faces.detect(np.asarray(resized, dtype=np.uint8))
-    if not boxes:
-        return None
-    edges = boxes[0].scaled(1 / factor)
-    return Box(edges.left + around.left, edges.top + around.top, edges.right + around.left, edges.bottom + around.top)

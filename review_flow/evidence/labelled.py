@@ -20,9 +20,10 @@ ALL = "all"  # the group of people who stand in no group
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The encodings, and the photos that gave none."""
+    """The encodings, those of the same faces without their mirror images, and the photos that gave none."""
 
     groups: Groups
+    alone: Groups
     without_face: tuple[Path, ...]
 
 
@@ -39,14 +40,19 @@ def photos(folder: Path) -> list[tuple[str, str, Path]]:
 def encoded(folder: Path, box: Sandbox, *, told: Callable[[int, int], None] = lambda _done, _all: None) -> Labelled:
     """Describe the largest face of every photo in a child; `told` hears how far it is."""
     groups: dict[str, dict[str, list[np.ndarray]]] = {}
+    alone: dict[str, dict[str, list[np.ndarray]]] = {}
     without = []
     every = photos(folder)
     for number, (group, person, photo) in enumerate(every, start=1):
-        encoding = box.describe(photo)
-        if encoding is None:
+        described = box.describe(photo)
+        if described is None:
             without.append(photo)
         else:
-            groups.setdefault(group, {}).setdefault(person, []).append(encoding)
+            for kept, encoding in zip((groups, alone), described, strict=True):
+                kept.setdefault(group, {}).setdefault(person, []).append(encoding)
         told(number, len(every))
-    stacked = {group: {name: np.stack(those) for name, those in people.items()} for group, people in groups.items()}
-    return Labelled(stacked, tuple(without))
+    return Labelled(_stacked(groups), _stacked(alone), tuple(without))
+
+
+def _stacked(groups: dict[str, dict[str, list[np.ndarray]]]) -> Groups:
+    return {group: {name: np.stack(those) for name, those in people.items()} for group, people in groups.items()}

@@ -85,7 +85,8 @@ class Population:
 class Calibration:
     """What scores and probabilities come from, for one encoder.
 
-    `within` (d, d) is how one person's pictures differ. `provenance` says what it was made on and with which measured
+    `within` (d, d) is how one person's pictures differ. `hopeless` are the log odds, by the face alone, below which
+    its mirror image never makes it likelier than not; where nobody measured them, it's always looked at. `provenance` says what it was made on and with which measured
     error, for people to read.
     """
 
@@ -94,6 +95,7 @@ class Calibration:
     populations: tuple[Population, ...]
     curve: Curve
     provenance: Mapping[str, Any]
+    hopeless: float = -math.inf
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
@@ -108,6 +110,7 @@ class Calibration:
                     populations=tuple(Population(*each) for each in zip(means, between, strict=True)),
                     curve=Curve(*about["curve"]),
                     provenance=about["provenance"],
+                    hopeless=-math.inf if about.get("hopeless") is None else float(about["hopeless"]),
                 )
         except (OSError, EOFError, LookupError, TypeError, ValueError, BadZipFile, zlib.error) as wrong:
             raise ValueError(f"{path} is no calibration") from wrong
@@ -118,6 +121,7 @@ class Calibration:
             "encoder": self.encoder,
             "curve": list(self.curve),
             "provenance": dict(self.provenance),
+            "hopeless": self.hopeless if math.isfinite(self.hopeless) else None,
         }
         file = io.BytesIO()
         np.savez_compressed(

@@ -56,6 +56,9 @@ class Limits:
 COPYING = Limits(cpu_s=5400, wall_s=7200.0, output_bytes=8_000_000_000)
 """For reviewers' copies: an hour of 4K HEVC takes its time; the verdict doesn't wait for it."""
 
+BLURRING = Limits(cpu_s=21_600, wall_s=28_800.0, output_bytes=8_000_000_000)
+"""For copies in which faces are covered: every picture is decoded twice, looked at and encoded; nobody waits."""
+
 
 class Broken(Exception):  # noqa: N818 - it is an answer, not a fault
     """A child gave no answer; `finding` says so to the teacher and asks a human to look, `why` is for developers."""

@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from av import VideoFrame
     from av.container import InputContainer, OutputContainer
 
     from review_flow.evidence.video import Frame, Survey
 
 Sink = Callable[[int, bytes], None]
 """Takes a piece of the copy and the place it belongs to."""
+Edit = Callable[["VideoFrame", float], "VideoFrame"]
+"""Returns the picture (yuv420p, not yet turned) that stands in a copy at that second."""
 
 PLAYED = {
     "mp4": (frozenset({"h264", "av1"}), frozenset({"aac", "mp3", "opus"})),
@@ -101,7 +104,7 @@ def present(path: Path, sink: Sink) -> Copy:
         return Copy(None, best)
     packed = found.format in PACKED_ANEW and found.codec == "h264" and found.pixels in PLAYED_PIXELS
     packed = packed and max(found.width, found.height) <= LARGEST_PLAYED
-    notes = _copied(path, found, sink, packed=packed)
+    notes = copied(path, found, sink, packed=packed)
     return Copy("packed" if packed else "encoded", best, tuple(notes))
 
 
@@ -174,8 +177,11 @@ class _Pieces(io.RawIOBase):
         return len(piece)
 
 
-def _copied(path: Path, found: Survey, sink: Sink, *, packed: bool) -> list[str]:
-    """Write the copy; its index gets its room in front beforehand, for pieces can't be moved later."""
+def copied(path: Path, found: Survey, sink: Sink, *, packed: bool = False, edit: Edit | None = None) -> list[str]:
+    """Write the copy, `packed` as it is or encoded with every picture passing `edit`; return notes on what was left out.
+
+    The index gets its room in front beforehand, for pieces can't be moved later.
+    """
     import av
 
     sounds = float(found.seconds or found.readable) * SOUND_PACKETS_PER_S
@@ -186,7 +192,7 @@ def _copied(path: Path, found: Survey, sink: Sink, *, packed: bool) -> list[str]
     ):
         film = video.film_of(source)
         assert film is not None
-        carry = _Packed(film, copy) if packed else _Encoded(film, copy, found, _turn(path, found))
+        carry = _Packed(film, copy) if packed else _Encoded(film, copy, found, _turn(path, found), edit)
         sound, notes = _sound_of(source, copy)
         streams = [film, *([sound.source] if sound else [])]
         damaged = 0
@@ -267,7 +273,7 @@ class _Packed:
 class _Encoded:
     """Decodes and encodes the film: 8 bits, even sides, at most 1080p, turned by the display matrix as before."""
 
-    def __init__(self, film: Any, copy: OutputContainer, found: Survey, turn: int) -> None:
+    def __init__(self, film: Any, copy: OutputContainer, found: Survey, turn: int, edit: Edit | None) -> None:
         factor = min(1.0, LONGEST / max(found.width, found.height))
         rate = Fraction(found.fps or 25).limit_denominator(1001)
         options = {"preset": "veryfast", "crf": "23", "threads": "1"}
@@ -278,7 +284,8 @@ class _Encoded:
         stream.codec_context.gop_size = 250
         if turn:
             stream.set_display_rotation(turn)
-        self.film, self.copy, self.stream, self.last = film, copy, stream, None
+        self.film, self.copy, self.stream, self.edit, self.last = film, copy, stream, edit, None
+        self.start = video.start_of(film.container)
 
     def take(self, packet: Any) -> None:
         for frame in packet.decode():
@@ -289,6 +296,8 @@ class _Encoded:
             return
         self.last = frame.pts
         small = frame.reformat(width=self.stream.width, height=self.stream.height, format="yuv420p")
+        if self.edit:
+            small = self.edit(small, max(0.0, float(frame.pts * self.film.time_base) - self.start))
         small.pts, small.time_base, small.pict_type = frame.pts, self.film.time_base, 0
         self.copy.mux(self.stream.encode(small))
 

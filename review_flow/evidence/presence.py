@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 
 LIKELY, MAYBE = 0.5, 0.1  # probabilities from which a moment counts, and a human is told somebody looks alike
-HOPELESS = -7.0  # log odds, by the face alone, that its mirror image never lifts to LIKELY
 SUREST = 1 - 1e-9
 SHEET_WIDTH = 480
 MAX_SNAPSHOTS = 12
@@ -140,7 +139,7 @@ def compare(
     outcome.encoded += 1
     seen_with, there = faces.recogniser(), box.scaled(scale)
     face = seen_with.encode(pixels, there)
-    if teacher.log_odds(face, among=among) > HOPELESS:
+    if teacher.log_odds(face, among=among) > teacher.calibration.hopeless:
         outcome.encoded += 1
         face = (face + seen_with.encode(pixels, there, mirrored=True)) / 2
     sure = min(SUREST, probability(teacher.log_odds(face, among=among)))

@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import review_flow
+from review_flow.evidence.blur import Blurred
 from review_flow.evidence.check import Report, broken_off, search_as_json
 from review_flow.evidence.copies.prints import Print
 from review_flow.evidence.enrolment import Enrolment
@@ -51,6 +52,9 @@ from review_flow.rules.verdict import Finding, Level, Slot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
+
+
+LONGEST_PERCENT = len(b"100\n")
 
 
 class _NotTakenError(Exception):
@@ -88,8 +92,12 @@ class _Child:
             theirs.close()
         self.requests = ours
 
-    def ask(self, request: Mapping[str, Any], descriptors: Sequence[int], allowance: Allowance) -> Any:
+    def ask(
+        self, request: Mapping[str, Any], descriptors: Sequence[int], allowance: Allowance, told: Callable[[int], None]
+    ) -> Any:
         """Send one request and return its answer; Broken when none comes, the child being gone then.
+
+        A line with a number alone is the percent done so far, for `told`; the answer is an object.
 
         At the deadline a timer kills the child, which ends both a write it never took and the wait for it.
         _NotTakenError when it was gone before it had the request.
@@ -106,7 +114,11 @@ class _Child:
                 self._send(sent, descriptors)
             except OSError as gone:
                 raise _NotTakenError from gone
-            return readline(allowance.answer_bytes)
+            line = readline(allowance.answer_bytes)
+            while line.strip().isdigit() and len(line) <= LONGEST_PERCENT:
+                told(int(line))
+                line = readline(allowance.answer_bytes)
+            return line
 
         answer = json.loads(self._within(allowance.wall_s, exchange, b"\n"))
         if "value" in answer:
@@ -243,11 +255,13 @@ class Sandbox:
         inputs: Mapping[str, Path] | None = None,
         output: Path | None = None,
         allowance: Allowance | None = None,
+        told: Callable[[int], None] = lambda _percent: None,
     ) -> Any:
         """Have a child do one of `child.DEEDS` and return its answer; Broken when it gives none.
 
         `inputs` are files by the names of the arguments that will hold them; `output` is written when the deed
-        ends well, and replaced if it is there. Default allowance: as for a file of the inputs' size.
+        ends well, and replaced if it is there. Default allowance: as for a file of the inputs' size. A long deed
+        calls `told` with the percent that is done.
         """
         given = dict(inputs or {})
         with contextlib.ExitStack() as stack:
@@ -263,13 +277,15 @@ class Sandbox:
                 "cpu_s": allowance.cpu_s,
                 "output_bytes": allowance.output_bytes,
             }
-            answer = self._asked(request, [*descriptors, *([part.fileno()] if part else [])], allowance)
+            answer = self._asked(request, [*descriptors, *([part.fileno()] if part else [])], allowance, told)
             if output and part:
                 part.close()
                 Path(part.name).replace(output)
             return answer
 
-    def _asked(self, request: Mapping[str, Any], descriptors: Sequence[int], allowance: Allowance) -> Any:
+    def _asked(
+        self, request: Mapping[str, Any], descriptors: Sequence[int], allowance: Allowance, told: Callable[[int], None]
+    ) -> Any:
         child = self._idle.get()
         try:
             while True:
@@ -279,7 +295,7 @@ class Sandbox:
                         child = None
                     child = self._starter.submit(_Child, self.limits, self.program, self.models).result()
                 try:
-                    return child.ask(request, descriptors if HANDS_OVER else (), allowance)
+                    return child.ask(request, descriptors if HANDS_OVER else (), allowance, told)
                 except _NotTakenError as gone:
                     if child.served == 1:  # a new one: it isn't the child
                         raise Broken(*CRASHED, "gone at once") from gone
@@ -353,13 +369,16 @@ class Sandbox:
         """Return the name of what the children see faces with."""
         return str(self.run("recogniser", {}))
 
-    def describe(self, path: Path) -> Encoding | None:
+    def describe(self, path: Path) -> tuple[Encoding, Encoding] | None:
         """Do `evidence.enrolment.describe` in a child; None also for a photo that breaks it."""
         try:
             packed = self.run("describe", {}, inputs={"path": path})
         except Broken:
             return None
-        return from_bytes(base64.b64decode(packed)) if packed else None
+        if packed is None:
+            return None
+        whole, alone = (from_bytes(base64.b64decode(one)) for one in packed)
+        return whole, alone
 
     def present(self, path: Path, into: Path) -> Copy:
         """Do `evidence.playable.present` in a child, which writes the copy to a file of ours, replaced when it is whole.
@@ -371,6 +390,32 @@ class Sandbox:
         answer = self.run("present", {}, inputs={"path": path}, output=into, allowance=allowance)
         poster = answer["poster"]
         return Copy(answer["made"], base64.b64decode(poster) if poster else None, tuple(answer["notes"]))
+
+    def blur(
+        self,
+        path: Path,
+        into: Path,
+        *,
+        references: Sequence[Encoding] = (),
+        colleagues: Sequence[Sequence[Encoding]] = (),
+        told: Callable[[int], None] = lambda _percent: None,
+    ) -> Blurred:
+        """Do `evidence.blur.blur` in a child; `into` names the form (.mp4, .jpg, .png) and is there only when it is whole."""
+        limits = self.limits
+        allowance = Allowance(wall_s=limits.wall_s, cpu_s=limits.cpu_s, output_bytes=limits.output_bytes)
+        arguments = {
+            "references": [_packed(reference) for reference in references],
+            "colleagues": [[_packed(reference) for reference in those] for those in colleagues],
+            "form": into.suffix.lower(),
+        }
+        try:
+            answer = self.run("blur", arguments, inputs={"path": path}, output=into, allowance=allowance, told=told)
+        except Broken as broken:
+            return Blurred(findings=(broken.finding,))
+        made = Blurred.from_json(answer)
+        if made.made is None:
+            into.unlink(missing_ok=True)
+        return made
 
 
 @contextlib.contextmanager

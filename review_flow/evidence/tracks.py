@@ -6,6 +6,7 @@ described once or a few times. A track never decides who somebody is.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from review_flow.evidence.faces import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from review_flow.evidence.faces import Image
 
@@ -81,22 +82,35 @@ def resembles(face: Sighting, known: Iterable[Sighting]) -> bool:
     return any(likeness(face, other) >= SAME_LIKENESS for other in known)
 
 
+class Linker:
+    """Joins sightings to tracks as they come; a track that broke off for longer than `gap_s` seconds is over.
+
+    `alike` says how well a face goes on a track's last one: from MIN_LIKENESS it may be the same person's.
+    """
+
+    def __init__(self, gap_s: float, alike: Callable[[Sighting, Sighting], float] = likeness) -> None:
+        self.gap_s, self.alike, self.tracks = gap_s, alike, list[Track]()
+        self._open: list[Track] = []
+
+    def add(self, at_s: float, sightings: Iterable[Sighting]) -> list[Track]:
+        """Join the faces of one moment, later than those before; return the track of each."""
+        self._open = [track for track in self._open if at_s - track.sightings[-1].at_s <= self.gap_s]
+        taken: list[Track] = []
+        for face in sightings:
+            near = [(self.alike(face, one.sightings[-1]), one) for one in self._open if one not in taken]
+            best, track = max(near, key=lambda pair: pair[0], default=(-1.0, None))
+            if track is None or best < MIN_LIKENESS:
+                track = Track()
+                self.tracks.append(track)
+                self._open.append(track)
+            track.sightings.append(face)
+            taken.append(track)
+        return taken
+
+
 def linked(sightings: Sequence[Sighting], *, gap_s: float) -> list[Track]:
     """Join sightings into tracks; one that broke off for longer than `gap_s` seconds is over."""
-    tracks: list[Track] = []
-    open_ones: list[Track] = []
-    taken: set[int] = set()
-    moment = -1.0
-    for face in sorted(sightings, key=lambda one: one.at_s):
-        if face.at_s != moment:
-            moment, taken = face.at_s, set()
-            open_ones = [track for track in open_ones if moment - track.sightings[-1].at_s <= gap_s]
-        near = [(likeness(face, track.sightings[-1]), track) for track in open_ones if id(track) not in taken]
-        best, track = max(near, key=lambda pair: pair[0], default=(-1.0, None))
-        if track is None or best < MIN_LIKENESS:
-            track = Track()
-            tracks.append(track)
-            open_ones.append(track)
-        track.sightings.append(face)
-        taken.add(id(track))
-    return tracks
+    linker = Linker(gap_s)
+    for at_s, those in itertools.groupby(sorted(sightings, key=lambda one: one.at_s), key=lambda one: one.at_s):
+        linker.add(at_s, those)
+    return linker.tracks

@@ -127,6 +127,13 @@ def film_of(container: InputContainer) -> Any | None:
     return None
 
 
+def start_of(container: InputContainer) -> float:
+    """Return the second at which a container begins: players count from there."""
+    import av
+
+    return float((container.start_time or 0) / av.time_base)
+
+
 def _format(container: InputContainer) -> str:
     name = container.format.name
     if name.startswith("mov,"):
@@ -304,18 +311,23 @@ class Reader:
 
 
 def throughout(
-    path: Path, tally: Tally, *, every_s: float, span: tuple[float, float] = (0.0, math.inf)
+    path: Path,
+    tally: Tally,
+    *,
+    every_s: float,
+    span: tuple[float, float] = (0.0, math.inf),
+    every_picture: bool = False,
 ) -> Iterator[Frame]:
     """Decode a span of the film and yield a frame every `every_s` seconds: for what lies between keyframes.
 
-    Pictures no other refers to are left out: half of those of a film with B-frames.
+    Pictures no other refers to are left out (half of those of a film with B-frames), unless `every_picture` is wanted.
     """
     import av
 
     with open_container(path) as container:
         film: Any = film_of(container)
-        film.codec_context.skip_frame = "NONREF"
-        start, due = float((container.start_time or 0) / av.time_base), span[0]
+        film.codec_context.skip_frame = "DEFAULT" if every_picture else "NONREF"
+        start, due = start_of(container), span[0]
         if due > 0:
             container.seek(int((due + start) * av.time_base))
         packets = container.demux(film)

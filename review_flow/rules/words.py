@@ -69,6 +69,7 @@ class ConsentWay(Enum):
 class FacePurpose(Enum):
     """What encodings were read for."""
 
+    BLUR = "blur"
     CHECK = "check"
     ENROL = "enrol"
     ROTATE = "rotate"
@@ -137,6 +138,7 @@ class WorkKind(Enum):
     DELIVER_MESSAGES = "deliver_messages"
     IMPORT_SHEET = "import_sheet"
     EXPORT_ROUND = "export_round"
+    PURGE_EVIDENCE = "purge_evidence"
     PURGE_FACES = "purge_faces"
 
 

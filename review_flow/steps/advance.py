@@ -262,6 +262,7 @@ def close(session: Session, *, actor: Person, round_: Round) -> None:
     round_.phase = move(round_.phase, RoundPhase.CLOSED)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.close", about=round_)
     enqueue(session, kind=WorkKind.PURGE_FACES, subject_id=round_.id)
+    enqueue(session, kind=WorkKind.PURGE_EVIDENCE, subject_id=round_.id)
 
 
 def _moments(session: Session, *, round_: Round) -> Iterator[datetime]:

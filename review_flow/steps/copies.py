@@ -309,6 +309,37 @@ def forget(session: Session, *, evidence: Evidence, as_earlier: bool = True) -> 
     session.execute(delete(CopyHit).where(either if as_earlier else CopyHit.evidence_id == evidence.id))
 
 
+def without_prints(session: Session) -> list[Evidence]:
+    """Return checked files that were there before the index, or before its present form, oldest first.
+
+    A file that is refused, superseded or gone needs none; one that gave none (too short a text) is returned as well.
+    """
+    present = select(Fingerprint.id).where(Fingerprint.evidence_id == Evidence.id, Fingerprint.format == copies.FORMAT)
+    return list(
+        session.scalars(
+            select(Evidence)
+            .where(
+                Evidence.state == EvidenceState.CHECKED,
+                Evidence.verdict != Verdict.REJECTED,
+                Evidence.removed_at.is_(None),
+                ~present.exists(),
+            )
+            .order_by(Evidence.uploaded_at, Evidence.id)
+        )
+    )
+
+
+def index(session: Session, *, evidence: Evidence, prints: Sequence[Print]) -> int:
+    """Keep the fingerprints of a file that was checked without them, and its hits; return the new findings' number."""
+    compared = compare(prints, near(session, evidence=evidence, prints=prints))
+    said = record(session, evidence=evidence, prints=prints, compared=compared)
+    told = set(session.scalars(select(FindingRow.text).where(FindingRow.evidence_id == evidence.id)))
+    fresh = [one for one in said if one.text not in told]
+    for finding in fresh:
+        _add_finding(session, to=evidence, finding=finding)
+    return len(fresh)
+
+
 def prints_of(session: Session, *, evidence: Evidence) -> list[Print]:
     """Return the fingerprints kept of a file, with the keys that find them."""
     rows = session.scalars(
@@ -329,6 +360,20 @@ def side_by_side(session: Session, *, actor: Person, evidence: Evidence) -> list
     For the panel and the administrator of the file's school. A side has its places, and file, slot, work and author
     where the actor may know them: not of another school, nor of somebody they have to keep away from.
     """
+    away = require_looker(session, actor=actor, evidence=evidence)
+    hits = session.scalars(
+        select(CopyHit)
+        .where(or_(CopyHit.evidence_id == evidence.id, CopyHit.earlier_id == evidence.id))
+        .order_by(CopyHit.percent.desc(), CopyHit.id)
+    )
+    return [_sides(session, hit=hit, evidence=evidence, away=away) for hit in hits]
+
+
+def require_looker(session: Session, *, actor: Person, evidence: Evidence) -> set[int]:
+    """Let pass who may look into a file: the panel and the administrator, unless they have to keep away from its author.
+
+    Returns the ids of everybody they have to keep away from. Raises NotAllowed.
+    """
     submission = session.get_one(Submission, evidence.submission_id)
     round_ = session.get_one(Round, submission.round_id)
     if not has_seat(session, person_id=actor.id, round_id=round_.id, kinds=LOOKERS):
@@ -336,12 +381,7 @@ def side_by_side(session: Session, *, actor: Person, evidence: Evidence) -> list
     away = conflicting_with(session, person_id=actor.id)
     if submission.author_id in away:
         raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
-    hits = session.scalars(
-        select(CopyHit)
-        .where(or_(CopyHit.evidence_id == evidence.id, CopyHit.earlier_id == evidence.id))
-        .order_by(CopyHit.percent.desc(), CopyHit.id)
-    )
-    return [_sides(session, hit=hit, evidence=evidence, away=away) for hit in hits]
+    return away
 
 
 def _sides(session: Session, *, hit: CopyHit, evidence: Evidence, away: set[int]) -> dict[str, Any]:

@@ -49,6 +49,19 @@ class UnknownSlot(Refusal):
     status, text = 422, _("“{ability}”没有“{slot}”这个证据项；应为：{slots}。")
 
 
+class FileRemoved(Refusal):
+    """What was kept as long as the school keeps files can't be had any more; what was decided stays."""
+
+    status, text = 410, _("文件“{file}”已于{moment}按保存期限删除。")
+
+
+def require_kept(evidence: Evidence) -> Evidence:
+    """Return a file that is still kept; raises FileRemoved."""
+    if evidence.removed_at is not None:
+        raise FileRemoved(file=evidence.file_name, moment=shown(evidence.removed_at))
+    return evidence
+
+
 class WindowClosed(Refusal):
     """After the hard close nothing is handed in."""
 
@@ -168,7 +181,7 @@ class Wanted:
 
 def wanted(session: Session, *, evidence: Evidence) -> Wanted | None:
     """Return what to check of a file; None for one that was superseded meanwhile."""
-    if evidence.state is EvidenceState.SUPERSEDED:
+    if evidence.state is EvidenceState.SUPERSEDED or evidence.removed_at is not None:
         return None
     submission = session.get_one(Submission, evidence.submission_id)
     scheme = round_scheme(session, round_=session.get_one(Round, submission.round_id))
@@ -206,22 +219,33 @@ def book_copy(session: Session, *, evidence: Evidence) -> None:
 def to_copy(session: Session, *, evidence: Evidence) -> str | None:
     """Return the storage key of a file that wants its poster and copy; None for one superseded meanwhile."""
     session.refresh(evidence)
-    return None if evidence.state is EvidenceState.SUPERSEDED else evidence.storage_key
+    gone = evidence.state is EvidenceState.SUPERSEDED or evidence.removed_at is not None
+    return None if gone else evidence.storage_key
 
 
 def record_copy(
-    session: Session, *, evidence: Evidence, playable_key: str | None, poster_key: str | None, failed: bool
+    session: Session,
+    *,
+    evidence: Evidence,
+    playable_key: str | None,
+    poster_key: str | None,
+    failed: bool,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Keep what was made; where nothing could be, reviewers are told to download. The verdict stays as it is."""
+    """Keep what was made, with notes on what the copy leaves out; where nothing could be, reviewers are told to download.
+
+    The verdict stays as it is.
+    """
     submission = session.get_one(Submission, evidence.submission_id)
     round_ = session.get_one(Round, submission.round_id)
     take_turn(session, organization_id=round_.organization_id)
     evidence.playable_key, evidence.poster_key = playable_key, poster_key
+    told = [("copy_note", text) for text in notes]
     if failed:
-        last = session.scalar(select(func.max(Finding.position)).where(Finding.evidence_id == evidence.id))
-        text = say(_("没能做出可在浏览器里播放的副本，请下载原件查看。"))
-        position = 0 if last is None else last + 1
-        session.add(Finding(evidence_id=evidence.id, position=position, code="no_copy", level="info", text=text))
+        told.append(("no_copy", say(_("没能做出可在浏览器里播放的副本，请下载原件查看。"))))
+    last = session.scalar(select(func.max(Finding.position)).where(Finding.evidence_id == evidence.id))
+    for position, (code, text) in enumerate(told, start=0 if last is None else last + 1):
+        session.add(Finding(evidence_id=evidence.id, position=position, code=code, level="info", text=text))
     audit.record(
         session, organization_id=round_.organization_id, actor=None, deed="evidence.copy", about=evidence, failed=failed
     )

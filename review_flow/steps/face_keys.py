@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -75,23 +75,40 @@ def _bound_to(person_id: int) -> bytes:
     return f"person:{person_id}".encode()
 
 
-def rotate(session: Session, *, keys: Keys, size: int = BATCH) -> int:
-    """Seal up to `size` faces anew with the first key; return how many. 0: nothing is left that can be opened.
+class Rotated(NamedTuple):
+    """How many faces a batch sealed anew, and the ids of those that are damaged and stay as they are."""
+
+    sealed: int
+    damaged: frozenset[int]
+
+
+def rotate(session: Session, *, keys: Keys, size: int = BATCH, known: Collection[int] = ()) -> Rotated:
+    """Seal up to `size` faces anew with the first key, but those `known` to be damaged. (0, none): nothing is left.
 
     One call is one transaction of the caller: killed between two, the next run goes on where this one stopped.
     """
     present, *before = keys()
     faces = session.scalars(
         select(ReferenceFace)
-        .where(ReferenceFace.encrypted.is_not(None), ReferenceFace.key_id.in_([key_id(one) for one in before]))
+        .where(
+            ReferenceFace.encrypted.is_not(None),
+            ReferenceFace.key_id.in_([key_id(one) for one in before]),
+            ReferenceFace.id.not_in(known),
+        )
         .order_by(ReferenceFace.id)
         .limit(size)
         .with_for_update()
     ).all()
+    damaged = set[int]()
     for face in faces:
-        face.encrypted = sealed(present, opened(face, keys=before), person_id=face.person_id)
-        face.key_id = key_id(present)
-    for (person_id, encoder), count in Counter((face.person_id, face.encoder) for face in faces).items():
+        try:
+            encoding = opened(face, keys=before)
+        except FaceDamaged:
+            damaged.add(face.id)
+            continue
+        face.encrypted, face.key_id = sealed(present, encoding, person_id=face.person_id), key_id(present)
+    whole = [face for face in faces if face.id not in damaged]
+    for (person_id, encoder), count in Counter((face.person_id, face.encoder) for face in whole).items():
         reading = FaceReading(
             organization_id=session.get_one(Person, person_id).organization_id,
             person_id=person_id,
@@ -103,7 +120,7 @@ def rotate(session: Session, *, keys: Keys, size: int = BATCH) -> int:
         )
         session.add(reading)
     session.flush()
-    return len(faces)
+    return Rotated(len(whole), frozenset(damaged))
 
 
 def in_use(session: Session) -> dict[str, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from models import Consent, Enrolment, Evidence, FaceReading, Person, ReferenceFace, Round, Submission
 from review_flow.clock import now
@@ -44,8 +44,29 @@ class NoConsent(Refusal):
     status, text = 409, _("请先单独同意人脸比对；不同意也可以参评，由人工核对，不受任何影响。")
 
 
+class ConsentOutdated(Refusal):
+    """A consent covers the text it was given to: after a later one nothing is compared until it is given anew."""
+
+    status, text = (
+        409,
+        _(
+            "您同意的是旧版本 {version}，同意书现在是 {current}：在您重新同意之前不作人脸比对，由人工核对，不受任何影响。请用 review-flow teacher consent --show 查看全文。"
+        ),
+    )
+
+
+def require_consent(session: Session, *, person: Person) -> Consent:
+    """Return the person's consent to the present text; raises NoConsent, ConsentOutdated."""
+    consent = standing_consent(session, person_id=person.id)
+    if consent is None:
+        raise NoConsent
+    if consent.text_version != CURRENT:
+        raise ConsentOutdated(version=consent.text_version, current=CURRENT)
+    return consent
+
+
 def standing_consent(session: Session, *, person_id: int) -> Consent | None:
-    """Return the person's consent that was not withdrawn, or None."""
+    """Return the person's consent that was not withdrawn, to whichever version of the text, or None."""
     return session.scalars(
         select(Consent).where(Consent.person_id == person_id, Consent.withdrawn_at.is_(None))
     ).first()
@@ -57,11 +78,17 @@ def consents_of(session: Session, *, person: Person) -> list[Consent]:
 
 
 def give_consent(session: Session, *, actor: Person, through: ConsentWay = ConsentWay.COMMAND_LINE) -> Consent:
-    """Record the actor's own consent to face matching, once, with the hash of the text as they read it."""
+    """Record the actor's own consent to face matching, once a version, with the hash of the text as they read it.
+
+    One to an earlier version ends with it; the encodings go over to the new one, and undecided files are looked at again.
+    """
     take_turn(session, organization_id=actor.organization_id)
     standing = standing_consent(session, person_id=actor.id)
     if standing is not None:
-        return standing
+        if standing.text_version == CURRENT:
+            return standing
+        standing.withdrawn_at = now()
+        session.flush()
     consent = Consent(
         person_id=actor.id,
         text_version=CURRENT,
@@ -75,6 +102,10 @@ def give_consent(session: Session, *, actor: Person, through: ConsentWay = Conse
     audit.record_private(
         session, organization_id=actor.organization_id, actor=actor, deed="consent.give", about=consent
     )
+    if standing is not None:
+        kept = update(ReferenceFace).where(ReferenceFace.consent_id == standing.id)
+        session.execute(kept.values(consent_id=consent.id))
+        _look_again(session, person=actor)
     return consent
 
 
@@ -102,9 +133,7 @@ def add_reference(session: Session, *, actor: Person, encoding: bytes, encoder: 
     Files of theirs that wait for their check, or were checked without a reference, are looked at (again).
     """
     take_turn(session, organization_id=actor.organization_id)
-    consent = standing_consent(session, person_id=actor.id)
-    if consent is None:
-        raise NoConsent
+    consent = require_consent(session, person=actor)
     key = keys()[0]
     face = ReferenceFace(
         consent_id=consent.id,
@@ -118,18 +147,23 @@ def add_reference(session: Session, *, actor: Person, encoding: bytes, encoder: 
     session.flush()
     audit.record_private(session, organization_id=actor.organization_id, actor=actor, deed="face.enrol", about=face)
     enqueue(session, kind=WorkKind.PURGE_FACES, subject_id=IN_NO_ROUND, due_at=now() + LOOK_EVERY)
+    _look_again(session, person=actor)
+    return face
+
+
+def _look_again(session: Session, *, person: Person) -> None:
+    """Leave due the files of a person that nobody has decided and that were checked without a face, or not yet."""
     for evidence_id in session.scalars(
         select(Evidence.id)
         .join(Submission, Submission.id == Evidence.submission_id)
         .where(
-            Submission.author_id == actor.id,
+            Submission.author_id == person.id,
             Submission.valid.is_(None),
             Evidence.state != EvidenceState.SUPERSEDED,
             Evidence.teacher_present.is_(None),
         )
     ):
         enqueue(session, kind=WorkKind.CHECK_EVIDENCE, subject_id=evidence_id)
-    return face
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +176,7 @@ class Known:
 
 
 def references_of(session: Session, *, actor: Person, encoder: str, keys: Keys) -> list[bytes]:
-    """Return the actor's own encodings by this encoder, decrypted; none without a standing consent."""
+    """Return the actor's own encodings by this encoder, decrypted; none without a consent to the present text."""
     found = _decrypted(session, Person.id == actor.id, encoder=encoder, keys=keys)
     mine = [encoding for _id, encoding in found.get(actor.id, [])]
     if mine:
@@ -156,8 +190,16 @@ def known_for(session: Session, *, evidence: Evidence, encoder: str, keys: Keys)
     Nothing at all where the author did not consent, or where people signed for the file. The reading is logged; no turn is taken for it: it judges nothing.
     """
     submission = session.get_one(Submission, evidence.submission_id)
+    if evidence.id in attested(session, submission=submission):
+        return Known([], [])
+    return read_for(session, evidence=evidence, purpose=FacePurpose.CHECK, encoder=encoder, keys=keys)
+
+
+def read_for(session: Session, *, evidence: Evidence, purpose: FacePurpose, encoder: str, keys: Keys) -> Known:
+    """Return the encodings of a file's author and of colleagues, all with a consent to the present text; log it."""
+    submission = session.get_one(Submission, evidence.submission_id)
     author = session.get_one(Person, submission.author_id)
-    if evidence.id in attested(session, submission=submission) or not _has_face(session, author, encoder):
+    if not _has_face(session, author, encoder):
         return Known([], [])
     mine = Person.organization_id == author.organization_id
     found = _decrypted(session, mine, encoder=encoder, keys=keys)
@@ -167,7 +209,7 @@ def known_for(session: Session, *, evidence: Evidence, encoder: str, keys: Keys)
     _note(
         session,
         person=author,
-        purpose=FacePurpose.CHECK,
+        purpose=purpose,
         encoder=encoder,
         encodings=len(rows),
         colleagues=len(encodings),
@@ -183,19 +225,26 @@ def still_kept(session: Session, *, read: Collection[int]) -> bool:
 
 
 def _has_face(session: Session, person: Person, encoder: str) -> bool:
-    faces = select(ReferenceFace.id).where(ReferenceFace.person_id == person.id, ReferenceFace.encoder == encoder)
-    return session.scalars(faces.where(ReferenceFace.encrypted.is_not(None))).first() is not None
+    faces = select(ReferenceFace.id).join(Consent, Consent.id == ReferenceFace.consent_id)
+    mine = and_(ReferenceFace.person_id == person.id, ReferenceFace.encoder == encoder, _covered())
+    return session.scalars(faces.where(mine)).first() is not None
+
+
+def _covered() -> ColumnElement[bool]:
+    """Of a face kept and the consent it was given with: whether that still covers what is done now."""
+    standing = and_(Consent.withdrawn_at.is_(None), Consent.text_version == CURRENT)
+    return and_(standing, ReferenceFace.encrypted.is_not(None))
 
 
 def _decrypted(
     session: Session, *whose: ColumnElement[bool], encoder: str, keys: Keys
 ) -> dict[int, list[tuple[int, bytes]]]:
-    """Return row id and encoding, oldest first, by person, of people with a standing consent."""
+    """Return row id and encoding, oldest first, by person, of people with a consent to the present text."""
     rows = session.scalars(
         select(ReferenceFace)
         .join(Person, Person.id == ReferenceFace.person_id)
-        .join(Consent, (Consent.id == ReferenceFace.consent_id) & Consent.withdrawn_at.is_(None))
-        .where(*whose, ReferenceFace.encoder == encoder, ReferenceFace.encrypted.is_not(None))
+        .join(Consent, Consent.id == ReferenceFace.consent_id)
+        .where(*whose, ReferenceFace.encoder == encoder, _covered())
         .order_by(ReferenceFace.person_id, ReferenceFace.id)
     ).all()
     at_hand = keys() if rows else ()

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from models import DueWork, Person
+from models import Consent, DueWork, Person, ReferenceFace
 from review_flow.cli import PARTS, _loaded, app
 from review_flow.cli.doctor import Health, to_file
 from review_flow.clock import now
@@ -255,7 +256,13 @@ def test_a_reference_needs_consent_and_a_face(home: Path, tmp_path: Path) -> Non
     assert read("teacher", "reference", str(photo), "--as", "A1", status=1)["error"] == "no-consent"
     run("teacher", "consent", "--agree", "--as", "A1")
     (told,) = read("teacher", "reference", str(photo), "--as", "A1", status=1)
-    assert (told["photo"], told["ok"], len(told["problems"])) == (str(photo), False, 2)
+    assert (told["photo"], told["ok"], len(told["problems"])) == (str(photo), False, 1)
+    with transaction() as session:
+        actor = session.scalars(select(Person).where(Person.number == "A1")).one()
+        older = np.linspace(-0.1, 0.1, 128).tobytes()
+        faces.add_reference(session, actor=actor, encoding=older, encoder="hog-resnet/1", keys=settings().face_keys)
+    (told,) = read("teacher", "reference", str(photo), "--as", "A1", status=1)
+    assert told["problems"][1].startswith("现有1张参照照片")
     run("teacher", "withdraw-consent", "--as", "A1")
     assert {one["name"]: one["text"] for one in read("doctor")}["consents"] == "0人同意，保存着0份加密特征"
 
@@ -264,16 +271,23 @@ def test_consent_shows_the_alternatives_first_and_records_nothing_unless_agreed(
     found()
     shown = read("teacher", "consent", "--show", "--as", "A1")
     assert shown["text"].startswith("不作人脸比对也可以。")
-    assert (shown["version"], shown["agreed"], shown["records"]) == ("2026-11", False, [])
+    assert (shown["version"], shown["agreed"], shown["records"]) == ("2026-12", False, [])
     assert read("teacher", "consent", "--as", "A1")["records"] == []
     (record,) = read("teacher", "consent", "--agree", "--as", "A1")["records"]
     assert (record["version"], record["sha256"], record["language"], record["through"], record["withdrawn_at"]) == (
-        "2026-11",
+        "2026-12",
         shown["sha256"],
         "zh",
         "command_line",
         None,
     )
+    with transaction() as session:
+        session.scalars(select(Consent)).one().text_version = "2026-11"
+    shown = read("teacher", "consent", "--show", "--as", "A1")
+    assert shown["outdated"] is True
+    assert "您同意的是旧版本 2026-11" in run("teacher", "consent", "--show", "--as", "A1").output
+    with transaction() as session:
+        session.scalars(select(Consent)).one().text_version = "2026-12"
     run("teacher", "withdraw-consent", "--as", "A1")
     (record,) = read("teacher", "consent", "--show", "--as", "A1")["records"]
     assert record["withdrawn_at"] is not None
@@ -305,6 +319,17 @@ def test_the_face_key_is_changed_and_readings_are_listed(home: Path) -> None:
         rows = [(one["purpose"], one["number"], one["evidence"], one["encodings"], one["colleagues"]) for one in log]
         assert rows == [("rotate", "A1", None, 1, 0), ("enrol", "A1", None, 1, 0)]
     assert read("rotate-face-key")["sealed"] == 1  # the next change
+
+
+def test_a_damaged_face_is_named_and_the_others_get_their_new_key(home: Path) -> None:
+    found()
+    broken, _whole = keep_a_face("A1", settings().face_keys), keep_a_face("A1", settings().face_keys)
+    with transaction() as session:
+        session.get_one(ReferenceFace, broken).encrypted = bytes(40)
+    told = read("rotate-face-key", status=1)
+    assert (told["sealed"], told["damaged"], told["retired"]) == (1, [broken], False)
+    done = run("rotate-face-key", status=1)
+    assert f"编号{broken}的人脸特征已损坏或被人调换" in done.output
 
 
 def test_a_key_that_is_not_at_hand_is_said_in_a_sentence(home: Path) -> None:

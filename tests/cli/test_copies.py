@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from models import CopyHit, Evidence, Submission
+from models import CopyHit, Evidence, Round, Submission
 from review_flow.cli import app
 from review_flow.db import engine_for, settings, transaction
 from review_flow.demo import media
 from review_flow.outside.storage import keep, storage_at
-from review_flow.rules.words import Verdict, WorkKind
+from review_flow.rules.lifecycle import RoundPhase
+from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.steps import evidence
 from tests.cast import Clock, School
 from tests.due import do_due
@@ -105,3 +107,36 @@ def test_from_the_upload_to_both_sides_and_the_list(house: Path) -> None:
     assert read("school", "whitelisted", "--as", "A01") == []
     for words in (("unlist", 99), ("whitelist", 99), ("whitelist", house / "gone.txt")):
         assert read("school", *words, "--reason", "x", "--as", "A01", status=1)["error"] == "not-found"
+
+
+def test_files_from_before_the_index_are_fingerprinted_and_old_files_are_listed_then_deleted(house: Path) -> None:
+    text = media.essay(400, topic="方案")
+    with Clock().stack, transaction() as session:
+        school = School(session).open()
+        for person, name, words in zip(school.teachers[:2], "ab", (text, "我的方案。" + text), strict=True):
+            path = media.txt(house / f"{name}.txt", words)
+            added = evidence.add_evidence(
+                session,
+                actor=person,
+                submission=school.ready(person)[0],
+                slot="plan",
+                file_name=path.name,
+                stored=keep(storage_at(settings().storage), path),
+            )
+            added.state, added.verdict = EvidenceState.CHECKED, Verdict.VALID
+            later, number = added.id, school.round.id
+    assert read("index-copies") == {"indexed": 2, "findings": 1, "broken": []}
+    assert read("index-copies") == {"indexed": 0, "findings": 0, "broken": []}
+    with transaction() as session:
+        assert session.get_one(Evidence, later).verdict is Verdict.HUMAN
+        assert session.scalars(select(CopyHit.evidence_id)).one() == later
+    assert read("purge-evidence") == []
+    with transaction() as session:
+        round_ = session.get_one(Round, number)
+        round_.phase = RoundPhase.CLOSED
+        for name in ("opens_at", "submit_due_at", "hard_close_at"):
+            setattr(round_, name, getattr(round_, name) - timedelta(days=900))
+    assert [one["file"] for one in read("purge-evidence")] == ["a.txt", "b.txt"]
+    assert [one["file"] for one in read("purge-evidence", "--delete")] == ["a.txt", "b.txt"]
+    assert read("purge-evidence") == []
+    assert [one for one in settings().storage.rglob("*") if one.is_file()] == []

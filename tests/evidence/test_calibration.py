@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from review_flow.cli import app
 from review_flow.demo import media
 from review_flow.evidence import calibration, labelled
 from review_flow.evidence.calibration import TooFewError, Trial
-from review_flow.evidence.likeness import CONFIDENCE, Calibration, Curve, Template
+from review_flow.evidence.likeness import CONFIDENCE, Calibration, Curve, Template, built_in
 from tests.evidence.crowd import Crowd
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def groups() -> Groups:
 
 @pytest.fixture(scope="module")
 def made(groups: Groups) -> Calibration:
-    return calibration.measured(groups, encoder="made up", made_on="made-up people")
+    return calibration.measured(groups, encoder="made up", made_on="made-up people", alone=groups)
 
 
 def test_what_was_measured_holds_for_people_never_seen(made: Calibration) -> None:
@@ -215,3 +216,28 @@ def test_a_small_folder_is_misuse_with_its_numbers(tmp_path: Path, photos: dict[
 
 def test_a_missing_folder_is_misuse(tmp_path: Path) -> None:
     assert run(tmp_path / "none", status=2) == f"找不到文件夹：{tmp_path / 'none'}\n"
+
+
+def test_below_what_a_mirror_image_lifted_no_face_is_looked_at_in_the_mirror(
+    groups: Groups, made: Calibration, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    alone = {
+        group: {name: photos + rng.normal(0, 0.4, photos.shape) for name, photos in people.items()}
+        for group, people in groups.items()
+    }
+    lifted = []
+    for group, people in groups.items():
+        for name, photos in people.items():
+            one = Template([*photos[:3]], made)
+            both = zip(photos[3:], alone[group][name][3:], strict=True)
+            lifted += [one.log_odds(bare) for whole, bare in both if one.log_odds(whole) >= 0]
+    assert calibration.hopeless(groups, alone, made) == min(lifted) - 2.0 < -2.0
+    assert made.hopeless == -2.0  # its mirror images change nothing
+    (tmp_path / "made.npz").write_bytes(made.as_bytes())
+    assert Calibration.read(tmp_path / "made.npz").hopeless == -2.0
+
+
+def test_where_nobody_measured_it_every_face_is_looked_at_in_the_mirror(made: Calibration, tmp_path: Path) -> None:
+    (tmp_path / "made.npz").write_bytes(replace(made, hopeless=float("-inf")).as_bytes())
+    assert (Calibration.read(tmp_path / "made.npz").hopeless, built_in().hopeless) == (float("-inf"), -7.0)

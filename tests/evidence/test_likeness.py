@@ -226,7 +226,7 @@ def test_nobody_s_face_can_be_had_back_from_the_file() -> None:
         "means": (groups, size),
         "between": (groups, size, size),
     }
-    assert set(about) == {"encoder", "curve", "provenance"}
+    assert set(about) == {"encoder", "curve", "hopeless", "provenance"}
     assert set(about["provenance"]) == {"made_on", "groups", "errors"}
     assert all(count["people"] >= 100 for count in about["provenance"]["groups"].values())
 

@@ -37,7 +37,7 @@ def people(box: Sandbox) -> dict[str, Numbers]:
         several = [person for person in sorted((FACES / group).iterdir()) if len(list(person.iterdir())) >= PHOTOS]
         for person in several[:OF_EACH_GROUP]:
             encodings = [box.describe(photo) for photo in sorted(person.iterdir())[:PHOTOS]]
-            found[f"{group}/{person.name}"] = np.stack([one for one in encodings if one is not None])
+            found[f"{group}/{person.name}"] = np.stack([one[0] for one in encodings if one is not None])
     return found
 
 

@@ -46,9 +46,16 @@ def handed_in(path: Path) -> Item:
         return Item(id=due.id, kind=WorkKind.CHECK_EVIDENCE, subject_id=added.id, token="")
 
 
+def files_kept() -> list[Path]:
+    """Return every file in the storage folder."""
+    return sorted(one for one in db.settings().storage.rglob("*") if one.is_file())
+
+
 def test_its_outcome_is_dropped_and_people_look(installed: None, tmp_path: Path) -> None:
     item = handed_in(media.lesson_photo(tmp_path / "课堂.jpg", size=(640, 360)))
+    before = files_kept()
     record = check_evidence.handle(item)
+    assert len(files_kept()) == len(before) + 1  # the contact sheet
     with db.transaction() as session:
         row = session.get_one(Evidence, item.subject_id)
         author = session.get_one(Person, session.get_one(Submission, row.submission_id).author_id)
@@ -59,6 +66,7 @@ def test_its_outcome_is_dropped_and_people_look(installed: None, tmp_path: Path)
         row = session.get_one(Evidence, item.subject_id)
         assert (row.state, row.verdict, row.report, row.sheet_key) == (EvidenceState.WAITING, None, None, None)
         assert session.scalar(select(func.count()).select_from(FaceReading)) == 1
+    assert files_kept() == before  # nor does it stay in the storage
     record = check_evidence.handle(item)
     with db.transaction() as session:
         record(session)

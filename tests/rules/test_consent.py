@@ -10,6 +10,8 @@ from review_flow.rules.words import AttestationKind
 DIGESTS = {
     ("2026-11", "zh"): "9bfdc5c4711e5b511249332f60528a3cb9a07cc69e74467efab39dfb1c8bd0fe",
     ("2026-11", "en"): "4a44d870d14c75032a54b34e092d029c9369ef1c1d6a3633a0b6db99f44c15d9",
+    ("2026-12", "zh"): "d4c586dc0ff22b7c000eedb29e22f41bd0bf12ffce0a36cc0a670fb6bdf8416e",
+    ("2026-12", "en"): "1005a694b034b93d21a95eafe1241d101cf323f1d2dbf6389facf849777adabc",
 }
 
 

@@ -380,6 +380,21 @@ def test_a_file_s_fingerprints_and_hits_go_with_it(desk: Desk) -> None:
     assert desk.session.scalars(select(func.count()).select_from(FINGERPRINT_KEY)).one() == 0
 
 
+def test_files_from_before_the_index_are_compared_when_they_are_fingerprinted(desk: Desk) -> None:
+    text = prose(1)
+    files = [desk.add(0, text), desk.add(1, text + "别")]
+    for file in files:
+        desk.school.check(file, verdict="valid")
+    assert copies.without_prints(desk.session) == files
+    assert copies.index(desk.session, evidence=files[0], prints=written(text)) == 0
+    assert copies.without_prints(desk.session) == [files[1]]
+    assert copies.index(desk.session, evidence=files[1], prints=written(text + "别")) == 1
+    assert copies.index(desk.session, evidence=files[1], prints=written(text + "别")) == 0  # said already
+    assert desk.hits() == [(files[1].id, files[0].id, "text")]
+    assert [one.verdict for one in files] == [Verdict.VALID, Verdict.HUMAN]
+    assert copies.without_prints(desk.session) == []
+
+
 def whitelisted(desk: Desk, text: str, **names):
     names = {"actor": desk.school.admin, "reason": "学校统一模板", **names}
     return common_sources.whitelist(

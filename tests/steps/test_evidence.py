@@ -252,6 +252,23 @@ def test_a_copy_is_kept_beside_the_file_and_made_once(school: School, works: lis
     assert event.data == '{"failed":false}'
 
 
+def test_what_a_copy_leaves_out_is_said_to_who_looks_at_it(school: School, works: list[Submission]) -> None:
+    film = checked(school, add(school, works[0]))
+    evidence.record_copy(
+        school.session,
+        evidence=film,
+        playable_key="ab/copy",
+        poster_key=None,
+        failed=False,
+        notes=("没有声音", "缺一段"),
+    )
+    said = school.session.scalars(select(Finding).order_by(Finding.position)).all()
+    assert [(one.position, one.code, one.level, one.text) for one in said] == [
+        (0, "copy_note", "info", "没有声音"),
+        (1, "copy_note", "info", "缺一段"),
+    ]
+
+
 @pytest.mark.parametrize("before", [0, 2])
 def test_a_copy_that_could_not_be_made_is_a_note_and_the_verdict_stays(
     school: School, works: list[Submission], before: int

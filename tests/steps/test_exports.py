@@ -207,6 +207,7 @@ def test_archive_tells_nothing_of_faces_contacts_and_storage(finished):
     assert rows
     assert set(rows[0]) == {
         "id", "submission_id", "slot", "file_name", "sha256", "size_bytes", "uploaded_at", "state", "verdict", "checked_at",
+        "removed_at",
     }  # fmt: skip
     assert set(json.loads(files["people.json"])[0]) == {
         "id", "organization_id", "number", "name", "subject", "stage", "workshop_id", "retires_on", "active",

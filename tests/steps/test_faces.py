@@ -16,7 +16,7 @@ from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import ConsentWay, FacePurpose, WorkKind
 from review_flow.steps import evidence, exports_archive, face_keys, faces, rounds, submissions
 from review_flow.steps.face_keys import FaceDamaged, KeyMissing, key_id
-from review_flow.steps.faces import Known, NoConsent
+from review_flow.steps.faces import ConsentOutdated, Known, NoConsent
 from tests.cast import Clock, School
 
 KEY, OTHER = bytes(range(32)), bytes(32)
@@ -71,9 +71,9 @@ def test_a_consent_is_given_once_and_withdrawn_once(school: School, clock: Clock
     assert faces.standing_consent(session, person_id=person.id) is None
     faces.withdraw_consent(session, actor=person)  # nothing to withdraw
     consent = faces.give_consent(session, actor=person)
-    assert (consent.person_id, consent.text_version, consent.given_at) == (person.id, "2026-11", now())
+    assert (consent.person_id, consent.text_version, consent.given_at) == (person.id, "2026-12", now())
     assert (consent.given_through, consent.language) == (ConsentWay.COMMAND_LINE, "zh")
-    assert consent.text_sha256 == digest_of(text_of("2026-11"))
+    assert consent.text_sha256 == digest_of(text_of("2026-12"))
     assert faces.give_consent(session, actor=person) is consent
     clock.day(3, 5)
     faces.withdraw_consent(session, actor=person)
@@ -132,11 +132,11 @@ def test_keys_are_changed_batch_by_batch_and_the_old_one_goes_last(school: Schoo
     fresh = b"k" * 32
     both = lambda: (fresh, KEY)  # noqa: E731 - the keys of the moment
     assert face_keys.retire(session, keys=both, remove=pytest.fail) is False
-    assert face_keys.rotate(session, keys=both, size=2) == 2
+    assert face_keys.rotate(session, keys=both, size=2) == (2, frozenset())
     assert face_keys.in_use(session) == {key_id(fresh): 2, key_id(KEY): 1}  # killed here, the next run goes on
     assert faces.references_of(session, actor=school.teachers[0], encoder=ENCODER, keys=both) == [FACE, FACE]
-    assert face_keys.rotate(session, keys=both) == 1
-    assert face_keys.rotate(session, keys=both) == 0
+    assert face_keys.rotate(session, keys=both) == (1, frozenset())
+    assert face_keys.rotate(session, keys=both) == (0, frozenset())
     assert face_keys.in_use(session) == {key_id(fresh): 3}
     removed: list[str] = []
     assert face_keys.retire(session, keys=both, remove=lambda: removed.append("old")) is True
@@ -301,3 +301,47 @@ def test_faces_of_people_in_no_round_go_after_a_while_and_old_readings_too(schoo
     assert faces.purge_idle(session, idle_days=90, log_days=31) == 0
     assert session.scalar(select(func.count()).select_from(FaceReading)) == 0
     assert session.scalar(select(func.count()).select_from(Consent)) == 3
+
+
+def to_an_older_text(school: School, number: int = 0) -> Consent:
+    """Turn a teacher's standing consent into one to the text before."""
+    consent = faces.standing_consent(school.session, person_id=school.teachers[number].id)
+    assert consent is not None
+    consent.text_version = "2026-11"
+    school.session.flush()
+    return consent
+
+
+def test_a_consent_to_an_earlier_text_covers_nothing_until_it_is_given_anew(school: School) -> None:
+    school.open()
+    file, (mine, colleague) = file_of(school), school.teachers[:2]
+    face, theirs = enrol(school), enrol(school, 1)
+    assert known_for(school, file) == Known([FACE], [[FACE]], frozenset({face.id, theirs.id}))
+    older = to_an_older_text(school)
+    assert (known_for(school, file), known(school)) == (Known([], []), [])
+    with pytest.raises(ConsentOutdated) as refused:
+        faces.add_reference(school.session, actor=mine, encoding=FACE, encoder=ENCODER, keys=keys)
+    assert str(refused.value).startswith("您同意的是旧版本 2026-11，同意书现在是 2026-12：")
+    nothing_waits(school)
+    newer = faces.give_consent(school.session, actor=mine)
+    assert (older.withdrawn_at, newer.text_version, newer.id != older.id) == (now(), "2026-12", True)
+    assert faces.give_consent(school.session, actor=mine).id == newer.id
+    assert file.id in waiting_checks(school)
+    assert known_for(school, file) == Known([FACE], [[FACE]], frozenset({face.id, theirs.id}))
+    to_an_older_text(school, 1)  # a colleague's pauses for them alone
+    assert known_for(school, file) == Known([FACE], [], frozenset({face.id}))
+    faces.withdraw_consent(school.session, actor=colleague)
+    assert (theirs.encrypted, face.consent_id) == (None, newer.id)
+
+
+def test_a_damaged_face_keeps_no_other_from_its_new_key(school: School) -> None:
+    broken, whole = enrol(school), enrol(school, 1)
+    assert broken.encrypted is not None
+    broken.encrypted = broken.encrypted[:-1] + bytes([broken.encrypted[-1] ^ 1])
+    both = lambda: (b"k" * 32, KEY)  # noqa: E731 - the keys of the moment
+    done = face_keys.rotate(school.session, keys=both, size=1)
+    assert done == (0, frozenset({broken.id}))
+    assert face_keys.rotate(school.session, keys=both, size=1, known=done.damaged) == (1, frozenset())
+    assert face_keys.rotate(school.session, keys=both, size=1, known=done.damaged) == (0, frozenset())
+    assert (broken.key_id, whole.key_id) == (key_id(KEY), key_id(b"k" * 32))
+    assert face_keys.retire(school.session, keys=both, remove=pytest.fail) is False

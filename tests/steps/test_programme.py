@@ -127,7 +127,7 @@ def test_the_round_says_what_is_left(fuqing: School) -> None:
     told(fuqing, FactKind.MINUTES, "course", number="1000")
     told(fuqing, FactKind.PIECE, "learning_reflection")
     (said,) = [
-        one.what
+        one.why
         for one in standing.waits(fuqing.session, round_=fuqing.round)
         if "尚未完成" in one.why and one.who == "王芳"
     ]

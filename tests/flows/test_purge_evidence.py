@@ -1,0 +1,56 @@
+"""A closed round's files wait for their time, then go from the storage as well."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from flows import installation, purge_evidence
+from flows.drain import Done, Item
+from models import Evidence, Round, Submission
+from review_flow import db
+from review_flow.clock import now
+from review_flow.errors import NotFound
+from review_flow.outside.storage import keep, read
+from review_flow.rules.lifecycle import RoundPhase, SubmissionState
+from review_flow.rules.words import WorkKind
+from review_flow.steps import evidence
+from tests.cast import Clock, School
+
+
+def test_files_go_from_the_storage_when_it_is_time(installed: None) -> None:
+    stored = keep(installation.storage(), b"lesson")
+    with closing(Clock().stack), db.transaction() as session:
+        school = School(session, teachers=1).open()
+        work = school.ready(school.teachers[0])[0]
+        evidence.add_evidence(
+            session, actor=school.teachers[0], submission=work, slot="plan", file_name="a.txt", stored=stored
+        )
+        number = school.round.id
+    item = Item(id=1, kind=WorkKind.PURGE_EVIDENCE, subject_id=number, token="")
+    with db.transaction() as session:
+        assert purge_evidence.tags_of(session, item) == (f"round:{number}",)
+        open_still = purge_evidence.handle(item)(session)
+        assert open_still is not None
+        assert open_still.again_at is not None
+        assert open_still.again_at - now() <= timedelta(days=1)
+        round_ = session.get_one(Round, number)
+        round_.phase, round_.appeal_due_at = RoundPhase.CLOSED, now()
+        for one in session.scalars(select(Submission)):
+            one.state = SubmissionState.CLOSED
+        ends = now() + timedelta(days=365)
+        waits = purge_evidence.handle(item)(session)
+        assert waits is not None
+        assert waits.again_at is not None
+        assert abs(waits.again_at - ends) < timedelta(minutes=1)
+        assert read(installation.storage(), stored.key) == b"lesson"
+        for name in ("opens_at", "submit_due_at", "hard_close_at", "appeal_due_at"):
+            setattr(round_, name, getattr(round_, name) - timedelta(days=500))
+        session.flush()
+        assert purge_evidence.handle(item)(session) == Done()
+        assert session.scalars(select(Evidence.removed_at)).one() is not None
+    with pytest.raises(NotFound):
+        read(installation.storage(), stored.key)
