@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 
 from review_flow.demo.media import _still_life
-from review_flow.evidence import faces, film, glance, probe, video
+from review_flow.evidence import faces, glance, probe, video
 from review_flow.evidence.check import check
 from review_flow.evidence.presence import Search
 from review_flow.evidence.sandbox import Sandbox
@@ -116,7 +116,7 @@ class Stages:
         ("survey", video, "survey"),
         ("decode", video.Reader, "keyframe"),
         ("glance", glance, "find"),
-        ("confirm", film, "_confirm"),
+        ("confirm", glance, "confirm"),
         ("encode", faces.HogResnet, "encode"),
     )
 

@@ -92,7 +92,7 @@ def _telling(scheme: Scheme, row: Row) -> Telling:
 
 
 def _number(row: Row) -> Decimal | None:
-    return row.decimal("number") if row.values.get("number") is not None else None
+    return row.decimal("amount") if row.values.get("amount") is not None else None
 
 
 def _details(row: Row) -> dict[str, Any]:

@@ -85,7 +85,7 @@ PROGRESS = Table(
             example=KIND_NAMES[FactKind.MINUTES],
         ),
         Column("about", _("项目"), required=True, note=_("方案中的名称或编号"), example=_("课程学习")),
-        Column("number", _("数值"), Kind.DECIMAL, note=_("分钟数、分数或份数"), example="1020"),
+        Column("amount", _("数值"), Kind.DECIMAL, note=_("分钟数、分数或份数"), example="1020"),
         Column(
             "word",
             _("结果"),
