@@ -37,10 +37,10 @@ def create(
     desk: Desk,
     name: Annotated[str, typer.Argument(help=_("名称，如 2026春"))],
     scheme: Annotated[str, typer.Option(help=_("方案编号（用最新版，须已发布）"))],
-    abilities: Annotated[str, typer.Option(help=_("本校选定的微能力，如 A1,A3,A5"))],
     opens: Annotated[date, typer.Option(parser=day, help=_("开放日"))],
     due: Annotated[date, typer.Option(parser=day, help=_("提交截止日"))],
     closes: Annotated[date, typer.Option(parser=day, help=_("最终截止日"))],
+    abilities: Annotated[str, typer.Option(help=_("本校选定的微能力，如 A1,A3,A5；方案不选微能力时空白"))] = "",
 ) -> None:
     """Set up a round of the newest version of a scheme."""
     version = schemes.newest(desk.session, organization_id=desk.organization.id, scheme_id=scheme)
