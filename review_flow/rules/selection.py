@@ -36,13 +36,14 @@ def selection_problems(
 
 
 def school_list_problems(scheme: Scheme, catalogue: Catalogue, school_list: Sequence[str]) -> list[Problem]:
-    """Return why a school cannot take this list: wrong count, or one no teacher could choose from (X-32)."""
+    """Return why a school cannot take this list: wrong count or environment, or one no teacher could choose from (X-32)."""
     rule = scheme.select.school
     least = rule.min if rule.exactly is None else rule.exactly
     spans = [scheme.teacher_selection(tier.id) for tier in scheme.select.tiers] or [scheme.teacher_selection()]
     demanded = max([rule.min_dimensions or 0, *(span.min_dimensions for span in spans)])
     return [
         *_codes(catalogue, school_list),
+        *_elsewhere(catalogue, school_list, rule.environments),
         *_amount(len(set(school_list)), max([least, *(span.min for span in spans)]), rule.exactly),
         *_dimensions(catalogue, school_list, demanded, [ability.code for ability in catalogue.abilities]),
     ]
@@ -54,6 +55,16 @@ def _codes(catalogue: Catalogue, codes: Sequence[str]) -> list[Problem]:
     ]
     twice = [code for code in dict.fromkeys(codes) if codes.count(code) > 1]
     return unknown + [Problem("twice", say(_("{code}选了两次。"), code=code)) for code in twice]
+
+
+def _elsewhere(catalogue: Catalogue, codes: Sequence[str], environments: Sequence[str]) -> list[Problem]:
+    """Name the abilities of an environment the school does not have (001-B-02)."""
+    known = [ability for ability in map(catalogue.get, codes) if ability is not None]
+    strange = [one.code for one in known if environments and one.environment not in environments]
+    text = _("{codes}不属于本校的教学环境（{environments}）。")
+    return (
+        [Problem("environment", say(text, codes=listed(strange), environments=listed(environments)))] if strange else []
+    )
 
 
 def _amount(count: int, least: int, most: int | None) -> list[Problem]:

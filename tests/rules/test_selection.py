@@ -72,3 +72,10 @@ def test_a_list_must_serve_its_most_demanding_tier():
         "至少选5项，还差2项。",
         "还差1个维度（应覆盖4个，现有学情分析、教学设计、学法指导），可从学业评价中选。",
     ]
+
+
+def test_a_school_without_such_an_environment() -> None:
+    lishu = schemes.load("lishu-2022-implementation")
+    problems = school_list_problems(lishu, lishu.catalogue, ["A1", "A3", "B2", "C7", "A5"])
+    assert [(one.code, one.text) for one in problems] == [("environment", "B2、C7不属于本校的教学环境（A）。")]
+    assert school_list_problems(lishu, lishu.catalogue, ["A1", "A3", "A5"]) == []
