@@ -21,6 +21,7 @@ $(filter .tools/%,$(UV)):
 
 setup: $(filter .tools/%,$(UV))  ## install the project and its tools into .venv
 	@$(UV) sync --frozen --quiet
+	@test -e review_flow/web/static/vendor/assets.json || $(UV) sync --frozen --quiet --reinstall-package review-flow
 
 demo: setup  ## play a whole review round in a fresh school (ARGS="--keep DIR --json")
 	@$(RUN) review-flow demo $(ARGS)

@@ -35,12 +35,14 @@ VALUES = frozenset(
 
 @pytest.fixture(scope="module")
 def marked() -> frozenset[str]:
-    """What `_` and `say` mark, as pybabel would extract it."""
+    """What `_` and `say` mark in code and in templates, as pybabel would extract it."""
     found = (
         message
         for package in PACKAGES
         for _file, _line, message, _comments, _context in extract_from_dir(
-            ROOT / package, method_map=[("**.py", "python")], keywords={"_": None, "say": None}
+            ROOT / package,
+            method_map=[("**.py", "python"), ("**/templates/**.html", "jinja2")],
+            keywords={"_": None, "say": None},
         )
     )
     return frozenset(message for message in found if isinstance(message, str))
@@ -81,6 +83,15 @@ def test_no_sentence_is_marked_inside_an_f_string_where_extraction_cannot_see_it
         if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "_"
     ]
     assert hidden == []
+
+
+def test_no_template_has_a_sentence_that_nobody_marked() -> None:
+    marks = re.compile(r"{{.*?}}|{%.*?%}|{#.*?#}", re.DOTALL)
+    unmarked = {
+        file.name: CHINESE.findall(marks.sub("", file.read_text(encoding="utf-8")))
+        for file in (ROOT / "review_flow" / "web" / "templates").rglob("*.html")
+    }
+    assert {name: found for name, found in unmarked.items() if found} == {}
 
 
 def test_every_entry_is_translated(english: dict[str, str], catalogue: Catalog) -> None:

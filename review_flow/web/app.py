@@ -1,0 +1,139 @@
+"""The web application: put together here, with nothing in it that is not declared to be somebody's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+
+from review_flow.db import engine_for, transaction
+from review_flow.errors import BadInput, NotFound, Refusal
+from review_flow.i18n import LANGUAGES, _, listed, say
+from review_flow.migrate import is_current
+from review_flow.outside.storage import storage_at
+from review_flow.web.access import public, require_declared
+from review_flow.web.assets import Assets
+from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
+from review_flow.web.render import refusal_page
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from review_flow.outside.storage import Storage
+    from review_flow.settings import Settings
+
+YEAR_S = 31_536_000
+router = APIRouter()
+
+
+class Wrong(Refusal):
+    """A request that no page of ours sends."""
+
+    text = _("这个请求不能这样发送。")
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status  # type: ignore[misc]  # of the one answer, not of all
+
+
+class Static(StaticFiles):
+    """Files whose URL changes with their content, so that browsers keep them."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        """Let a file that is asked for by its content's name be kept for a year."""
+        answer = super().file_response(*args, **options)
+        answer.headers["cache-control"] = f"public, max-age={YEAR_S}, immutable"
+        return answer
+
+
+class Gzip(GZipMiddleware):
+    """Packs pages, styles and scripts; never evidence, which is packed already and read by ranges."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Leave files and uploads alone."""
+        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads"))
+        await (self.app if plain else super().__call__)(scope, receive, send)
+
+
+@router.get("/healthz")
+@public
+def alive() -> PlainTextResponse:
+    """Say that the process answers."""
+    return PlainTextResponse("ok")
+
+
+@router.get("/readyz")
+@public
+def ready(request: Request) -> JSONResponse:
+    """Say whether the database answers and is of this version."""
+    try:
+        with transaction(request.app.state.engine) as session:
+            session.execute(text("SELECT 1"))
+        current = is_current(request.app.state.engine)
+    except SQLAlchemyError:
+        current = False
+    return JSONResponse({"ready": current}, 200 if current else 503)
+
+
+@router.post("/language/{code}")
+@public
+def choose_language(request: Request, code: str) -> RedirectResponse:
+    """Keep the reader's language in a cookie, and go back to the page."""
+    if code not in LANGUAGES:
+        raise NotFound(what=say(_("语言")), key=code)
+    here = f"{request.url.scheme}://{request.headers.get('host')}/"
+    back = request.headers.get("referer", here)
+    answer = RedirectResponse(back if back.startswith(here) else "/", 303)
+    answer.set_cookie(LANGUAGE_COOKIE, code, max_age=YEAR_S, httponly=True, samesite="lax")
+    return answer
+
+
+def create_app(settings: Settings, *, engine: Engine | None = None, storage: Storage | None = None) -> FastAPI:
+    """Return the application over a migrated database.
+
+    Raises AssetsMissing where a style or script is not there, and Undeclared for a route that doesn't say who may
+    call it.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.assets = Assets()
+    app.state.settings = settings
+    app.state.engine = engine or engine_for(settings.database)
+    app.state.storage = storage or storage_at(settings.storage)
+    for part in (router,):
+        app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked
+    require_declared(app)
+    app.mount("/static", Static(directory=app.state.assets.folder), name="static")
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _no_page)
+    app.add_exception_handler(RequestValidationError, _misread)
+    app.add_middleware(Gzip, minimum_size=1000)
+    app.add_middleware(Envelope)
+    return app
+
+
+def _refused(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    return refusal_page(request, refusal)
+
+
+def _no_page(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    missing = NotFound(what=say(_("网页")), key=request.url.path)
+    return refusal_page(request, missing if error.status_code == missing.status else Wrong(error.status_code))
+
+
+def _misread(request: Request, error: Exception) -> Response:
+    """Name the fields that are missing or can't be read; an address that can't be read leads nowhere."""
+    assert isinstance(error, RequestValidationError)
+    places = [one["loc"] for one in error.errors()]
+    if any(place[0] == "path" for place in places):
+        return refusal_page(request, NotFound(what=say(_("网页")), key=request.url.path))
+    names = listed(dict.fromkeys(str(place[-1]) for place in places))
+    return refusal_page(request, BadInput(field=names, problem=say(_("没有填写，或填写得不对。"))))

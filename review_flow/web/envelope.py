@@ -1,0 +1,136 @@
+"""What is around every answer: its id in the logs, the reader's language, the headers, and who may have sent it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+
+from review_flow.errors import Refusal
+from review_flow.i18n import LANGUAGES, _, language
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger()
+
+LANGUAGE_COOKIE = "rf_language"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; media-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
+}
+
+
+class FromElsewhere(Refusal):
+    """A page of another site may not make a browser do something here."""
+
+    status, text = 403, _("这个请求不是从本系统的页面发出的，已拒绝。请回到本系统的页面再试。")
+
+
+class ServerFault(Refusal):
+    """A fault of the program: nothing was changed, the id leads to it in the logs."""
+
+    status, text = 500, _("系统出错了，您的数据没有改变。请稍后再试；仍不行时把编号{id}告诉管理员。")
+
+
+def from_here(headers: Headers) -> bool:
+    """Whether our own page sent an unsafe request.
+
+    Browsers say so by Sec-Fetch-Site, but not over plain HTTP, as most school intranets are; there Origin says it,
+    and before that Referer. What says nothing of its origin is no page of ours.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    source = headers.get("origin") or headers.get("referer") or ""
+    return bool(source) and urlsplit(source).netloc.lower() == headers.get("host", "").lower()
+
+
+def language_of(request: Request) -> str:
+    """Return the chosen language, else the first one of the browser's that we have, else Chinese."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    asked = [part.strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
+    return next((one for one in [chosen, *asked] if one in LANGUAGES), LANGUAGES[0])
+
+
+class Envelope:
+    """The outermost layer of the application; plain ASGI, so that what it sets is seen in every thread below."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, whatever happens below."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        scope.setdefault("state", {})["id"] = key = secrets.token_hex(6)
+        spoken = language.set(language_of(request))
+        answer = _Answer(send, key)
+        with structlog.contextvars.bound_contextvars(request=key):
+            try:
+                await self._answer(request, answer)
+            finally:
+                language.reset(spoken)
+                answer.note(scope)
+
+    async def _answer(self, request: Request, answer: _Answer) -> None:
+        from review_flow.web.render import refusal_page
+
+        if request.method not in SAFE_METHODS and not from_here(request.headers):
+            await refusal_page(request, FromElsewhere())(request.scope, request.receive, answer)
+            return
+        try:
+            await self.app(request.scope, request.receive, answer)
+        except Exception:
+            log.exception("fault")
+            if answer.begun:
+                raise
+            fault = ServerFault(id=request.state.id)
+            await refusal_page(request, fault)(request.scope, request.receive, answer)
+
+
+class _Answer:
+    """Sends an answer on with the headers that every answer has, and remembers its status."""
+
+    def __init__(self, send: Send, key: str) -> None:
+        self._send, self._key = send, key
+        self._began = time.perf_counter()
+        self.status: int | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self.status is not None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = int(message["status"])
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self._key
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    def note(self, scope: Scope) -> None:
+        """Log the request by its route: what stands in an address (names, links' tokens) is nobody's business."""
+        route = getattr(scope.get("route"), "path", None)
+        took = round(1000 * (time.perf_counter() - self._began))
+        log.info("request", method=scope["method"], route=route, status=self.status, ms=took)

@@ -1,0 +1,94 @@
+"""Pages: templates with the reader's words, refusals as the sentences they carry."""
+
+from __future__ import annotations
+
+import functools
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from review_flow.clock import SCHOOL_ZONE
+from review_flow.errors import Refusal
+from review_flow.i18n import LANGUAGES, _, language, listed, say
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from starlette.requests import Request
+
+TEMPLATES = Path(__file__).parent / "templates"
+LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
+HEADINGS = {
+    HTTPStatus.FORBIDDEN: _("不能这样做"),
+    HTTPStatus.NOT_FOUND: _("找不到"),
+    HTTPStatus.UNPROCESSABLE_ENTITY: _("请改一下再提交"),
+    HTTPStatus.TOO_MANY_REQUESTS: _("请稍等"),
+    HTTPStatus.INTERNAL_SERVER_ERROR: _("系统出错"),
+}
+
+
+def moment(value: datetime | None) -> str:
+    """Return a moment as the school's clock shows it, to the minute."""
+    return f"{value.astimezone(SCHOOL_ZONE):%Y-%m-%d %H:%M}" if value else ""
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it: 830 KB, 1.9 GB."""
+    amount = float(count)
+    for unit in ("B", "KB", "MB"):
+        if amount < 1000:  # noqa: PLR2004 - the step between units
+            return f"{amount:.0f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+@functools.cache
+def environment() -> Environment:
+    """Return the templates' environment: everything escaped, an unknown name is a fault."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"_": say, "say": say, "listed": listed}
+    made.filters |= {"moment": moment, "size": size}
+    return made
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether htmx asks, and takes a part of a page or a sentence."""
+    return request.headers.get("hx-request") == "true"
+
+
+def page(request: Request, template: str, /, *, status: int = 200, **names: Any) -> HTMLResponse:
+    """Return a template as a page."""
+    common = {
+        "request": request,
+        "asset": request.app.state.assets.url,
+        "lang": language.get(),
+        "languages": [(code, LANGUAGE_NAMES[code]) for code in LANGUAGES],
+        "person": getattr(request.state, "person", None),
+        "is_admin": getattr(request.state, "is_admin", False),
+    }
+    return HTMLResponse(environment().get_template(template).render(common | names), status)
+
+
+def go(path: str) -> RedirectResponse:
+    """Return a redirect after a deed that was done: the page that follows is fetched anew."""
+    return RedirectResponse(path, 303)
+
+
+def refusal_page(request: Request, refusal: Refusal) -> Response:
+    """Return a "no": its sentence beside the form for htmx, which keeps what was typed; else a page of its own."""
+    if is_htmx(request) and request.method != "GET":
+        answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
+        answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
+        return answer
+    status = HTTPStatus(refusal.status)
+    heading = say(HEADINGS.get(status, HEADINGS[HTTPStatus.FORBIDDEN]))
+    return page(request, "refusal.html", status=status, heading=heading, text=str(refusal))
