@@ -2,6 +2,7 @@
 
 from models.base import Base
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
+from models.door import Credential, OneTimeLink, SignInFailure, WebSession
 from models.people import Conflict, Organization, Person, Role, Workshop
 from models.privacy import Attestation, Consent, FaceReading, PrivateNote, ReferenceFace
 from models.programme import Fact, Gathering, Provider
@@ -25,6 +26,7 @@ __all__ = [
     "Conflict",
     "Consent",
     "CopyHit",
+    "Credential",
     "DueWork",
     "Enrolment",
     "Evidence",
@@ -36,6 +38,7 @@ __all__ = [
     "Hours",
     "Message",
     "Notice",
+    "OneTimeLink",
     "Organization",
     "PanelMark",
     "PanelSeat",
@@ -52,8 +55,10 @@ __all__ = [
     "RoundExport",
     "SchemeVersion",
     "SheetImport",
+    "SignInFailure",
     "Signature",
     "Submission",
     "ValidityVote",
+    "WebSession",
     "Workshop",
 ]

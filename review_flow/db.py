@@ -23,13 +23,18 @@ WAIT_S = 60  # for a turn to write
 
 
 def make_engine(url: str) -> Engine:
-    """Return an engine for a SQLite or PostgreSQL URL, set up so that both keep the same promises."""
+    """Return an engine for a SQLite or PostgreSQL URL, set up so that both keep the same promises.
+
+    What is asked with stays out of error messages, and so out of logs.
+    """
     if not url.startswith("sqlite"):
         # Kept, not opened for a moment: a connection that comes and goes costs more than what it is used for.
-        return create_engine(url, pool_pre_ping=True, pool_size=15, max_overflow=0, pool_timeout=WAIT_S)
+        return create_engine(
+            url, pool_pre_ping=True, pool_size=15, max_overflow=0, pool_timeout=WAIT_S, hide_parameters=True
+        )
     # One connection: transactions are immediate, so another would only wait inside SQLite, whose waiting is not fair
     # (of 32 threads some got no turn for a minute). Threads queue for the connection, processes for the file.
-    engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=WAIT_S)
+    engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=WAIT_S, hide_parameters=True)
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
     return engine

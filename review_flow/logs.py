@@ -10,7 +10,13 @@ import structlog
 
 def configure(*, as_json: bool = False, level: int = logging.INFO) -> None:
     """Set the process's logs up; again changes them."""
-    renderer = structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else structlog.dev.ConsoleRenderer()
+    renderer = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(
+            exception_formatter=structlog.dev.plain_traceback  # the pretty one prints variables: passwords, names
+        )
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

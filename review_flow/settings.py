@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
     lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 60
     """How long a worker may be silent before another takes its item over."""
+    web_url: str = "http://127.0.0.1:8000"
+    """Where people reach the web application: links that are printed begin with it."""
     message_urls: tuple[str, ...] = ()
     log_json: bool = False
 

@@ -15,9 +15,10 @@ from review_flow import cli
 from review_flow import schemes as scheme_files
 from review_flow.cli import common
 from review_flow.cli.common import Desk, day
+from review_flow.db import settings
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, say
-from review_flow.steps import common_sources, faces, people, schemes
+from review_flow.steps import common_sources, door, faces, people, schemes
 
 if TYPE_CHECKING:
     from models import SchemeVersion
@@ -38,6 +39,24 @@ def found(
     """Make a school and its first administrator."""
     people.found_school(desk.session, name=name, admin_number=admin_number, admin_name=admin_name)
     desk.done(_("已建立学校“{name}”，管理员{admin}。"), name=name, admin=admin_number)
+
+
+@command(_("给一位教师一个设置密码的一次性链接（--first：一个登录后必须修改的初始密码）"))
+def password(
+    desk: Desk,
+    number: Number,
+    first: Annotated[bool, typer.Option("--first", help=_("初始密码"))] = False,
+) -> None:
+    """Print a one-time link, or a first password."""
+    person = desk.person(number)
+    if first:
+        given = door.give_password(desk.session, actor=desk.actor, person=person)
+        desk.done(_("{name}的初始密码：{password}"), name=person.name, password=given)
+        return
+    token = door.make_link(desk.session, actor=desk.actor, person=person)
+    desk.done(
+        _("{name}的一次性链接（两天内有效）：{link}"), name=person.name, link=f"{settings().web_url}/link/{token}"
+    )
 
 
 @command(_("采用一个方案（自带的编号或自己的 YAML 文件），成为本校草案"))

@@ -8,16 +8,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Path, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
+from models import Person, WebSession
 from review_flow.db import transaction
+from review_flow.errors import Refusal
+from review_flow.i18n import _
+from review_flow.rules.words import RoleKind
+from review_flow.steps import door, people
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _WHO: set[Callable[..., Any]] = set()
 _PUBLIC: set[Callable[..., Any]] = set()
+
+
+SESSION_COOKIE = "rf_session"
+
+
+class NotSignedIn(Refusal):
+    """Answered with the way to the door."""
+
+    status, text = 401, _("请先登录。")
+
+
+class MustChange(Refusal):
+    """A password that somebody else knows opens nothing else; answered with the page that changes it."""
+
+    status, text = 403, _("请先把初始密码改成自己的密码。")
 
 
 class UndeclaredError(RuntimeError):
@@ -54,3 +74,49 @@ def opened(request: Request) -> Iterator[Session]:
 
 
 Db = Annotated[Session, Depends(opened, scope="function")]
+Key = Annotated[int, Path(ge=1, lt=2**63)]
+"""The id of a row, as both databases can hold it; anything else in its place leads nowhere."""
+
+
+@who
+def entered(request: Request, session: Db) -> Person:
+    """Let in whoever is signed in, even with a password that must be changed first."""
+    token = request.cookies.get(SESSION_COOKIE)
+    found = door.session_of(session, token=token) if token else None
+    if found is None:
+        raise NotSignedIn
+    request.state.web_session, _person, request.state.must_change = found
+    request.state.name = found[1].name  # a refusal is drawn when the transaction is over
+    return found[1]
+
+
+Entered = Annotated[Person, Depends(entered)]
+
+
+def _here(request: Request, _person: Entered) -> WebSession:
+    found: WebSession = request.state.web_session
+    return found
+
+
+Here = Annotated[WebSession, Depends(_here)]
+
+
+@who
+def signed_in(request: Request, person: Entered) -> Person:
+    """Let in whoever is signed in with a password of their own."""
+    if request.state.must_change:
+        raise MustChange
+    return person
+
+
+Signed = Annotated[Person, Depends(signed_in)]
+
+
+@who
+def administrator(session: Db, person: Signed) -> Person:
+    """Let in the administrators of the person's own school."""
+    people.require_role(session, actor=person, organization_id=person.organization_id, kinds=[RoleKind.SCHOOL_ADMIN])
+    return person
+
+
+Admin = Annotated[Person, Depends(administrator)]

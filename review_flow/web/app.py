@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,10 +19,11 @@ from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
-from review_flow.web.access import public, require_declared
+from review_flow.web import door
+from review_flow.web.access import MustChange, NotSignedIn, public, require_declared
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
-from review_flow.web.render import refusal_page
+from review_flow.web.render import is_htmx, refusal_page
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -106,7 +108,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
     app.state.storage = storage or storage_at(settings.storage)
-    for part in (router,):
+    for part in (router, door.router):
         app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked
     require_declared(app)
     app.mount("/static", Static(directory=app.state.assets.folder), name="static")
@@ -119,8 +121,16 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
 
 
 def _refused(request: Request, refusal: Exception) -> Response:
+    """Answer a "no": who is not signed in is led to the door, everybody else reads why."""
     assert isinstance(refusal, Refusal)
-    return refusal_page(request, refusal)
+    if not isinstance(refusal, NotSignedIn | MustChange):
+        return refusal_page(request, refusal)
+    way = "/me/password" if isinstance(refusal, MustChange) else "/enter"
+    if is_htmx(request):
+        return Response(status_code=204, headers={"HX-Redirect": way})
+    if isinstance(refusal, NotSignedIn) and request.method == "GET" and request.url.path != "/":
+        way = f"{way}?{urlencode({'next': request.url.path})}"
+    return RedirectResponse(way, 303)
 
 
 def _no_page(request: Request, error: Exception) -> Response:

@@ -72,8 +72,7 @@ def page(request: Request, template: str, /, *, status: int = 200, **names: Any)
         "asset": request.app.state.assets.url,
         "lang": language.get(),
         "languages": [(code, LANGUAGE_NAMES[code]) for code in LANGUAGES],
-        "person": getattr(request.state, "person", None),
-        "is_admin": getattr(request.state, "is_admin", False),
+        "name": getattr(request.state, "name", None),
     }
     return HTMLResponse(environment().get_template(template).render(common | names), status)
 

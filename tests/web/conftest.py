@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from fastapi import FastAPI
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
+from models import Person
+from review_flow.logs import configure
 from review_flow.outside.storage import MemoryStorage
 from review_flow.settings import Settings
+from review_flow.steps import door
+from review_flow.web.access import SESSION_COOKIE
 from review_flow.web.app import create_app
 from tests.conftest import Templates
 from tests.stages import stage_of
@@ -34,8 +40,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Temp
 
 
 @pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    """The test's own session; it must be committed before anybody else is let at the database (`Web` does it)."""
+    with Session(engine, expire_on_commit=False) as opened:
+        yield opened
+        opened.commit()
+
+
+@pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """As the process that serves has them; then as they were."""
+    configure(as_json=True)
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -47,3 +69,28 @@ def app(engine: Engine, settings: Settings) -> FastAPI:
 def anybody(app: FastAPI) -> Iterator[TestClient]:
     with browser(app) as client:
         yield client
+
+
+class Web:
+    """The application, and a browser for each of the cast."""
+
+    def __init__(self, app: FastAPI, session: Session) -> None:
+        self.app, self.session = app, session
+
+    def stranger(self) -> TestClient:
+        self.session.commit()
+        return browser(self.app)
+
+    def of(self, number: str) -> TestClient:
+        """A browser in which a person is signed in, without the time that passwords take."""
+        person = self.session.scalars(select(Person).where(Person.number == number).order_by(Person.id)).first()
+        assert person is not None
+        token = door.begin(self.session, person=person, user_agent=f"browser of {number}")
+        client = self.stranger()
+        client.cookies.set(SESSION_COOKIE, token)
+        return client
+
+
+@pytest.fixture
+def web(app: FastAPI, session: Session) -> Web:
+    return Web(app, session)

@@ -1,0 +1,69 @@
+"""密码、登录、一次性链接: who came in through the web's door; never a password or a token, only what proves one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, OptionalPersonRef, PersonRef
+
+
+class Credential(Base):
+    """密码: its argon2 hash; one for each person who signs in with one."""
+
+    __tablename__ = "credential"
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), unique=True)
+    password_hash: Mapped[str]
+    must_change: Mapped[bool]
+    """Somebody else knows it: it opens nothing but the page that changes it."""
+    set_at: Mapped[datetime]
+
+
+class WebSession(Base):
+    """登录: one browser that is signed in; revoked, never deleted."""
+
+    __tablename__ = "web_session"
+
+    person_id: Mapped[PersonRef]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    user_agent: Mapped[str]
+    revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_web_session_person_id", "person_id"),)
+
+
+class OneTimeLink(Base):
+    """一次性链接: whoever holds it sets a first password; without a person it makes the first administrator."""
+
+    __tablename__ = "one_time_link"
+
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    person_id: Mapped[OptionalPersonRef]
+    made_by_id: Mapped[OptionalPersonRef]
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    __table_args__ = (CheckConstraint("expires_at > made_at", name="in_order"),)
+
+
+class SignInFailure(Base):
+    """A wrong password, for a day: by digests of the account and the address, so that it tells nobody's number."""
+
+    __tablename__ = "sign_in_failure"
+
+    account: Mapped[str]
+    address: Mapped[str]
+    device: Mapped[str | None]
+    """The device that had signed in to this account before; None: an unknown one."""
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_sign_in_failure_account_at", "account", "at"),
+        Index("ix_sign_in_failure_address_at", "address", "at"),
+    )

@@ -1,0 +1,347 @@
+"""The web's door: passwords, sessions, one-time links.
+
+Guessing is slowed down so that nobody can lock somebody else out. Wrong passwords are counted in a quarter of an hour
+by account and address together, by account, and by address, each with its own allowance (a school stands behind one
+address); beyond it the next try waits, a minute at most. A browser that signed in to the account before brings its
+device cookie, and is measured by its own mistakes alone: whoever floods an account from elsewhere does not touch its
+owner's phone. On a new device in the middle of such a flood the owner waits a minute, or takes a one-time link from
+the administrator, which no count holds up.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from math import ceil
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select
+
+from models import Credential, OneTimeLink, Organization, Person, Role, SignInFailure, WebSession
+from review_flow.clock import now
+from review_flow.errors import NotAllowed, NotFound, Refusal
+from review_flow.i18n import _, clauses, say
+from review_flow.rules.door import (
+    FREE_FOR_ACCOUNT,
+    FREE_FOR_ADDRESS,
+    FREE_FOR_PAIR,
+    digest,
+    known_device,
+    password_problems,
+    wait_s,
+)
+from review_flow.rules.words import OrganizationKind, RoleKind
+from review_flow.steps import audit
+from review_flow.steps.people import found_school, require_admin
+from review_flow.steps.turn import take_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from argon2 import PasswordHasher
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import Session
+
+WINDOW, KEPT_FOR = timedelta(minutes=15), timedelta(days=1)
+LONGEST_SESSION, LONGEST_PAUSE, SEEN_EVERY = timedelta(days=14), timedelta(days=3), timedelta(minutes=5)
+LINK_LASTS = timedelta(hours=48)
+AGENT_SIGNS = 200
+
+
+class WrongPassword(Refusal):
+    """Number or password: it is not said which, so nobody learns which numbers there are."""
+
+    status, text = 403, _("工号或密码不对。忘记密码时，请向本校管理员要一个一次性链接。")
+
+
+class TooFast(Refusal):
+    """Too many wrong passwords lately; says how long to wait."""
+
+    status, text = 429, _("刚才输错的次数较多，请{seconds}秒后再试。")
+
+
+class PasswordRefused(Refusal):
+    """A password that is too easy; says why."""
+
+    status, text = 422, _("这个密码不能用：{problems}")
+
+
+class LinkDead(Refusal):
+    """A one-time link opens once, and not for ever."""
+
+    status, text = 410, _("这个链接已经用过或过期，请向管理员要一个新的。")
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """Somebody at the door: whose account it may be, and what their password is compared with."""
+
+    account: str
+    address: str
+    person_id: int | None
+    password_hash: str | None
+    device: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Return what tells the device cookies of several accounts apart, which share a staff room's PC."""
+        return self.account[:16]
+
+
+@functools.cache
+def hasher() -> PasswordHasher:
+    """Return argon2id with its library's parameters (RFC 9106, low memory)."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
+
+
+@functools.cache
+def _nobodys_hash() -> str:
+    return hasher().hash(secrets.token_hex(16))
+
+
+def schools(session: Session) -> list[Organization]:
+    """Return the schools somebody may sign in to."""
+    found = select(Organization).where(Organization.kind == OrganizationKind.SCHOOL).order_by(Organization.id)
+    return list(session.scalars(found))
+
+
+def knock(
+    session: Session, *, school_id: int | None, number: str, address: str, devices: Mapping[str, str], key: bytes
+) -> Knock:
+    """Find the account of a number, at the named or the only school; raises TooFast while it has to wait.
+
+    `devices`: the browser's device cookies by `Knock.label`, sealed with `key`. An unknown number knocks like a known
+    one.
+    """
+    if school_id is None:
+        first = schools(session)
+        school_id = first[0].id if first else 0
+    found = session.execute(
+        select(Person.id, Credential.password_hash)
+        .join(Credential, Credential.person_id == Person.id)
+        .where(Person.organization_id == school_id, Person.number == number.strip(), Person.active)
+    ).first()
+    person_id, password_hash = (found[0], found[1]) if found else (None, None)
+    one = Knock(digest(f"{school_id}:{number.strip()}"), digest(address), person_id, password_hash)
+    if person_id is not None:
+        one = replace(one, device=known_device(key, person_id=person_id, cookie=devices.get(one.label)))
+    left = _wait_left(session, one)
+    if left > 0:
+        raise TooFast(seconds=left)
+    return one
+
+
+def _wait_left(session: Session, one: Knock) -> int:
+    of_account, elsewhere = SignInFailure.account == one.account, SignInFailure.device.is_(None)
+    if one.device is not None:
+        return _left(session, of_account & (SignInFailure.device == one.device), free=FREE_FOR_PAIR)
+    of_address = SignInFailure.address == one.address
+    return max(
+        _left(session, of_account & of_address & elsewhere, free=FREE_FOR_PAIR),
+        _left(session, of_account & elsewhere, free=FREE_FOR_ACCOUNT),
+        _left(session, of_address, free=FREE_FOR_ADDRESS),
+    )
+
+
+def _left(session: Session, which: ColumnElement[bool], *, free: int) -> int:
+    count, last = session.execute(
+        select(func.count(), func.max(SignInFailure.at)).where(which, SignInFailure.at > now() - WINDOW)
+    ).one()
+    return ceil(wait_s(count, free=free) - (now() - last).total_seconds()) if count else 0
+
+
+def matches(one: Knock, *, password: str) -> bool:
+    """Whether the password is the account's; takes as long for an account that is not there.
+
+    It costs some 50 ms of CPU, so it belongs outside of any transaction.
+    """
+    from argon2.exceptions import VerifyMismatchError
+
+    try:
+        return hasher().verify(one.password_hash or _nobodys_hash(), password) and one.person_id is not None
+    except VerifyMismatchError:
+        return False
+
+
+def enter(session: Session, *, one: Knock, right: bool, user_agent: str) -> str | None:
+    """Begin a session and return its token, which is kept nowhere; None where the password was wrong."""
+    session.execute(delete(SignInFailure).where(SignInFailure.at < now() - KEPT_FOR))
+    if not right or one.person_id is None:
+        session.add(SignInFailure(account=one.account, address=one.address, device=one.device, at=now()))
+        return None
+    return begin(session, person=session.get_one(Person, one.person_id), user_agent=user_agent)
+
+
+def begin(session: Session, *, person: Person, user_agent: str) -> str:
+    """Begin a session of somebody who proved who they are; return its token."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        WebSession(
+            person_id=person.id,
+            token_hash=digest(token),
+            created_at=now(),
+            seen_at=now(),
+            user_agent=user_agent[:AGENT_SIGNS],
+        )
+    )
+    session.flush()
+    return token
+
+
+def session_of(session: Session, *, token: str) -> tuple[WebSession, Person, bool] | None:
+    """Return the session of a token, whose it is, and whether the password must be changed first; None: it is over."""
+    found = session.execute(
+        select(WebSession, Person, Credential.must_change)
+        .join(Person, Person.id == WebSession.person_id)
+        .outerjoin(Credential, Credential.person_id == Person.id)
+        .where(
+            WebSession.token_hash == digest(token),
+            WebSession.revoked_at.is_(None),
+            WebSession.created_at > now() - LONGEST_SESSION,
+            WebSession.seen_at > now() - LONGEST_PAUSE,
+            Person.active,
+        )
+    ).first()
+    if found is None:
+        return None
+    if now() - found[0].seen_at > SEEN_EVERY:
+        found[0].seen_at = now()
+    return found[0], found[1], bool(found[2])
+
+
+def sessions_of(session: Session, *, person: Person) -> list[WebSession]:
+    """Return the person's sessions that are not over, the latest first."""
+    return list(
+        session.scalars(
+            select(WebSession)
+            .where(
+                WebSession.person_id == person.id,
+                WebSession.revoked_at.is_(None),
+                WebSession.created_at > now() - LONGEST_SESSION,
+                WebSession.seen_at > now() - LONGEST_PAUSE,
+            )
+            .order_by(WebSession.seen_at.desc(), WebSession.id.desc())
+        )
+    )
+
+
+def revoke(session: Session, *, actor: Person, session_id: int) -> None:
+    """End one of the actor's own sessions; raises NotFound for another's."""
+    found = session.get(WebSession, session_id)
+    if found is None or found.person_id != actor.id:
+        raise NotFound(what=say(_("登录")), key=session_id)
+    found.revoked_at = found.revoked_at or now()
+    audit.record(session, organization_id=actor.organization_id, actor=actor, deed="door.revoke", about=found)
+
+
+def _revoke_all(session: Session, *, person: Person, but: int | None = None) -> None:
+    for one in sessions_of(session, person=person):
+        if one.id != but:
+            one.revoked_at = now()
+
+
+def change_password(session: Session, *, actor: Person, old: str, new: str, keep: int) -> None:
+    """Change the actor's own password; every session but `keep` ends. Raises WrongPassword, PasswordRefused."""
+    credential = session.scalars(select(Credential).where(Credential.person_id == actor.id)).one()
+    if not matches(Knock("", "", actor.id, credential.password_hash), password=old):
+        raise WrongPassword
+    if new == old:
+        raise PasswordRefused(problems=say(_("新密码不能与旧密码相同。")))
+    _set(session, actor=actor, person=actor, password=new, must_change=False)
+    _revoke_all(session, person=actor, but=keep)
+
+
+def give_password(session: Session, *, actor: Person, person: Person) -> str:
+    """Give somebody a first password, for whom a link is no use; it opens only the page that changes it."""
+    require_admin(session, actor=actor, organization_id=person.organization_id)
+    password = "-".join(secrets.token_hex(2) for _part in range(4))
+    _set(session, actor=actor, person=person, password=password, must_change=True)
+    _revoke_all(session, person=person)
+    return password
+
+
+def _set(session: Session, *, actor: Person, person: Person, password: str, must_change: bool) -> None:
+    take_turn(session, organization_id=person.organization_id)
+    problems = password_problems(password, number=person.number, name=person.name)
+    if problems:
+        raise PasswordRefused(problems=clauses(problems))
+    credential = session.scalars(select(Credential).where(Credential.person_id == person.id)).first()
+    if credential is None:
+        credential = Credential(person_id=person.id)
+        session.add(credential)
+    credential.password_hash, credential.must_change, credential.set_at = hasher().hash(password), must_change, now()
+    audit.record(session, organization_id=person.organization_id, actor=actor, deed="door.password", about=person)
+
+
+def make_link(session: Session, *, actor: Person, person: Person) -> str:
+    """Return the token of a link by which a person sets a password; an earlier link of theirs opens nothing more."""
+    require_admin(session, actor=actor, organization_id=person.organization_id)
+    audit.record(session, organization_id=person.organization_id, actor=actor, deed="door.link", about=person)
+    return _link(session, person_id=person.id, made_by_id=actor.id)
+
+
+def first_link(session: Session) -> str | None:
+    """Return the token of the link that makes the first administrator; None where somebody can sign in as one."""
+    able = select(Role.id).join(Credential, Credential.person_id == Role.person_id)
+    if session.scalars(able.where(Role.kind == RoleKind.SCHOOL_ADMIN)).first() is not None:
+        return None
+    admin = session.scalars(select(Role).where(Role.kind == RoleKind.SCHOOL_ADMIN).order_by(Role.id)).first()
+    return _link(session, person_id=admin.person_id if admin else None, made_by_id=None)
+
+
+def _link(session: Session, *, person_id: int | None, made_by_id: int | None) -> str:
+    for older in session.scalars(
+        select(OneTimeLink).where(OneTimeLink.person_id == person_id, OneTimeLink.used_at.is_(None))
+    ):
+        older.used_at = now()
+    token = secrets.token_urlsafe(24)
+    session.add(
+        OneTimeLink(
+            token_hash=digest(token),
+            person_id=person_id,
+            made_by_id=made_by_id,
+            made_at=now(),
+            expires_at=now() + LINK_LASTS,
+        )
+    )
+    session.flush()
+    return token
+
+
+def link_of(session: Session, *, token: str) -> OneTimeLink:
+    """Return the link of a token that still opens; raises LinkDead."""
+    found = session.scalars(
+        select(OneTimeLink)
+        .where(OneTimeLink.token_hash == digest(token), OneTimeLink.used_at.is_(None), OneTimeLink.expires_at > now())
+        .with_for_update()
+    ).first()
+    if found is None:
+        raise LinkDead
+    return found
+
+
+def use_link(session: Session, *, token: str, password: str) -> Person:
+    """Set the password of the link's person, whose other sessions end; the link opens nothing more."""
+    link = link_of(session, token=token)
+    if link.person_id is None:
+        raise NotAllowed(why=say(_("这个链接用来建立第一位管理员")))
+    person = session.get_one(Person, link.person_id)
+    _set(session, actor=person, person=person, password=password, must_change=False)
+    _revoke_all(session, person=person)
+    link.used_at = now()
+    return person
+
+
+def found_by_link(session: Session, *, token: str, school: str, number: str, name: str, password: str) -> Person:
+    """Found the school with its first administrator, who holds the first link."""
+    link = link_of(session, token=token)
+    if link.person_id is not None:
+        raise NotAllowed(why=say(_("这个链接只用来设置密码")))
+    _school, admin = found_school(session, name=school.strip(), admin_number=number.strip(), admin_name=name.strip())
+    _set(session, actor=admin, person=admin, password=password, must_change=False)
+    link.used_at = now()
+    return admin

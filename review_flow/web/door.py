@@ -1,0 +1,156 @@
+"""The door: sign in and out, one-time links, one's own password and sessions; links for others by the administrator."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy import select
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from models import Person
+from review_flow.db import transaction
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.door import device_cookie
+from review_flow.rules.words import RoleKind
+from review_flow.steps import door, people
+from review_flow.web.access import SESSION_COOKIE, Admin, Db, Entered, Here, Key, Signed, public
+from review_flow.web.render import go, page
+
+router = APIRouter()
+Text = Annotated[str, Form(max_length=200)]
+DEVICE_COOKIE, DEVICE_KEY, YEAR_S = "rf_device_", "device.key", 31_536_000
+
+
+@router.get("/enter")
+@public
+def door_page(request: Request, session: Db, next: str = "/") -> HTMLResponse:  # noqa: A002 - the address's own word
+    """Show the door; with a choice of schools only where there are several."""
+    return page(request, "door/enter.html", schools=door.schools(session), next=next)
+
+
+@router.post("/enter")
+@public
+def enter(
+    request: Request,
+    number: Text,
+    password: Text,
+    school: Annotated[int | None, Form()] = None,
+    next: Annotated[str, Form()] = "/",  # noqa: A002 - the form's own word
+) -> Response:
+    """Sign in. The password is compared outside of any transaction: it takes long on purpose."""
+    engine, key = request.app.state.engine, request.app.state.settings.secret(DEVICE_KEY)
+    devices = {name.removeprefix(DEVICE_COOKIE): value for name, value in request.cookies.items()}
+    with transaction(engine) as session:
+        address = request.client.host if request.client else ""
+        one = door.knock(session, school_id=school, number=number, address=address, devices=devices, key=key)
+    right = door.matches(one, password=password)
+    with transaction(engine) as session:
+        token = door.enter(session, one=one, right=right, user_agent=request.headers.get("user-agent", ""))
+    if token is None or one.person_id is None:
+        raise door.WrongPassword
+    answer = go(next if is_inside(next) else "/")
+    _remember(request, answer, token)
+    known = device_cookie(key, person_id=one.person_id, nonce=one.device or secrets.token_hex(8))
+    answer.set_cookie(DEVICE_COOKIE + one.label, known, max_age=YEAR_S, path="/enter", httponly=True, samesite="strict")
+    return answer
+
+
+def is_inside(path: str) -> bool:
+    r"""Whether a path leads to a page of ours: browsers read // and /\ as another site's address."""
+    return path.startswith("/") and path[1:2] not in {"/", "\\"} and path.isprintable()
+
+
+def _remember(request: Request, answer: Response, token: str) -> None:
+    longest = int(door.LONGEST_SESSION.total_seconds())
+    secure = request.url.scheme == "https"
+    answer.set_cookie(SESSION_COOKIE, token, max_age=longest, httponly=True, secure=secure, samesite="lax")
+
+
+@router.post("/leave")
+def leave(session: Db, person: Entered, here: Here) -> RedirectResponse:
+    """Sign out."""
+    door.revoke(session, actor=person, session_id=here.id)
+    answer = go("/enter")
+    answer.delete_cookie(SESSION_COOKIE)
+    return answer
+
+
+@router.get("/link/{token}")
+@public
+def link_page(request: Request, session: Db, token: str) -> HTMLResponse:
+    """Show what a one-time link is for; looking does not use it up."""
+    link = door.link_of(session, token=token)
+    person = session.get(Person, link.person_id) if link.person_id is not None else None
+    return page(request, "door/link.html", whose=person)
+
+
+@router.post("/link/{token}")
+@public
+def use_link(
+    request: Request,
+    session: Db,
+    token: str,
+    password: Text,
+    school: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
+    number: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
+    name: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
+) -> RedirectResponse:
+    """Set the password, or found the school, and come in."""
+    if school is not None and number is not None and name is not None:
+        person = door.found_by_link(session, token=token, school=school, number=number, name=name, password=password)
+    else:
+        person = door.use_link(session, token=token, password=password)
+    answer = go("/")
+    _remember(request, answer, door.begin(session, person=person, user_agent=request.headers.get("user-agent", "")))
+    return answer
+
+
+@router.get("/me")
+def me(request: Request, session: Db, person: Signed, here: Here) -> HTMLResponse:
+    """Show who one is here, and where one is signed in."""
+    is_admin = people.has_role(
+        session, person_id=person.id, organization_id=person.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
+    )
+    sessions = door.sessions_of(session, person=person)
+    return page(request, "door/me.html", person=person, sessions=sessions, here=here.id, is_admin=is_admin)
+
+
+@router.post("/me/sessions/{key}/revoke")
+def revoke(session: Db, person: Signed, key: Key) -> RedirectResponse:
+    """End one of one's sessions."""
+    door.revoke(session, actor=person, session_id=key)
+    return go("/me")
+
+
+@router.get("/me/password")
+def password_page(request: Request, person: Entered) -> HTMLResponse:  # noqa: ARG001 - the guard is its point
+    """Show the form for another password."""
+    return page(request, "door/password.html", must=request.state.must_change)
+
+
+@router.post("/me/password")
+def change_password(session: Db, person: Entered, here: Here, old: Text, new: Text) -> RedirectResponse:
+    """Change one's password; every other session ends."""
+    door.change_password(session, actor=person, old=old, new=new, keep=here.id)
+    return go("/me")
+
+
+@router.get("/school/people")
+def people_page(request: Request, session: Db, person: Admin) -> HTMLResponse:
+    """List the school's people, to give one of them a link."""
+    of_school = select(Person).where(Person.organization_id == person.organization_id, Person.active)
+    return page(request, "door/people.html", people=session.scalars(of_school.order_by(Person.number)).all())
+
+
+@router.post("/school/people/{key}/link")
+def make_link(request: Request, session: Db, person: Admin, key: Key) -> HTMLResponse:
+    """Show a one-time link, once: only its digest is kept."""
+    whose = session.get(Person, key)
+    if whose is None or whose.organization_id != person.organization_id or not whose.active:
+        raise NotFound(what=say(_("人员")), key=key)
+    token = door.make_link(session, actor=person, person=whose)
+    link = f"{request.url.scheme}://{request.headers['host']}/link/{token}"
+    return page(request, "door/made.html", whose=whose, link=link)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from models import Credential, OneTimeLink, SignInFailure, WebSession
+from review_flow.rules.door import digest
+from review_flow.steps import door, people
+from review_flow.web.access import SESSION_COOKIE
+from review_flow.web.door import is_inside
+from tests.cast import Clock, School
+from tests.web.conftest import Web
+
+GOOD = "correct horse"
+
+
+def with_password(school: School, number: str = "T01", *, first: bool = False) -> str:
+    person = next(one for one in [*school.teachers, school.admin] if one.number == number)
+    if first:
+        return door.give_password(school.session, actor=school.admin, person=person)
+    door.use_link(
+        school.session, token=door.make_link(school.session, actor=school.admin, person=person), password=GOOD
+    )
+    return GOOD
+
+
+def enter(client: TestClient, password: str = GOOD, **more: str) -> tuple[int, str]:
+    answer = client.post("/enter", data={"number": "T01", "password": password, **more})
+    return answer.status_code, answer.headers.get("location", "")
+
+
+def test_a_stranger_is_led_to_the_door_and_back_to_the_page_they_wanted(web: Web, school: School) -> None:
+    with_password(school)
+    with web.stranger() as client:
+        assert client.get("/me").headers["location"] == "/enter?next=%2Fme"
+        assert 'value="/me"' in client.get("/enter?next=/me").text
+        boosted = client.get("/me", headers={"hx-request": "true"})
+        assert (boosted.status_code, boosted.headers["hx-redirect"]) == (204, "/enter")
+        assert enter(client, next="/me") == (303, "/me")
+        assert "王芳" in client.get("/me").text
+
+
+def test_a_page_after_the_door_is_one_of_ours() -> None:
+    assert is_inside("/me") is True
+    assert [is_inside(path) for path in ("", "me", "//evil.test", "/\\evil.test", "https://evil.test", "/a\r\nb")] == [
+        False
+    ] * 6
+
+
+def test_the_session_cookie_is_out_of_scripts_reach_and_its_token_kept_nowhere(web: Web, school: School) -> None:
+    with_password(school)
+    with web.stranger() as client:
+        cookies = client.post("/enter", data={"number": "T01", "password": GOOD}).headers.get_list("set-cookie")
+        token = client.cookies[SESSION_COOKIE]
+    assert [("HttpOnly" in one, "Secure" in one) for one in cookies] == [(True, False), (True, False)]
+    assert ["samesite=lax" in cookies[0].lower(), "samesite=strict" in cookies[1].lower()] == [True, True]
+    assert web.session.scalars(select(WebSession.token_hash)).all() == [digest(token)]
+
+
+def test_a_wrong_password_is_a_sentence_counted_even_though_nothing_else_happened(web: Web, school: School) -> None:
+    with_password(school)
+    with web.stranger() as client:
+        for number in ("T01", "nobody"):
+            answer = client.post("/enter", data={"number": number, "password": "wrong"}, headers={"hx-request": "true"})
+            assert (answer.status_code, answer.headers["hx-retarget"]) == (403, "#refusal")
+            assert "工号或密码不对" in answer.text
+            assert "<html" not in answer.text
+    assert len(web.session.scalars(select(SignInFailure)).all()) == 2
+
+
+def test_after_five_the_next_waits_but_not_on_the_owner_s_own_browser(web: Web, school: School, clock: Clock) -> None:
+    with_password(school)
+    with web.stranger() as mine, web.stranger() as guessing:
+        assert enter(mine) == (303, "/")
+        assert [enter(guessing, "wrong")[0] for _time in range(6)] == [403] * 5 + [429]
+        assert enter(guessing)[0] == 429
+        assert enter(mine) == (303, "/")
+
+
+def test_a_given_password_opens_only_the_page_that_changes_it(web: Web, school: School) -> None:
+    given = with_password(school, first=True)
+    with web.stranger() as client:
+        assert enter(client, given) == (303, "/")
+        assert client.get("/me").headers["location"] == "/me/password"
+        assert client.get("/school/people").headers["location"] == "/me/password"
+        assert "别人给您的" in client.get("/me/password").text
+        assert client.post("/me/password", data={"old": given, "new": "T01T01T01T01"}).status_code == 422
+        assert client.post("/me/password", data={"old": given, "new": GOOD}).headers["location"] == "/me"
+        assert client.get("/me").status_code == 200
+
+
+def test_sessions_are_listed_ended_and_left(web: Web, school: School) -> None:
+    with web.of("T01") as phone, web.of("T01") as desk:
+        page = desk.get("/me").text
+        assert (page.count("browser of T01"), page.count("当前设备")) == (2, 1)
+        [other] = re.findall(r"/me/sessions/(\d+)/revoke", page)
+        assert desk.post(f"/me/sessions/{other}/revoke").status_code == 303
+        assert phone.get("/me").headers["location"] == "/enter?next=%2Fme"
+        assert desk.post("/leave").headers["location"] == "/enter"
+        assert desk.get("/me").status_code == 303
+
+
+def test_the_first_link_founds_the_school(web: Web, clock: Clock) -> None:
+    token = door.first_link(web.session)
+    filled = {"school": "实验中学", "number": "A01", "name": "陈静", "password": GOOD}
+    with web.stranger() as client:
+        assert "建立学校" in client.get(f"/link/{token}").text
+        assert client.post(f"/link/{token}", data={"password": GOOD}).status_code == 403
+        assert client.post(f"/link/{token}", data=filled).headers["location"] == "/"
+        assert "本校人员" in client.get("/me").text
+        assert client.get(f"/link/{token}").status_code == 410
+    assert [one.name for one in door.schools(web.session)] == ["实验中学"]
+
+
+def test_the_administrator_gives_a_link_and_its_holder_a_password(web: Web, school: School) -> None:
+    with web.of("A01") as admin, web.stranger() as client:
+        assert "王芳" in admin.get("/school/people").text
+        page = admin.post(f"/school/people/{school.teachers[0].id}/link").text
+        [token] = re.findall(r"http://school\.test/link/([\w-]+)", page)
+        shown = client.get(f"/link/{token}").text
+        assert ("王芳老师" in shown, token in shown) == (True, False)
+        assert client.post(f"/link/{token}", data={"password": GOOD}).headers["location"] == "/"
+        assert client.get("/me").status_code == 200
+        assert client.post(f"/link/{token}", data={"password": GOOD}).status_code == 410
+    assert web.session.scalars(select(OneTimeLink.token_hash)).one() == digest(token)
+    assert web.session.scalars(select(Credential.person_id)).one() == school.teachers[0].id
+
+
+def test_people_of_another_school_can_be_given_nothing(web: Web, school: School) -> None:
+    _other, stranger = people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
+    with web.of("A01") as admin:
+        assert "吴静" not in admin.get("/school/people").text
+        assert admin.post(f"/school/people/{stranger.id}/link").status_code == 404
+        assert "第二中学" in admin.get("/enter").text
+
+
+@pytest.mark.parametrize("path", ["/enter?next=/", "/link/none"])
+def test_the_door_says_it_in_english(web: Web, school: School, path: str) -> None:
+    with web.stranger() as client:
+        page = client.get(path, headers={"accept-language": "en"}).text
+    assert re.findall("[\u4e00-\u9fff]+", page) == ["中文"]
