@@ -20,7 +20,9 @@ RULES = {
 
 def cited() -> set[str]:
     pages = [schemes.page(one.id).data for one in schemes.available()]
-    return {number for page in pages for source in page.get("sources", {}).values() for number in NUMBER.findall(source)}
+    return {
+        number for page in pages for source in page.get("sources", {}).values() for number in NUMBER.findall(source)
+    }
 
 
 def excused() -> set[str]:
