@@ -134,6 +134,10 @@ def _of_many(
     if set(counting) != {name for name, weight in written.items() if weight}:
         flags.append("peer_missing" if "peer" not in counting and written.get("peer") else "source_missing")
     whole = sum((Fraction(written[name]) for name in counting), Fraction(0))
+    if not whole:  # nobody who counts has spoken: as without peers, the panel alone (T12)
+        return Composition(
+            core["peer"][0], core["panel"][0], core["panel"][0], tuple(flags), f"{core['panel'][1]}，按考核组评分计"
+        )
     total = sum((number * Fraction(written[name]) for name, number in counting.items()), Fraction(0)) / whole
     terms = "+".join(f"{shown(number)}×{written[name]}" for name, number in counting.items())
     said = "，".join(text if written[name] else f"{text}（不计权重）" for name, (_n, text) in spoken.items() if text)
