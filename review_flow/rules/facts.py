@@ -9,7 +9,7 @@ from typing import Protocol
 
 from review_flow.rules.abilities import Judged
 from review_flow.rules.components import ComponentResult, counted, evaluated, flat
-from review_flow.rules.expressions import Expression, Value, evaluate, kind_of, names
+from review_flow.rules.expressions import Expression, Value, evaluate, kind_of, names, parse
 from review_flow.rules.marks import rounded, shown
 from review_flow.rules.programme import Test
 from review_flow.rules.record import Record
@@ -55,11 +55,17 @@ def readings_of(
 ) -> Readings:
     """Return the facts of a record once for all that asks for them; `more` are those of a group."""
     worst, components = _facts(scheme, teacher, abilities, hopeful=False)
-    worst |= more or {}
+    worst |= {**(more or {}), "exempt": _exempt(scheme, worst)}
     if all(None not in (one.passed, one.level) for one in abilities):
         return Readings(worst, worst, components)
     best, _components = _facts(scheme, teacher, abilities, hopeful=True)
-    return Readings(worst, {**best, **(more or {})}, components)
+    return Readings(worst, {**best, **(more or {}), "exempt": _exempt(scheme, best)}, components)
+
+
+def _exempt(scheme: Scheme, facts: Mapping[str, Value]) -> bool | None:
+    """Return whether one of the scheme's exemptions holds."""
+    held = [evaluate(parse(one.expr), facts) for one in scheme.applies_to.exemptions]
+    return True if True in held else None if None in held else False
 
 
 def _facts(

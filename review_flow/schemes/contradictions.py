@@ -124,10 +124,29 @@ def _expressions(scheme: Scheme) -> Iterator[tuple[str, str]]:
         except ExpressionError as error:
             yield path, str(error)
             continue
+        late = _later(scheme, path)
         for name in asked:
             family, _dot, rest = name.partition(".")
+            if name in late or family in late:
+                yield path, say(_("判定到这里时还没有“{name}”。"), name=name)
             if family in known and name not in VOCABULARY and rest.split(".")[0] not in known[family]:
                 yield path, say(_("表达式中的“{name}”在方案里没有定义。"), name=name)
+
+
+RESULT = {"score", "grade", "gates.passed", "cert"}  # what comes of a record, after its facts
+
+
+def _later(scheme: Scheme, path: str) -> set[str]:
+    """Return the facts, or families of them, that are not there yet when the expression at a path is judged."""
+    section, _dot, rest = path.partition(".")
+    if section == "consequences":
+        return set()
+    if section == "certificates":
+        ids = [one.id for one in scheme.certificates]
+        return {f"cert.{one}" for one in ids[ids.index(rest.split(".")[0]) :]}
+    if section == "bands":
+        return {"grade", "cert"}
+    return RESULT | {"applies_to": {"exempt"}, "components": {"exempt", "component"}}.get(section, set())
 
 
 def _written_expressions(scheme: Scheme) -> Iterator[tuple[str, str]]:

@@ -49,10 +49,22 @@ def _component(scheme: Scheme, node: Component, slots: set[str]) -> Iterator[str
     lacking = [] if rule is None else [one for one in WANTS.get(kind, ()) if getattr(rule, one) is None]
     if lacking:
         yield say(_("计分方式 {kind} 缺少{fields}。"), kind=kind, fields=listed(lacking))
+    yield from _numbers(node)
     if rule and rule.metric is not None and (kind_of(rule.metric) or ("", ""))[0] != "number":
         yield say(_("“{name}”不是可以比较的数。"), name=rule.metric)
     if scheme.compose.rule == "sum_points" and kind == "per_unit" and rule and rule.cap is not None:
         yield from _points_differ(node, rule.cap)
+
+
+def _numbers(node: Component) -> Iterator[str]:
+    """More that is done never earns less: no number of points, and no full mark at nothing."""
+    rule = node.scoring
+    if rule and rule.of is not None and rule.of <= 0:
+        yield say(_("计满分的数（of）应大于0。"))
+    written = {"points": node.points, "weight": node.weight}
+    written |= {"each": rule.each, "cap": rule.cap} if rule else {}
+    if negative := [name for name, value in written.items() if value is not None and value < 0]:
+        yield say(_("{fields}不能为负。"), fields=listed(negative))
 
 
 def _points_differ(node: Component, cap: Decimal) -> Iterator[str]:
