@@ -168,8 +168,16 @@ def _level(scheme: Scheme, facts: AbilityFacts, composition: Composition) -> str
     if facts.level is not None:
         return facts.level
     if scheme.ability.rule == "average":
-        return None if composition.score is None or not has_scale(scheme) else band_of(scheme, composition.score)
+        return None if composition.score is None or not has_scale(scheme) else _banded(scheme, composition.score)
     return None if facts.levels is None else conjunctive(scheme, facts.levels)
+
+
+def _banded(scheme: Scheme, score: Fraction) -> str:
+    """Return the level of the average rule: the number's band, or where levels go by other names, passed or failed."""
+    grade, levels = band_of(scheme, score), scheme.ability.levels
+    if grade in levels:
+        return grade
+    return levels[-1] if grade == scheme.bands.grades[-1] else scheme.ability.pass_level
 
 
 def _panel(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -> tuple[Fraction | None, str]:
