@@ -54,7 +54,10 @@ def expressions(draw: st.DrawFn, names: list[str], *, results: bool = False) -> 
 def needs(draw: st.DrawFn) -> list[dict[str, Any]]:
     need = st.fixed_dictionaries(
         {"slot": st.sampled_from(SLOTS), "count": st.integers(1, 3)},
-        optional={"on": st.sampled_from(["any", "others"]), "accept_also": st.lists(st.sampled_from(SLOTS), max_size=1)},
+        optional={
+            "on": st.sampled_from(["any", "others"]),
+            "accept_also": st.lists(st.sampled_from(SLOTS), max_size=1),
+        },
     )
     return draw(st.lists(need, min_size=1, max_size=2))
 
@@ -69,7 +72,9 @@ def leaf(draw: st.DrawFn, points: int | None) -> dict[str, Any]:
     if kind == "completion":
         node["needs"] = draw(needs())
     if kind in {"completion", "score"}:
-        node |= draw(st.sampled_from([{}, {"by_role": {"leader": draw(needs())}}, {"by_tier": {"core": draw(needs())}}]))
+        node |= draw(
+            st.sampled_from([{}, {"by_role": {"leader": draw(needs())}}, {"by_tier": {"core": draw(needs())}}])
+        )
     if kind == "per_unit":
         rule |= {"slot": draw(st.sampled_from(SLOTS)), "each": draw(st.integers(0, 5))}
         rule |= {"cap": points} if points is not None else draw(st.sampled_from([{}, {"cap": 7}]))
@@ -206,7 +211,11 @@ def mutated(draw: st.DrawFn) -> Scheme:
 
 
 def _spoil(draw: st.DrawFn, document: dict[str, Any]) -> None:
-    sections = [key for key in document if isinstance(document[key], dict | list) and key not in {"sources", "based_on"} and document[key]]
+    sections = [
+        key
+        for key in document
+        if isinstance(document[key], dict | list) and key not in {"sources", "based_on"} and document[key]
+    ]
     target: Any = document[draw(st.sampled_from(sections))]
     while True:
         keys = [*target] if isinstance(target, dict) else [*range(len(target))]

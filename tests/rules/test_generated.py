@@ -11,9 +11,29 @@ from review_flow.rules.reader import RecordInvalid
 from review_flow.rules.scheme import Scheme
 from tests.rules.generated import composed, mutated, records
 
-calm = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+calm = settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 any_scheme = st.one_of(composed(), mutated())
-JUNK = [None, True, -1, 0, 10**40, "", "x", "1E+999999", "1E-999999", "NaN", [], [None], [1], {}, {"x": 1}, 1.5, "9999-12-31"]
+JUNK = [
+    None,
+    True,
+    -1,
+    0,
+    10**40,
+    "",
+    "x",
+    "1E+999999",
+    "1E-999999",
+    "NaN",
+    [],
+    [None],
+    [1],
+    {},
+    {"x": 1},
+    1.5,
+    "9999-12-31",
+]
 
 
 @given(st.data())
@@ -57,7 +77,9 @@ def places(record: dict[str, Any]) -> list[tuple[Any, Any]]:
     """Where a record holds marks: (container, key)."""
     found: list[tuple[Any, Any]] = []
     for holder in (record.get("marks", {}), *record.get("abilities", ())):
-        found += [(holder[source], at) for source in ("peer", "panel", "self") for at in range(len(holder.get(source, ())))]
+        found += [
+            (holder[source], at) for source in ("peer", "panel", "self") for at in range(len(holder.get(source, ())))
+        ]
     marked = record.get("components", {})
     return found + [(marked, key) for key, value in marked.items() if isinstance(value, str)]
 
