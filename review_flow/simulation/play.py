@@ -48,15 +48,23 @@ class Play:
 
 def play(scheme: Scheme, *, teachers: int, seed: int, assumed: Assumptions, progress: Callable[[int], None]) -> Play:
     """Return a round of made-up people; all chance comes from the seed."""
+    records, reviews = _made(scheme, teachers=teachers, seed=seed, assumed=assumed)
+    return Play(tuple(_graded(scheme, records, progress)), reviews)
+
+
+def records_of(scheme: Scheme, *, teachers: int, seed: int, assumed: Assumptions) -> list[Made]:
+    """Return the records of a round as they come to be graded."""
+    return _made(scheme, teachers=teachers, seed=seed, assumed=assumed)[0]
+
+
+def _made(scheme: Scheme, *, teachers: int, seed: int, assumed: Assumptions) -> tuple[list[Made], Reviews]:
     dice = random.Random(f"{scheme.digest}:{seed}")  # noqa: S311 - people are made up, nothing is kept secret
     people = draw_people(dice, assumed, teachers)
     maker = Maker(scheme, dice, assumed)
     if is_of_groups(scheme):
-        records = [_group(maker, people[at : at + size]) for at, size in _sizes(dice, assumed, teachers)]
-        return Play(tuple(_graded(scheme, records, progress)))
+        return [_group(maker, people[at : at + size]) for at, size in _sizes(dice, assumed, teachers)], Reviews()
     table = _Table(maker, people, seed)
-    records = [table.record(person) for person in people]
-    return Play(tuple(_graded(scheme, records, progress)), table.reviews())
+    return [table.record(person) for person in people], table.reviews()
 
 
 def is_of_groups(scheme: Scheme) -> bool:
