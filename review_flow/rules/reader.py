@@ -139,11 +139,13 @@ def number(
         parsed = Decimal(value)
     except InvalidOperation:
         raise RecordInvalid(field, say(_("“{value}”不是数字。"), value=value)) from None
-    if not parsed.is_finite() or parsed.adjusted() >= len(str(MOST)):
+    if not parsed.is_finite():
         raise RecordInvalid(field, say(_("“{value}”不是数字。"), value=value))
     if parsed < low or (high is not None and parsed > high):
         between = say(_("应在{low}到{high}之间。"), low=low, high=high)
         raise RecordInvalid(field, say(_("不能小于{low}。"), low=low) if high is None else between)
+    if abs(parsed) > MOST:
+        raise RecordInvalid(field, say(_("数太大，不能超过{most}。"), most=MOST))
     digits = f"{parsed:f}".partition(".")[2] if parsed.adjusted() > -MOST_DECIMALS else "1" * MOST_DECIMALS
     if len(digits.rstrip("0")) > decimals:
         raise RecordInvalid(field, say(_("最多{most}位小数。"), most=decimals))
