@@ -1,8 +1,8 @@
-"""`review-flow scheme …`: list, show, check, grade. No database, and nothing heavy is imported."""
+"""`review-flow scheme …`: list, show, check, grade, simulate. No database, and nothing heavy is imported."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -14,7 +14,11 @@ from review_flow.rules.grading import Outcome, RecordInvalid, grade
 from review_flow.rules.outcome import FLAGS
 from review_flow.rules.scheme import Scheme
 
+if TYPE_CHECKING:
+    from review_flow.simulation import Findings
+
 MISTAKES, MISUSE = 1, 2
+MOST_TEACHERS, MOST_ROUNDS = 2000, 1000
 SIGNS = {True: "✓", False: "✗", None: "?"}
 TASK_STATES = {"done": _("按时完成"), "late": _("逾期完成"), "due": _("逾期未完成"), "open": _("未到期")}
 
@@ -95,6 +99,52 @@ def grade_(
         print_json(outcome.as_json())
     else:
         _print_outcome(outcome)
+
+
+@app.command(help=_("用虚构的教师把方案演练若干轮：等次、卡点、评审量、做不到的规定。方案生效前用。"))
+def simulate(
+    name: Name,
+    teachers: Annotated[int, typer.Option(min=1, max=MOST_TEACHERS, help=_("每轮多少名教师"))] = 100,
+    seed: Annotated[int, typer.Option(help=_("随机种子：相同则结果相同"))] = 1,
+    rounds: Annotated[int, typer.Option(min=1, max=MOST_ROUNDS, help=_("演练几轮"))] = 1,
+    out: Annotated[Path | None, typer.Option(help=_("把报告、图和数据写进这个目录"))] = None,
+    font: Annotated[Path | None, typer.Option(help=_("画 PNG 用的中文字体文件"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play rounds of made-up people against a scheme."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from review_flow.simulation import simulate as played
+    from review_flow.simulation.report import page
+
+    scheme = _scheme(name)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(say(_("演练中")), total=teachers * rounds)
+        found = played(scheme, teachers=teachers, seed=seed, rounds=rounds, progress=lambda _done: bar.advance(task))
+    if out is not None:
+        _write_simulation(found, out, font)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        typer.echo(page(found))
+
+
+def _write_simulation(found: "Findings", out: Path, font: Path | None) -> None:
+    from review_flow.simulation.charts import NoFont, png, svg
+    from review_flow.simulation.report import charts, page
+
+    out.mkdir(parents=True, exist_ok=True)
+    drawing = charts(found)
+    data = json.dumps(found.as_json(), ensure_ascii=False, indent=2) + "\n"
+    (out / "simulation.json").write_text(data, encoding="utf-8")
+    (out / "simulation.md").write_text(page(found, picture="simulation.svg"), encoding="utf-8")
+    (out / "simulation.svg").write_text(svg(drawing), encoding="utf-8")
+    try:
+        (out / "simulation.png").write_bytes(png(drawing, font=font))
+    except NoFont:
+        typer.echo(say(_("没有找到中文字体，未画 PNG；可用 --font 指定字体文件。")), err=True)
+    typer.echo(say(_("已写入：{path}"), path=out), err=True)
 
 
 def _print_outcome(outcome: Outcome) -> None:
