@@ -21,7 +21,7 @@ class Certificate(Base):
     kind: Mapped[str]
     """The scheme's id of it."""
     version: Mapped[int]
-    number: Mapped[str] = mapped_column(unique=True)
+    number: Mapped[str]
     state: Mapped[CertificateState] = mapped_column(words(CertificateState, "certificate_state"))
     result_id: Mapped[int] = mapped_column(ForeignKey("result.id"))
     outcome_digest: Mapped[str]
@@ -42,6 +42,7 @@ class Certificate(Base):
 
     __table_args__ = (
         UniqueConstraint("enrolment_id", "kind", "version"),
+        Index("uq_certificate_number", "number", unique=True),
         Index(
             "uq_certificate_standing",
             "enrolment_id",

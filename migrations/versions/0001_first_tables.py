@@ -881,10 +881,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["supersedes_id"], ["certificate.id"], name=op.f("fk_certificate_supersedes_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate")),
         sa.UniqueConstraint("enrolment_id", "kind", "version", name=op.f("uq_certificate_enrolment_id_kind_version")),
-        sa.UniqueConstraint("number", name=op.f("uq_certificate_number")),
         sa.UniqueConstraint("supersedes_id", name=op.f("uq_certificate_supersedes_id")),
     )
     with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.create_index("uq_certificate_number", ["number"], unique=True)
         batch_op.create_index(
             "uq_certificate_standing",
             ["enrolment_id", "kind"],
@@ -1228,6 +1228,7 @@ def downgrade() -> None:
     op.drop_table("signature")
     op.drop_table("certificate_issuer")
     with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.drop_index("uq_certificate_number")
         batch_op.drop_index(
             "uq_certificate_standing",
             sqlite_where=sa.text("state = 'issued'"),
