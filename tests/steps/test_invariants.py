@@ -299,7 +299,12 @@ CHAIN = "the audit chain is whole"
 
 def loosen(session: Session) -> None:
     """Take away what the database itself would refuse; the test's rollback brings it back."""
-    for index in ("uq_assignment_live_submission", "uq_result_current", "uq_certificate_standing", "uq_certificate_number"):
+    for index in (
+        "uq_assignment_live_submission",
+        "uq_result_current",
+        "uq_certificate_standing",
+        "uq_certificate_number",
+    ):
         session.execute(text(f"DROP INDEX {index}"))
     if session.get_bind().dialect.name == "sqlite":
         session.execute(text("DROP TRIGGER audit_event_no_update"))
