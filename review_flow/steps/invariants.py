@@ -220,7 +220,9 @@ def _signatures(session: Session) -> Iterator[Broken]:
 def _certificates(session: Session) -> Iterator[Broken]:
     """What a result grants, and every certificate it rests on, stands with it; an appeal does not take it away."""
     standing = list(
-        session.scalars(select(Certificate).where(Certificate.state == CertificateState.ISSUED).order_by(Certificate.id))
+        session.scalars(
+            select(Certificate).where(Certificate.state == CertificateState.ISSUED).order_by(Certificate.id)
+        )
     )
     held = {(one.enrolment_id, one.kind) for one in standing}
     for one in standing:
