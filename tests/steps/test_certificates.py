@@ -310,6 +310,9 @@ def test_an_upheld_appeal_replaces_the_certificate_and_both_are_kept(just_passed
     assert certificates_valid.verify(school.session, number=old.number).standing is Standing.REVOKED
     kinds = [one.state.value for one in certificates.of_enrolment(school.session, enrolment_id=fresh.enrolment_id)]
     assert kinds == ["revoked", "revoked", "issued"]
+    enrolment = school.enrolment(school.teachers[0])
+    certificates.withdraw_outdated(school.session, enrolment=enrolment, result=result_of(school))
+    assert fresh.state is CertificateState.ISSUED
 
 
 def test_N29_who_failed_gets_the_first_one_after_the_appeal(just_failed: School) -> None:
