@@ -1,6 +1,7 @@
 """The tables, by the words of the field."""
 
 from models.base import Base
+from models.certificates import Certificate, CertificateIssuer
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
 from models.people import Conflict, Organization, Person, Role, Workshop
 from models.privacy import Attestation, Consent, FaceReading, PrivateNote, ReferenceFace
@@ -21,6 +22,8 @@ __all__ = [
     "AuditEvent",
     "Base",
     "CalibrationSample",
+    "Certificate",
+    "CertificateIssuer",
     "CommonSource",
     "Conflict",
     "Consent",

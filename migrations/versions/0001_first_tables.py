@@ -29,6 +29,7 @@ def upgrade() -> None:
                 "allocate_reviews",
                 "advance_round",
                 "finalise_round",
+                "issue_certificates",
                 "deliver_messages",
                 "import_sheet",
                 "export_round",
@@ -946,6 +947,77 @@ def upgrade() -> None:
         sa.UniqueConstraint("result_id", name=op.f("uq_signature_result_id")),
     )
     op.create_table(
+        "certificate",
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "issued", "revoked", name="certificate_state", native_enum=False, create_constraint=True, length=40
+            ),
+            nullable=False,
+        ),
+        sa.Column("result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("outcome_digest", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("school", sa.String(), nullable=False),
+        sa.Column("round_name", sa.String(), nullable=False),
+        sa.Column("ledger", sa.String(), nullable=True),
+        sa.Column("hours", sa.BigInteger(), nullable=True),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("issued_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("revoked_reason", sa.Text(), nullable=True),
+        sa.Column("supersedes_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(state = 'revoked') = (revoked_at IS NOT NULL AND revoked_reason IS NOT NULL)",
+            name=op.f("ck_certificate_revoked_with_reason"),
+        ),
+        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"], name=op.f("fk_certificate_enrolment_id")),
+        sa.ForeignKeyConstraint(["issued_by_id"], ["person.id"], name=op.f("fk_certificate_issued_by_id")),
+        sa.ForeignKeyConstraint(["result_id"], ["result.id"], name=op.f("fk_certificate_result_id")),
+        sa.ForeignKeyConstraint(["revoked_by_id"], ["person.id"], name=op.f("fk_certificate_revoked_by_id")),
+        sa.ForeignKeyConstraint(["supersedes_id"], ["certificate.id"], name=op.f("fk_certificate_supersedes_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate")),
+        sa.UniqueConstraint("enrolment_id", "kind", "version", name=op.f("uq_certificate_enrolment_id_kind_version")),
+        sa.UniqueConstraint("supersedes_id", name=op.f("uq_certificate_supersedes_id")),
+    )
+    with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.create_index("uq_certificate_number", ["number"], unique=True)
+        batch_op.create_index(
+            "uq_certificate_standing",
+            ["enrolment_id", "kind"],
+            unique=True,
+            sqlite_where=sa.text("state = 'issued'"),
+            postgresql_where=sa.text("state = 'issued'"),
+        )
+
+    op.create_table(
+        "certificate_issuer",
+        sa.Column("certificate_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("confirmed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("proof", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(confirmed_by_id IS NULL) = (confirmed_at IS NULL)",
+            name=op.f("ck_certificate_issuer_confirmed_by_somebody"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["certificate_id"], ["certificate.id"], name=op.f("fk_certificate_issuer_certificate_id")
+        ),
+        sa.ForeignKeyConstraint(["confirmed_by_id"], ["person.id"], name=op.f("fk_certificate_issuer_confirmed_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_issuer")),
+        sa.UniqueConstraint("certificate_id", "name", name=op.f("uq_certificate_issuer_certificate_id_name")),
+    )
+    op.create_table(
         "validity_vote",
         sa.Column("submission_id", sa.Integer(), nullable=False),
         sa.Column("author_id", sa.Integer(), nullable=False),
@@ -1265,6 +1337,16 @@ def downgrade() -> None:
     op.drop_table("appeal_vote")
     op.drop_table("validity_vote")
     op.drop_table("signature")
+    op.drop_table("certificate_issuer")
+    with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.drop_index("uq_certificate_number")
+        batch_op.drop_index(
+            "uq_certificate_standing",
+            sqlite_where=sa.text("state = 'issued'"),
+            postgresql_where=sa.text("state = 'issued'"),
+        )
+
+    op.drop_table("certificate")
     with op.batch_alter_table("panel_mark", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_panel_mark_standing",

@@ -176,7 +176,7 @@ def _test(tests: Mapping[str, Mapping[str, str]] | None, test: Test) -> str | No
     return decisive if decisive in judged else None if None in judged else rest
 
 
-def _earned(scheme: Scheme, teacher: Record) -> Mapping[str, Decimal]:
+def earned_hours(scheme: Scheme, teacher: Record) -> Mapping[str, Decimal]:
     """Return the hours by ledger: those recorded, and those of the themes done (003)."""
     hours = dict(teacher.hours or {})
     done = teacher.programme.themes
@@ -187,7 +187,7 @@ def _earned(scheme: Scheme, teacher: Record) -> Mapping[str, Decimal]:
 
 
 def _hours(scheme: Scheme, teacher: Record) -> dict[str, Value]:
-    hours = _earned(scheme, teacher)
+    hours = earned_hours(scheme, teacher)
     facts: dict[str, Value] = {f"hours.{key}": value for key, value in hours.items()}
     met = {ledger.id: hours_met(scheme, ledger, hours) for ledger in scheme.hours.ledgers}
     facts |= {f"hours.{key}.met": value for key, value in met.items()}

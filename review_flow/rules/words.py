@@ -135,6 +135,7 @@ class WorkKind(Enum):
     ALLOCATE_REVIEWS = "allocate_reviews"
     ADVANCE_ROUND = "advance_round"
     FINALISE_ROUND = "finalise_round"
+    ISSUE_CERTIFICATES = "issue_certificates"
     DELIVER_MESSAGES = "deliver_messages"
     IMPORT_SHEET = "import_sheet"
     EXPORT_ROUND = "export_round"

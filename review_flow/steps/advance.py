@@ -27,6 +27,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
 from review_flow.rules.words import UNDONE, AppealState, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.certificates import ask_for_certificates
 from review_flow.steps.deadlines import (
     ask_people_instead,
     ask_validity,
@@ -95,6 +96,7 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
         _end_publicity(session, round_=round_)
     if round_.phase is RoundPhase.SIGNING:
         _end_signing(session, round_=round_)
+        ask_for_certificates(session, round_=round_)
     _late_appeals(session, round_=round_)
     session.flush()
     if round_.phase in {RoundPhase.SETUP, RoundPhase.CLOSED}:
@@ -261,6 +263,7 @@ def close(session: Session, *, actor: Person, round_: Round) -> None:
         raise NotComposed(why=say(_("还有{count}份结果未生效"), count=len(pending)))
     round_.phase = move(round_.phase, RoundPhase.CLOSED)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.close", about=round_)
+    ask_for_certificates(session, round_=round_)
     enqueue(session, kind=WorkKind.PURGE_FACES, subject_id=round_.id)
     enqueue(session, kind=WorkKind.PURGE_EVIDENCE, subject_id=round_.id)
 

@@ -22,6 +22,8 @@ from models import (
     Assignment,
     AuditEvent,
     CalibrationSample,
+    Certificate,
+    CertificateIssuer,
     Enrolment,
     Evidence,
     Hours,
@@ -123,6 +125,7 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
     handed_in = select(Submission.id).where(Submission.round_id == round_.id)
     results = select(Result.id).where(Result.enrolment_id.in_(enrolled))
     appeals = select(Appeal.id).where(Appeal.result_id.in_(results))
+    certificates = select(Certificate.id).where(Certificate.enrolment_id.in_(enrolled))
     assigned = select(Assignment.id).where(Assignment.round_id == round_.id)
     reviews = select(Review.id).where(Review.assignment_id.in_(assigned))
     seated = select(PanelSeat.person_id).where(PanelSeat.round_id == round_.id)
@@ -145,6 +148,8 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
         "results": (Result, Result.enrolment_id.in_(enrolled)),
         "signatures": (Signature, Signature.result_id.in_(results)),
         "appeals": (Appeal, Appeal.result_id.in_(results)),
+        "certificates": (Certificate, Certificate.enrolment_id.in_(enrolled)),
+        "certificate_issuers": (CertificateIssuer, CertificateIssuer.certificate_id.in_(certificates)),
         "appeal_votes": (AppealVote, AppealVote.appeal_id.in_(appeals)),
     }
     return {name: select(model).where(where).order_by(model.id) for name, (model, where) in wheres.items()}

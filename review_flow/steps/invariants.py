@@ -17,6 +17,8 @@ from models import (
     Appeal,
     AppealVote,
     Assignment,
+    Certificate,
+    CertificateIssuer,
     Consent,
     DueWork,
     Enrolment,
@@ -32,11 +34,14 @@ from models import (
     Submission,
     ValidityVote,
 )
+from review_flow.rules.certificates import CertificateState, rests_on
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.scheme import digest_of
 from review_flow.rules.words import LIVE, UNDONE, AssignmentState, EvidenceState, Verdict
 from review_flow.steps.audit import altered_notes, breaks
+from review_flow.steps.certificates import EFFECTIVE, granted
 from review_flow.steps.results import outcome_digest, replay
+from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +58,7 @@ class Broken:
 
 
 _A, _B = aliased(Assignment), aliased(Assignment)
+_C, _D = aliased(Certificate), aliased(Certificate)
 _SETTLED = (
     SubmissionState.IN_PEER_REVIEW,
     SubmissionState.IN_PANEL,
@@ -154,6 +160,22 @@ STATEMENTS: dict[str, Select[Any]] = {
     "a running round keeps the scheme it froze": select(Round.id)
     .join(SchemeVersion, SchemeVersion.id == Round.scheme_version_id)
     .where(Round.scheme_digest.is_not(None), Round.scheme_digest != SchemeVersion.digest),
+    "a standing certificate rests on its teacher's standing result": select(Certificate.id)
+    .join(Result, Result.id == Certificate.result_id)
+    .where(
+        Certificate.state == CertificateState.ISSUED,
+        or_(Result.current.is_(False), Result.enrolment_id != Certificate.enrolment_id),
+    ),
+    "a certificate's number is its own": select(_C.id)
+    .join(_D, and_(_C.number == _D.number, _C.id != _D.id))
+    .order_by(_C.id),
+    "a certificate has issuers": select(Certificate.id)
+    .outerjoin(CertificateIssuer, CertificateIssuer.certificate_id == Certificate.id)
+    .where(CertificateIssuer.id.is_(None)),
+    "nobody confirms their own certificate": select(CertificateIssuer.id)
+    .join(Certificate, Certificate.id == CertificateIssuer.certificate_id)
+    .join(Enrolment, Enrolment.id == Certificate.enrolment_id)
+    .where(CertificateIssuer.confirmed_by_id == Enrolment.person_id),
     "work that is done is leased to nobody": select(DueWork.id).where(
         DueWork.done_at.is_not(None), DueWork.lease_token.is_not(None)
     ),
@@ -195,6 +217,29 @@ def _signatures(session: Session) -> Iterator[Broken]:
             yield Broken("a signature is of the outcome its result holds", f"signature:{signature.id}")
 
 
+def _certificates(session: Session) -> Iterator[Broken]:
+    """What a result grants, and every certificate it rests on, stands with it; an appeal does not take it away."""
+    standing = list(
+        session.scalars(
+            select(Certificate).where(Certificate.state == CertificateState.ISSUED).order_by(Certificate.id)
+        )
+    )
+    held = {(one.enrolment_id, one.kind) for one in standing}
+    for one in standing:
+        result = session.get_one(Result, one.result_id)
+        round_ = session.get_one(Round, session.get_one(Enrolment, one.enrolment_id).round_id)
+        scheme = round_scheme(session, round_=round_)
+        basis = {kind for asked in scheme.certificates if asked.id == one.kind for kind in rests_on(asked)}
+        grants = granted(scheme, result)
+        if (
+            result.state not in {*EFFECTIVE, ResultState.APPEALED}
+            or one.outcome_digest != outcome_digest(result)
+            or one.kind not in grants
+            or any((one.enrolment_id, kind) not in held for kind in basis & grants)
+        ):
+            yield Broken("a standing certificate is granted by its result", f"certificate:{one.id}")
+
+
 COMPUTED: dict[str, Callable[[Session], Iterator[Broken]]] = {
     "the audit chain is whole": _chains,
     "a private note says what the audit chain has the digest of": _notes,
@@ -202,6 +247,7 @@ COMPUTED: dict[str, Callable[[Session], Iterator[Broken]]] = {
     "every result replays to its ledger": _replays,
     "a result shows what its ledger says": _shown,
     "a signature is of the outcome its result holds": _signatures,
+    "a standing certificate is granted by its result": _certificates,
 }
 
 

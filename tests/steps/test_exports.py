@@ -180,7 +180,7 @@ def test_archive_holds_the_round_and_replays(finished, tmp_path):
     ids = finished.session.scalars(select(Result.id).order_by(Result.id)).all()
     assert sorted(files) == sorted(
         [
-            "adjustments.json", "appeal_votes.json", "appeals.json", "assignments.json", "audit.jsonl", "enrolments.json",
+            "adjustments.json", "appeal_votes.json", "appeals.json", "assignments.json", "audit.jsonl", "certificate_issuers.json", "certificates.json", "enrolments.json",
             "evidence.json", "hours.json", "manifest.json", "marks/answers.json", "marks/panel.json", "marks/peers.json", "marks/signs.json", "panel.json",
             "people.json", "results.json", "round.json", "samples.json", "scheme.json", "scheme_version.json",
             "signatures.json", "submissions.json", "validity_votes.json",

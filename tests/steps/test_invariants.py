@@ -13,8 +13,18 @@ from sqlalchemy.orm import Session
 from models import Person, Review
 from review_flow.db import make_engine, transaction
 from review_flow.rules.words import WorkKind
-from review_flow.steps import advance, appeals, faces, feedback, invariants, results, work
-from tests.cast import Clock, School
+from review_flow.steps import (
+    advance,
+    appeals,
+    certificates,
+    certificates_valid,
+    faces,
+    feedback,
+    invariants,
+    results,
+    work,
+)
+from tests.cast import Clock, School, certified
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -48,7 +58,7 @@ def take_any_row(connection, _entry) -> None:
 
 def live(session: Session) -> None:
     clock = Clock()
-    school = School(session, teachers=4).open()
+    school = School(session, teachers=4, scheme=certified()).open()
     consenting = school.teachers[0]
     faces.give_consent(session, actor=consenting)
     faces.add_reference(session, actor=consenting, encoding=b"face", encoder="dlib", keys=lambda: (bytes(32),))
@@ -74,6 +84,11 @@ def live(session: Session) -> None:
     appeal = appeals.file(session, actor=school.teachers[1], result=made[1], reason="请复核")
     for hearer in school.hearers[:2]:
         appeals.vote(session, actor=hearer, appeal=appeal, uphold=True, reason="确应变更", marks={"A1": "90"})
+    for kind in ("pass", "joint"):
+        made_out = certificates.issue(
+            session, actor=None, enrolment=school.enrolment(consenting), kind=kind, key=bytes(32)
+        )
+    certificates_valid.confirm(session, actor=school.admin, certificate=made_out, issuer="培训机构", proof="函1号")
     said = feedback.received_by(session, person=consenting, round_=school.round)[0]
     feedback.answer(session, actor=consenting, review=session.get_one(Review, said.review), helped=True)
     item = work.claim(session, kinds=list(WorkKind), worker="甲", lease=advance.LONGEST_PAUSE)
@@ -97,6 +112,7 @@ ADMIN = "(SELECT id FROM person WHERE number = 'A01')"
 DONE = "SELECT min(id) FROM assignment WHERE submission_id IS NOT NULL AND state = 'done'"
 CURRENT = "SELECT min(id) FROM result WHERE current"
 GRADED = "SELECT min(id) FROM submission WHERE state = 'graded'"
+PASS = "SELECT id FROM certificate WHERE kind = 'pass'"
 SIGNED = "SELECT id FROM result WHERE state = 'signed'"
 
 PLANTS: dict[str, list[Plant]] = {
@@ -217,6 +233,36 @@ PLANTS: dict[str, list[Plant]] = {
     "a running round keeps the scheme it froze": [
         Plant("round", ANY.format("round"), "UPDATE round SET scheme_digest = 'abc' WHERE id = :id"),
     ],
+    "a standing certificate rests on its teacher's standing result": [
+        Plant(
+            "certificate",
+            PASS,
+            "UPDATE certificate SET result_id = (SELECT id FROM result WHERE NOT current) WHERE id = :id",
+        ),
+    ],
+    "a certificate's number is its own": [
+        Plant("certificate", "SELECT id FROM certificate ORDER BY id", "UPDATE certificate SET number = 'A'"),
+    ],
+    "a certificate has issuers": [
+        Plant("certificate", PASS, "DELETE FROM certificate_issuer WHERE certificate_id = :id"),
+    ],
+    "nobody confirms their own certificate": [
+        Plant(
+            "certificate_issuer",
+            "SELECT min(id) FROM certificate_issuer WHERE confirmed_by_id IS NOT NULL",
+            "UPDATE certificate_issuer SET confirmed_by_id = (SELECT min(person_id) FROM enrolment) WHERE id = :id",
+        ),
+    ],
+    "a standing certificate is granted by its result": [
+        Plant("certificate", PASS, "UPDATE certificate SET outcome_digest = 'abc' WHERE id = :id"),
+        Plant("certificate", PASS, "UPDATE certificate SET kind = 'other' WHERE id = :id"),
+        Plant(
+            "certificate",
+            "SELECT id FROM certificate ORDER BY id",
+            "UPDATE result SET state = 'published' WHERE state = 'signed'",
+        ),
+        Plant("certificate", PASS, "UPDATE certificate SET kind = 'top' WHERE id = :id"),
+    ],
     "work that is done is leased to nobody": [
         Plant(
             "due_work",
@@ -253,7 +299,12 @@ CHAIN = "the audit chain is whole"
 
 def loosen(session: Session) -> None:
     """Take away what the database itself would refuse; the test's rollback brings it back."""
-    for index in ("uq_assignment_live_submission", "uq_result_current"):
+    for index in (
+        "uq_assignment_live_submission",
+        "uq_result_current",
+        "uq_certificate_standing",
+        "uq_certificate_number",
+    ):
         session.execute(text(f"DROP INDEX {index}"))
     if session.get_bind().dialect.name == "sqlite":
         session.execute(text("DROP TRIGGER audit_event_no_update"))
