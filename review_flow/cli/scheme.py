@@ -1,18 +1,24 @@
-"""`review-flow scheme …`: list, show, check, grade. No database, and nothing heavy is imported."""
+"""`review-flow scheme …`: list, show, check, grade, print. No database; what is heavy is imported when asked for."""
+
+from __future__ import annotations
 
 import json
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from review_flow import schemes
 from review_flow.cli.json_input import parse
-from review_flow.errors import BadInput, NotFound
+from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.grading import Outcome, RecordInvalid, grade
 from review_flow.rules.outcome import FLAGS
 from review_flow.rules.scheme import Scheme
+
+if TYPE_CHECKING:
+    from review_flow.schemes.plan import Plan
 
 MISTAKES, MISUSE = 1, 2
 SIGNS = {True: "✓", False: "✗", None: "?"}
@@ -21,6 +27,14 @@ TASK_STATES = {"done": _("按时完成"), "late": _("逾期完成"), "due": _("�
 app = typer.Typer(help=_("考核方案：列出、查看、检查、试算（不需要数据库）"), no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help=_("输出 JSON"))]
 Name = Annotated[str, typer.Argument(help=_("方案编号，或 YAML 文件"))]
+
+
+class PaperKind(Enum):
+    """What a plan is written as."""
+
+    DOCX = "docx"
+    MARKDOWN = "md"
+    PDF = "pdf"
 
 
 @app.command("list", help=_("列出自带的考核方案。"))
@@ -91,13 +105,51 @@ def grade_(
         outcome = grade(scheme, read_facts(record))
     except RecordInvalid as refused:
         _misuse(f"{record}：{refused}")
+    from review_flow.schemes.plan import plan_of
+
+    plan = plan_of(scheme)
     if as_json:
-        print_json(outcome.as_json())
+        lines = [{**line.as_json(), "article": plan.article_of(line.path)} for line in outcome.ledger]
+        print_json({**outcome.as_json(), "ledger": lines})
     else:
-        _print_outcome(outcome)
+        _print_outcome(outcome, plan)
 
 
-def _print_outcome(outcome: Outcome) -> None:
+@app.command("print", help=_("打印考核方案：分章分条，可签字盖章。"))
+def print_(
+    name: Name,
+    to: Annotated[PaperKind, typer.Option("--to", help=_("格式：docx、md 或 pdf"))] = PaperKind.DOCX,
+    out: Annotated[Path | None, typer.Option("--out", help=_("写到哪个文件；省略时为“方案编号.格式”"))] = None,
+) -> None:
+    """Write the plan that a principal can sign."""
+    from review_flow.schemes.plan import plan_of
+
+    scheme = _scheme(name)
+    path = out or Path(f"{scheme.id}.{to.value}")
+    try:
+        path.write_bytes(_printed(plan_of(scheme), to))
+    except Refusal as refused:
+        _misuse(str(refused))
+    except OSError:
+        _misuse(say(_("不能写到 {path}。"), path=path))
+    typer.echo(say(_("已写入 {path}"), path=path))
+
+
+def _printed(plan: Plan, kind: PaperKind) -> bytes:
+    if kind is PaperKind.MARKDOWN:
+        from review_flow.outside.print_markdown import markdown
+
+        return markdown(plan).encode()
+    if kind is PaperKind.PDF:
+        from review_flow.outside.print_pdf import pdf
+
+        return pdf(plan)
+    from review_flow.outside.print_docx import docx
+
+    return docx(plan)
+
+
+def _print_outcome(outcome: Outcome, plan: Plan) -> None:
     score = say(_("无分数")) if outcome.score is None else say(_("{score}分"), score=outcome.score)
     state = say(_("（待考核组确认）")) if outcome.proposed else ""
     typer.echo(f"{outcome.grade}  {score}{state}")
@@ -108,7 +160,8 @@ def _print_outcome(outcome: Outcome) -> None:
         typer.echo(f"{SIGNS[gate.passed]} {gate.id}  {gate.text}")
     typer.echo("")
     for line in outcome.ledger:
-        typer.echo(f"{line.points:>8} {line.running:>8}  {line.text}  [{_rule(line.rule)}]")
+        cited = " · ".join(part for part in (_rule(line.rule), plan.article_of(line.path)) if part)
+        typer.echo(f"{line.points:>8} {line.running:>8}  {line.text}  [{cited}]")
     for task in outcome.tasks:
         due = say(_("无期限")) if task.due is None else task.due.date().isoformat()
         typer.echo(say(_("{state}  {text}（{due}）"), state=say(TASK_STATES[task.state]), text=task.text, due=due))

@@ -83,6 +83,8 @@ FIELDS: dict[str, str] = {
     "ends": "结束", "tasks": "任务", "decide": "评定方式", "most": "最多名额", "consent": "须取得同意", "ledger": "学时账目",
     "issuers": "颁发单位", "unit": "单位", "to": "报送", "fee_yuan_per_hour": "每学时每人（元）", "payer": "承担方",
     "text_zh": "内容", "name_zh": "名称", "report_to": "报送单位", "strict_layout": "格式不得改动", "sections": "栏目",
+    "long": "长文", "many": "可以多选", "options": "选项", "columns": "表头", "must_cover": "应当写到", "hint_zh": "提示",
+    "default_zh": "默认内容", "after": "须先填写", "tables": "表格", "after_fields": "表后栏目",
     # groups
     "leading": "领导小组", "school_focus": "学校考核重点", "elements": "考核要素", "improvements": "提升目标",
     "plan_unit": "制定计划的单位", "links": "教学环节", "awards": "奖项类别", "award_effects": "获奖成果的运用",
@@ -93,6 +95,7 @@ FIELDS: dict[str, str] = {
 """Field → name; a dotted tail (`review.effort.min_seconds`) stands over its last word."""
 
 TAILS: dict[str, str] = {
+    "template.groups": "分列", "template.required": "必填",
     "calendar.peer": "互评", "calendar.panel": "考核组评审", "calendar.validity": "证据有效性认定", "groups.mode": "应用模式",
     "effort.min_seconds": "最短用时（秒）", "calendar.grace": "逾期宽限", "finance.hours": "学时数", "scoring.of": "满分对应",
     "scoring.grace": "可补期数", "tests.parts": "测评组成", "sources.panel": "考核组评分", "sources.peer": "互评",
@@ -129,7 +132,8 @@ WORDS: dict[str, str] = {
     "body": "机构", "term_lesson": "研讨课、展示课", "school_plan": "规划与计划", "class_members": "班级人数",
     "school_workshops": "工作坊数", "plan_and_summary": "计划与总结", "lesson_video": "示范课录像", "photos": "场景照片",
     "cpd_hours": "继续教育学时", "honours": "名优骨干教师认定", "promotion": "评职晋级", "titles": "职称评聘",
-    "outside_training_condition": "外出培训条件", "award_priority": "评优优先", "rewards": "考核奖励", "licence_renewal": "教师资格定期注册", "school_rating": "学校办学水平评估",
+    "best_learner_condition": "优秀学员评选条件", "completion_affected": "影响结业", "evaluation_plan": "考评方案",
+    "research": "教研活动", "theme": "研修主题", "outside_training_condition": "外出培训条件", "award_priority": "评优优先", "rewards": "考核奖励", "licence_renewal": "教师资格定期注册", "school_rating": "学校办学水平评估",
 }  # fmt: skip
 """What a fixed word of the language, or an id every scheme uses alike, is called."""
 

@@ -86,7 +86,7 @@ class Plan:
 
     def article_of(self, path: str) -> str | None:
         """Return the article that prints a scheme path, or else the first that prints a part of it."""
-        above = (one for one in self.articles if any(is_under(path, root) for root in one.paths))
+        above = (one for one in self.articles if _any_under(path, one.paths))
         below = (one for one in self.articles if any(is_under(root, path) for root in one.paths))
         found = next(above, None) or next(below, None)
         return found.name if found else None
@@ -153,6 +153,7 @@ def plan_of(scheme: Scheme) -> Plan:
     chapters: list[Chapter] = []
     written: list[Article] = []
     unused: list[str] = []
+    values = [path for path, _value in scheme.values()]
     for title, writers in CHAPTERS:
         first = len(written)
         for heading, writer in writers:
@@ -160,7 +161,8 @@ def plan_of(scheme: Scheme) -> Plan:
             blocks = tuple(writer(taking))
             paths, moot = tuple(dict.fromkeys(taking.paths)), tuple(taking.unused)
             if blocks:
-                sources = _sources(scheme, paths, moot)
+                shown = [path for path in values if _any_under(path, paths) and not _any_under(path, moot)]
+                sources = _sources(scheme, shown)
                 written.append(Article(len(written) + 1, heading, blocks, paths, moot, sources))
             else:
                 unused.extend(paths)
@@ -177,13 +179,12 @@ def plan_of(scheme: Scheme) -> Plan:
     )
 
 
-def _sources(scheme: Scheme, paths: tuple[str, ...], moot: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the rules an article rests on, each once; our defaults come last, under one word."""
-    printed = [
-        path
-        for path, _value in scheme.values()
-        if any(is_under(path, root) for root in paths) and not any(is_under(path, root) for root in moot)
-    ]
+def _any_under(path: str, roots: Sequence[str]) -> bool:
+    return any(is_under(path, root) for root in roots)
+
+
+def _sources(scheme: Scheme, printed: Sequence[str]) -> tuple[str, ...]:
+    """Return the rules that printed values rest on, each once; our defaults come last, under one word."""
     found = [scheme.source(path) for path in printed]
     rules = list(dict.fromkeys(source.rule for source in found if source.rule and not source.is_default))
     return (*rules, *(["通用默认值"] if any(source.is_default for source in found) else []))

@@ -202,8 +202,9 @@ def peers(take: Taking) -> Iterator[Block]:
     peer = take.scheme.review.peer
     for field in ("before_submit", "give", "receive_target", "receive_min", "aggregate", "pool_fallback", "remind_hours"):
         take(f"review.peer.{field}")
+        if not peer.give and field != "give":
+            take.moot(f"review.peer.{field}")
     if not peer.give:
-        take.moot("review.peer")
         yield "本方案不设同伴互评。"
         return
     when = "提交本人成果前，应当" if peer.before_submit else "应当（不作为提交本人成果的前提）"
@@ -220,7 +221,6 @@ def peer_quality(take: Taking) -> Iterator[Block]:
     parts = ("allocation", "disagreement", "effort", "reliability")
     found = {part: take.fields(f"review.peer.{part}") for part in parts}
     if not take.scheme.review.peer.give:
-        take.moot("review.peer")
         return
     yield "互评任务由系统分配，任何人不得评阅本人成果。分配、分歧与质量按下表执行："
     named = {"allocation": "任务分配", "disagreement": "分歧处理", "effort": "敷衍提示（不影响得分）", "reliability": "可靠度加权"}

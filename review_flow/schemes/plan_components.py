@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from review_flow.rules.expressions import kind_of
-from review_flow.rules.facts import label_of
 from review_flow.rules.programme import Need
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.sections import Component, Scoring
 from review_flow.schemes.plan import Block, Table, Taking
-from review_flow.schemes.wording import SIGNS, listed, percent, word
+from review_flow.schemes.wording import fact_name, listed, percent, sign, word
 
 
 def components(take: Taking) -> Iterator[Block]:
@@ -80,13 +78,13 @@ def _tier(scheme: Scheme, tier: str) -> str:
 
 
 def _scoring(scheme: Scheme, rule: Scoring) -> str:
-    metric = "" if rule.metric is None else label_of(scheme, rule.metric) if kind_of(rule.metric) else rule.metric
+    metric = "" if rule.metric is None else fact_name(scheme, rule.metric)
     tiers = "".join(f"（{_tier(scheme, tier)}{value}）" for tier, value in rule.by_tier.items())
     slot = "" if rule.slot is None else slot_name(scheme, rule.slot)
     cap = "" if rule.cap is None else f"，最高{rule.cap}分"
     match rule.type:
         case "threshold":
-            return f"{metric}{SIGNS.get(rule.op, rule.op)}{rule.value}{tiers}"
+            return f"{metric}{sign(rule.op)}{rule.value}{tiers}"
         case "periodic":
             return f"每期{slot}不少于{rule.value}份{tiers}，缺少的可以在{rule.grace}期内补齐"
         case "per_unit":

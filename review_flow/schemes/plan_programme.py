@@ -9,7 +9,7 @@ from review_flow.rules.quotas import MINIMUMS
 from review_flow.schemes.names import field_name, shown_value
 from review_flow.schemes.plan import Block, Listed, Table, Taking
 from review_flow.schemes.plan_components import slot_name
-from review_flow.schemes.wording import SIGNS, condition, duration, listed, percent, rows, word
+from review_flow.schemes.wording import condition, duration, listed, percent, rows, sign, word
 
 PAIR = ("项目", "规定")
 
@@ -155,7 +155,7 @@ def _quota(one: Quota) -> str:
     usual = "" if one.soft_max is None else f"，一般不超过{shown(one.soft_max)}"
     least = "，至少1个" if one.min_one else ""
     strict = word(one.strict) if one.strict != "must" or one.op in MINIMUMS else ""
-    return f"{strict}{SIGNS[one.op]}{base}{number}{usual}{least}"
+    return f"{strict}{sign(one.op)}{base}{number}{usual}{least}"
 
 
 def _counted(take: Taking, one: Quota) -> str:
@@ -205,7 +205,7 @@ def targets(take: Taking) -> Iterator[Block]:
 
 
 def _goal(one: Target) -> str:
-    return f"{SIGNS[one.op]}{percent(one.value) if one.unit == 'share' else shown(one.value)}{'' if one.unit == 'share' else word(one.unit)}"
+    return f"{sign(one.op)}{percent(one.value) if one.unit == 'share' else shown(one.value)}{'' if one.unit == 'share' else word(one.unit)}"
 
 
 def reports(take: Taking) -> Iterator[Block]:

@@ -25,6 +25,11 @@ SIGNS = {
 }  # fmt: skip
 
 
+def sign(op: str) -> str:
+    """Return a comparison in words."""
+    return SIGNS.get(op, op)
+
+
 def said(value: object) -> str:
     """Return a value as the plan prints it."""
     return shown_value(value)
@@ -63,6 +68,14 @@ def condition(scheme: Scheme, text: object) -> str:
         return str(text)
 
 
+def fact_name(scheme: Scheme, name: str) -> str:
+    """Return what a fact of the expressions is called; a series of activities by its own word."""
+    family, _dot, rest = name.partition(".")
+    if family == "attendance" and all(one.id != rest for one in scheme.activities):
+        return f"{word(rest)}出席次数"
+    return label_of(scheme, name)
+
+
 def _said(scheme: Scheme, tree: Expression) -> str:
     match tree:
         case Joined(op, parts):
@@ -74,7 +87,7 @@ def _said(scheme: Scheme, tree: Expression) -> str:
         case Among(left, among):
             return f"{_said(scheme, left)}为{'或'.join(str(one.value) for one in among)}"
         case Name(name):
-            return label_of(scheme, name)
+            return fact_name(scheme, name)
         case Constant(value):
             return "任何情形" if value is True else "无" if value is False else str(value)
 
