@@ -1,4 +1,4 @@
-"""`review-flow scheme …`: list, show, check, grade, print. No database; what is heavy is imported when asked for."""
+"""`review-flow scheme …`: list, show, check, grade, print, diff. No database; what is heavy is imported when asked for."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import typer
 from review_flow import schemes
 from review_flow.cli.json_input import parse
 from review_flow.errors import BadInput, NotFound, Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _, clauses, say
 from review_flow.rules.grading import Outcome, RecordInvalid, grade
 from review_flow.rules.outcome import FLAGS
 from review_flow.rules.scheme import Scheme
 
 if TYPE_CHECKING:
+    from review_flow.schemes.differences import Difference
     from review_flow.schemes.plan import Plan
 
 MISTAKES, MISUSE = 1, 2
@@ -147,6 +148,60 @@ def _printed(plan: Plan, kind: PaperKind) -> bytes:
     from review_flow.outside.print_docx import docx
 
     return docx(plan)
+
+
+@app.command("diff", help=_("两个方案有何不同，逐项说明；加 --overrides 则说明一个方案改动了所继承的哪些规定。"))
+def diff(
+    name: Name,
+    other: Annotated[str | None, typer.Argument(help=_("与之比较的方案编号，或 YAML 文件"))] = None,
+    overrides: Annotated[bool, typer.Option("--overrides", help=_("与所继承的方案比较"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what differs between two schemes, or between one and what it inherits."""
+    from review_flow.schemes import differences
+
+    if overrides == (other is not None):
+        _misuse(say(_("请给出要比较的另一个方案，或用 --overrides 与所继承的方案比较。")))
+    scheme = _scheme(name)
+    found = differences.overrides(scheme) if other is None else differences.differences(scheme, _scheme(other))
+    if as_json:
+        print_json([one.as_json() for one in found])
+        return
+    for place, one in enumerate(found):
+        if place == 0 or found[place - 1].section != one.section:
+            typer.echo(f"\n【{one.names[0]}】" if place else f"【{one.names[0]}】")
+        typer.echo(f"· {_told(one)}")
+    if not found:
+        typer.echo(say(_("没有不同。")))
+
+
+CHANGES = {
+    "added": _("新增{what}：{after}{source}"),
+    "removed": _("删去{what}：{before}{source}"),
+    "changed": _("{what}由{before}改为{after}{source}"),
+    "source": _("{what}仍为{after}{source}"),
+}
+
+
+def _told(one: Difference) -> str:
+    rules = [_rule(rule) for rule in (one.source_before, one.source_after) if rule]
+    moved = say(_("{before} → {after}"), before=rules[0], after=rules[-1]) if len(set(rules)) > 1 else "".join(rules[:1])
+    return say(
+        CHANGES[one.kind],
+        what="：".join(one.names[1:]) or one.names[0],
+        before=_worded(one.before, one.fields),
+        after=_worded(one.after, one.fields),
+        source=f"  [{moved}]" if moved else "",
+    )
+
+
+def _worded(value: object, fields: str) -> str:
+    from review_flow.schemes.names import shown_value
+    from review_flow.schemes.wording import rows
+
+    if not isinstance(value, dict):
+        return shown_value(value)
+    return clauses(say(_("{path}：{value}"), path=name, value=inner) for name, inner in rows(value, fields))
 
 
 def _print_outcome(outcome: Outcome, plan: Plan) -> None:

@@ -67,6 +67,10 @@ class Paper:
 
         self.document.add_paragraph(text).paragraph_format.first_line_indent = Pt(22)
 
+    def line(self, text: str) -> None:
+        """Write a line that begins at the margin."""
+        self.document.add_paragraph(text)
+
     def note(self, text: str) -> None:
         """Write a small grey line."""
         from docx.shared import Pt, RGBColor

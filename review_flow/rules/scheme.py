@@ -51,6 +51,8 @@ from review_flow.rules.sections import (
     Unknown,
 )
 
+from review_flow.rules.template import Template
+
 __all__ = ["Catalogue", "Duration", "Scheme", "Slot", "Source", "canonical_json"]
 
 
@@ -100,7 +102,7 @@ class Scheme:
     reports: tuple[Report, ...]
     finance: Finance
     groups: Mapping[str, Any]
-    template: Mapping[str, Any]
+    template: Template
     unknowns: tuple[Unknown, ...]
     confirmed: tuple[str, ...]
     effective_from: str | None = None

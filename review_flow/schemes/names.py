@@ -84,7 +84,8 @@ FIELDS: dict[str, str] = {
     "issuers": "颁发单位", "unit": "单位", "to": "报送", "fee_yuan_per_hour": "每学时每人（元）", "payer": "承担方",
     "text_zh": "内容", "name_zh": "名称", "report_to": "报送单位", "strict_layout": "格式不得改动", "sections": "栏目",
     "long": "长文", "many": "可以多选", "options": "选项", "columns": "表头", "must_cover": "应当写到", "hint_zh": "提示",
-    "default_zh": "默认内容", "after": "须先填写", "tables": "表格", "after_fields": "表后栏目",
+    "default_zh": "默认内容", "after": "须先填写", "numbers": "须为数字",
+    "tables": "表格", "after_fields": "表后栏目",
     # groups
     "leading": "领导小组", "school_focus": "学校考核重点", "elements": "考核要素", "improvements": "提升目标",
     "plan_unit": "制定计划的单位", "links": "教学环节", "awards": "奖项类别", "award_effects": "获奖成果的运用",
@@ -95,7 +96,7 @@ FIELDS: dict[str, str] = {
 """Field → name; a dotted tail (`review.effort.min_seconds`) stands over its last word."""
 
 TAILS: dict[str, str] = {
-    "template.groups": "分列", "template.required": "必填",
+    "template.groups": "分列", "template.abilities": "须为目录中的微能力", "template.required": "必填",
     "calendar.peer": "互评", "calendar.panel": "考核组评审", "calendar.validity": "证据有效性认定", "groups.mode": "应用模式",
     "effort.min_seconds": "最短用时（秒）", "calendar.grace": "逾期宽限", "finance.hours": "学时数", "scoring.of": "满分对应",
     "scoring.grace": "可补期数", "tests.parts": "测评组成", "sources.panel": "考核组评分", "sources.peer": "互评",
@@ -105,7 +106,7 @@ TAILS: dict[str, str] = {
 }  # fmt: skip
 
 WORDS: dict[str, str] = {
-    "median": "中位数", "mean": "平均数", "trimmed": "去掉最高分和最低分后的平均数", "reliability": "按评阅人可靠度加权",
+    ">=": "不少于", "<=": "不超过", ">": "多于", "<": "少于", "==": "等于", "median": "中位数", "mean": "平均数", "trimmed": "去掉最高分和最低分后的平均数", "reliability": "按评阅人可靠度加权",
     "calibration": "以样例评审补足", "none": "不再补足", "avoid": "尽量避开", "forbid": "不得分配", "arbiter": "提请仲裁人评定",
     "flag": "予以标注", "required": "应修学时", "earned": "已修学时", "school_list": "学校公布的清单", "catalogue": "微能力目录",
     "submission": "整项能力的成果", "item": "单份证据", "no_teacher_image": "未出现教师本人形象",
@@ -152,23 +153,21 @@ def item_name(item: Any, key: str) -> str:
     return key
 
 
-def path_names(document: Mapping[str, Any], path: str, *, since: int = 0) -> list[str]:
-    """Return the Chinese names of the parts of a path, from part `since` on; items of lists by their own names.
-
-    The last name of an item that no document has (any more) is its key.
-    """
+def path_names(document: Mapping[str, Any], path: str) -> tuple[list[str], str]:
+    """Return the Chinese names of the parts of a path (items of lists by their own), and the path without items."""
     names: list[str] = []
     fields: list[str] = []
     node: Any = document
     for part in path.split("."):
         if isinstance(node, list | tuple):
             node = next((item for at, item in enumerate(node) if key_of(item, at) == part), None)
-            names.append(f"“{item_name(node, part)}”")
+            inner = item_name(node, part).replace("“", "‘").replace("”", "’")
+            names.append(f"“{inner}”")
         else:
             node = node.get(part) if isinstance(node, Mapping) else None
             fields.append(part)
             names.append(field_name(".".join(fields)))
-    return names[since:]
+    return names, ".".join(fields)
 
 
 def shown_value(value: object) -> str:
@@ -180,6 +179,10 @@ def shown_value(value: object) -> str:
     if isinstance(value, list | tuple):
         return "、".join(map(shown_value, value)) or "无"
     if isinstance(value, Mapping):
-        own = [f"{FIELDS.get(key, WORDS.get(key, key))}：{shown_value(inner)}" for key, inner in value.items() if key != "id"]
+        own = [
+            f"{FIELDS.get(key, WORDS.get(key, key))}：{shown_value(inner)}"
+            for key, inner in value.items()
+            if key != "id"
+        ]
         return "；".join(own) or "无"
     return WORDS.get(str(value), str(value)) if value != "" else "无"

@@ -81,7 +81,7 @@ def lock(take: Taking) -> Iterator[Block]:
 def _sections(paths: object) -> str:
     from review_flow.schemes.names import path_names
 
-    return "、".join("的".join(path_names({}, str(path))) for path in paths) if isinstance(paths, list) else said(paths)
+    return "、".join("的".join(path_names({}, str(path))[0]) for path in paths) if isinstance(paths, list) else said(paths)
 
 
 def hours(take: Taking) -> Iterator[Block]:
@@ -200,7 +200,15 @@ def peers(take: Taking) -> Iterator[Block]:
     self_test = take.fields("review.self_test")
     yield f"校本自测{'计入得分' if self_test['counts'] else '由教师自行完成，结果不计入得分'}。"
     peer = take.scheme.review.peer
-    for field in ("before_submit", "give", "receive_target", "receive_min", "aggregate", "pool_fallback", "remind_hours"):
+    for field in (
+        "before_submit",
+        "give",
+        "receive_target",
+        "receive_min",
+        "aggregate",
+        "pool_fallback",
+        "remind_hours",
+    ):
         take(f"review.peer.{field}")
         if not peer.give and field != "give":
             take.moot(f"review.peer.{field}")
@@ -223,7 +231,12 @@ def peer_quality(take: Taking) -> Iterator[Block]:
     if not take.scheme.review.peer.give:
         return
     yield "互评任务由系统分配，任何人不得评阅本人成果。分配、分歧与质量按下表执行："
-    named = {"allocation": "任务分配", "disagreement": "分歧处理", "effort": "敷衍提示（不影响得分）", "reliability": "可靠度加权"}
+    named = {
+        "allocation": "任务分配",
+        "disagreement": "分歧处理",
+        "effort": "敷衍提示（不影响得分）",
+        "reliability": "可靠度加权",
+    }
     if take.scheme.review.peer.aggregate != "reliability":
         named.pop("reliability")
         take.moot("review.peer.reliability")

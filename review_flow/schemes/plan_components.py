@@ -46,10 +46,9 @@ def _asked(scheme: Scheme, node: Component) -> Iterator[str]:
         yield f"仅限{scheme.roles.get(node.only, node.only)}"
     if node.needs:
         yield f"提交{_needs(scheme, node.needs)}"
-    for role, needs in node.by_role.items():
-        yield f"{scheme.roles.get(role, role)}提交{_needs(scheme, needs)}"
-    for tier, needs in node.by_tier.items():
-        yield f"{_tier(scheme, tier)}提交{_needs(scheme, needs)}"
+    some = [(scheme.roles.get(role, role), needs) for role, needs in node.by_role.items()]
+    some += [(_tier(scheme, tier), needs) for tier, needs in node.by_tier.items()]
+    yield from (f"{who}提交{_needs(scheme, needs)}" for who, needs in some)
     if node.scoring is not None:
         yield _scoring(scheme, node.scoring)
     if node.items:

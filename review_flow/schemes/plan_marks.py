@@ -50,7 +50,9 @@ def compose(take: Taking) -> Iterator[Block]:
         return
     yield f"综合得分按{word(found['rule'])}计算。"
     if sources:
-        yield Table(("评分来源", "权重"), tuple((word(one), percent(weight)) for one, weight in sources.items()), (1, 1))
+        yield Table(
+            ("评分来源", "权重"), tuple((word(one), percent(weight)) for one, weight in sources.items()), (1, 1)
+        )
         yield "互评不足规定份数的，其权重并入考核组评分。"
 
 
@@ -75,7 +77,7 @@ def adjust(take: Taking) -> Iterator[Block]:
         cap = "不设封顶" if one.cap is None else f"最多加{one.cap}分"
         cross = "可以" if one.may_cross_pass else "不得"
         yield f"{one.name_zh}：分值依《{one.table}》，{cap}，{cross}因加分由不合格变为合格。"
-    yield f"计算次序为{'、'.join(map(word, found['order']))}，最后得分限于{_span(found['clamp'])}。"  # type: ignore[arg-type]  # the schema: a list
+    yield f"计算次序为{listed(found['order'])}，最后得分限于{_span(found['clamp'])}。"
 
 
 def gates(take: Taking, section: str = "gates") -> Iterator[Block]:
@@ -119,7 +121,9 @@ def bands(take: Taking) -> Iterator[Block]:
     lines = []
     for one in found.list:
         span = "" if one.min is None else f"得分{one.min}–{one.max}分"
-        when = "" if one.when is None else "不符合以上各项的" if one.when == "true" else condition(take.scheme, one.when)
+        when = (
+            "" if one.when is None else "不符合以上各项的" if one.when == "true" else condition(take.scheme, one.when)
+        )
         lines.append((one.grade, "；".join(part for part in (span, when) if part), f"{word(one.modal)}{one.grade}"))
     yield Table(("等次", "条件", "效力"), tuple(lines), (1, 4, 1))
     if any(one.min is not None for one in found.list):

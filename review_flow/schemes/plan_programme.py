@@ -250,12 +250,21 @@ def day(written: str | None) -> str:
     return f"次年{dated}" if after else dated
 
 
+PEER_STEPS = {"peer", "lease", "lease_min", "peer_extension", "grace"}
+
+
 def calendar(take: Taking) -> Iterator[Block]:
     """T1–T24."""
-    found = take.fields("calendar")
+    found = {key: take(f"calendar.{key}") for key in take.scheme.document["calendar"]}
+    if not take.scheme.review.peer.give:
+        for key in PEER_STEPS & found.keys():
+            take.moot(f"calendar.{key}")
+            del found[key]
     yield "各环节自上一环节完成之日起计算："
     yield Table(
-        ("环节", "时限"), tuple((field_name(f"calendar.{key}"), duration(value)) for key, value in found.items()), (2, 2)
+        ("环节", "时限"),
+        tuple((field_name(f"calendar.{key}"), duration(value)) for key, value in found.items()),
+        (2, 2),
     )
 
 
@@ -355,5 +364,5 @@ def open_questions(take: Taking) -> Iterator[Block]:
         yield "本方案的各项规定均已由本校确认。"
         return
     yield "下列事项依据文件没有规定，本方案暂按表中的默认值执行，由本校确认或者修改后启用："
-    table = tuple((one.text_zh, take.cite(one.path) or "—") for one in found)
+    table = tuple((one.text_zh, take.cite(one.path) or "本方案不涉及") for one in found)
     yield Table(("事项", "现行规定见"), table, (5, 2))

@@ -118,7 +118,13 @@ def test_the_article_of_a_path():
     titles = {one.name: one.title for one in plan.articles}
     asked = {
         path: titles[article_of(scheme, path)]
-        for path in ("adjust.deductions.absence.each", "compose.sources", "bands.list.优秀", "review", "components.teach")
+        for path in (
+            "adjust.deductions.absence.each",
+            "compose.sources",
+            "bands.list.优秀",
+            "review",
+            "components.teach",
+        )
     }
     assert asked == {
         "adjust.deductions.absence.each": "扣分与加分",
@@ -142,7 +148,10 @@ def test_the_plan_says_what_the_scheme_says():
     assert articles["必备条件"].blocks[1].rows[1] == (
         "提交前完成互评", "已完成互评不少于应完成互评", "提交成果", "在满足之前不得进入该环节；评定时仍未满足的，等次为不合格",
     )  # fmt: skip
-    assert printed(XIAN).articles[-1].blocks[1].rows[2] == ("互评与考核组评分的权重（原文未给）", articles["综合得分"].name)
+    assert printed(XIAN).articles[-1].blocks[1].rows[2] == (
+        "互评与考核组评分的权重（原文未给）",
+        articles["综合得分"].name,
+    )
 
 
 def test_a_plan_without_peers_says_so():
