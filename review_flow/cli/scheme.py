@@ -52,7 +52,7 @@ def list_(as_json: AsJson = False) -> None:
 @app.command(help=_("显示一个方案的每个值及其出处，和本校待确认的事项。"))
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show every value of a scheme with its source, and what the school has to confirm."""
-    scheme = _scheme(name)
+    scheme = load_scheme(name)
     if as_json:
         print_json({**scheme.document, "digest": scheme.digest})
         return
@@ -77,7 +77,7 @@ def check(
     """Name line and field of every mistake in a scheme file."""
     from review_flow.schemes.check import check as check_text
 
-    mistakes = check_text(_read(file), source=str(file), ready=ready)
+    mistakes = check_text(read_text(file), source=str(file), ready=ready)
     wrong = [mistake for mistake in mistakes if mistake.level == "error"]
     if as_json:
         rows = [
@@ -101,11 +101,11 @@ def grade_(
     as_json: AsJson = False,
 ) -> None:
     """Grade one teacher's facts, with the reason for every line."""
-    scheme = _scheme(name)
+    scheme = load_scheme(name)
     try:
         outcome = grade(scheme, read_facts(record))
     except RecordInvalid as refused:
-        _misuse(f"{record}：{refused}")
+        misuse(f"{record}：{refused}")
     from review_flow.schemes.plan import plan_of
 
     plan = plan_of(scheme)
@@ -125,14 +125,14 @@ def print_(
     """Write the plan that a principal can sign."""
     from review_flow.schemes.plan import plan_of
 
-    scheme = _scheme(name)
+    scheme = load_scheme(name)
     path = out or Path(f"{scheme.id}.{to.value}")
     try:
         path.write_bytes(_printed(plan_of(scheme), to))
     except Refusal as refused:
-        _misuse(str(refused))
+        misuse(str(refused))
     except OSError:
-        _misuse(say(_("不能写到 {path}。"), path=path))
+        misuse(say(_("不能写到 {path}。"), path=path))
     typer.echo(say(_("已写入 {path}"), path=path))
 
 
@@ -161,9 +161,9 @@ def diff(
     from review_flow.schemes import differences
 
     if overrides == (other is not None):
-        _misuse(say(_("请给出要比较的另一个方案，或用 --overrides 与所继承的方案比较。")))
-    scheme = _scheme(name)
-    found = differences.overrides(scheme) if other is None else differences.differences(scheme, _scheme(other))
+        misuse(say(_("请给出要比较的另一个方案，或用 --overrides 与所继承的方案比较。")))
+    scheme = load_scheme(name)
+    found = differences.overrides(scheme) if other is None else differences.differences(scheme, load_scheme(other))
     if as_json:
         print_json([one.as_json() for one in found])
         return
@@ -226,13 +226,14 @@ def _print_outcome(outcome: Outcome, plan: Plan) -> None:
         typer.echo(outcome.exemption.text)
 
 
-def _scheme(name: str) -> Scheme:
+def load_scheme(name: str) -> Scheme:
+    """Return the scheme of a name or file; ends the command with a sentence where there is none."""
     try:
         return schemes.load(name)
     except NotFound as refused:
-        _misuse(str(refused))
+        misuse(str(refused))
     except schemes.SchemeInvalid as refused:
-        _misuse("\n".join(map(str, refused.mistakes)))
+        misuse("\n".join(map(str, refused.mistakes)))
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -240,21 +241,22 @@ def read_facts(path: Path) -> dict[str, Any]:
     try:
         facts = parse(path.read_bytes(), decimal=str)  # 79.50 stays 79.50: never a binary float
     except OSError:
-        _misuse(say(_("找不到文件：{path}"), path=path))
+        misuse(say(_("找不到文件：{path}"), path=path))
     except BadInput as refused:
-        _misuse(f"{path}：{refused}")
+        misuse(f"{path}：{refused}")
     if not isinstance(facts, dict):
-        _misuse(say(_("{file}应是一个 JSON 对象。"), file=path))
+        misuse(say(_("{file}应是一个 JSON 对象。"), file=path))
     return facts
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a file; ends the command with a sentence where there is none."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError:
-        _misuse(say(_("找不到文件：{path}"), path=path))
+        misuse(say(_("找不到文件：{path}"), path=path))
     except UnicodeDecodeError:
-        _misuse(say(_("{path}不是 UTF-8 文字。"), path=path))
+        misuse(say(_("{path}不是 UTF-8 文字。"), path=path))
 
 
 def _rule(rule: str) -> str:
@@ -271,6 +273,7 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _misuse(text: str) -> NoReturn:
+def misuse(text: str) -> NoReturn:
+    """Print why, and end the command."""
     typer.echo(text, err=True)
     raise typer.Exit(MISUSE)
