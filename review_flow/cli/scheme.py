@@ -185,7 +185,9 @@ CHANGES = {
 
 def _told(one: Difference) -> str:
     rules = [_rule(rule) for rule in (one.source_before, one.source_after) if rule]
-    moved = say(_("{before} → {after}"), before=rules[0], after=rules[-1]) if len(set(rules)) > 1 else "".join(rules[:1])
+    moved = (
+        say(_("{before} → {after}"), before=rules[0], after=rules[-1]) if len(set(rules)) > 1 else "".join(rules[:1])
+    )
     return say(
         CHANGES[one.kind],
         what="：".join(one.names[1:]) or one.names[0],

@@ -50,7 +50,6 @@ from review_flow.rules.sections import (
     TeacherSelection,
     Unknown,
 )
-
 from review_flow.rules.template import Template
 
 __all__ = ["Catalogue", "Duration", "Scheme", "Slot", "Source", "canonical_json"]

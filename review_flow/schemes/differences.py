@@ -10,7 +10,17 @@ from review_flow.rules.scheme import Scheme
 from review_flow.schemes.names import path_names
 from review_flow.schemes.resolve import EVERYTHING
 
-TOLD = ("title_zh", "edition", "based_on", "effective_from", "effective_to", "principles", "applies_to", "roles", "confirmed")
+TOLD = (
+    "title_zh",
+    "edition",
+    "based_on",
+    "effective_from",
+    "effective_to",
+    "principles",
+    "applies_to",
+    "roles",
+    "confirmed",
+)
 """What of the head of a scheme is compared besides the rule sections; the catalogue by its title."""
 NOTHING: tuple[object, ...] = (None, [], {}, "")
 

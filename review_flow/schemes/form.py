@@ -1,6 +1,6 @@
 """The form of a scheme's template (002-T): an empty one to fill in, and every problem of a filled one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,6 @@ from review_flow.i18n import _, listed, say
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.template import TemplateField, TemplateSection, TemplateTable
 from review_flow.schemes.document import Mistake, Page, SchemeInvalid, read_page
-
 
 EMPTY = '""'
 
@@ -97,13 +96,15 @@ class _Form:
                 yield section.id, say(_("缺少“{name}”一节。"), name=section.name_zh)
                 continue
             fields = (*section.fields, *section.after_fields)
-            yield from _strangers(f"{section.id}.", data, [one.id for one in (*fields, *section.tables)])
+            yield from _strangers(f"{section.id}.", data, [*(one.id for one in fields), *(one.id for one in section.tables)])
             for field in fields:
                 yield from _field(f"{section.id}.{field.id}", field, data.get(field.id))
             for table in section.tables:
                 yield from self._table(section, table, data)
 
-    def _table(self, section: TemplateSection, table: TemplateTable, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    def _table(
+        self, section: TemplateSection, table: TemplateTable, data: Mapping[str, Any]
+    ) -> Iterator[tuple[str, str]]:
         path, value = f"{section.id}.{table.id}", data.get(table.id)
         first = next((field for field in section.fields if field.id == table.after), None)
         if value and first and not _filled(data.get(first.id)):
@@ -134,17 +135,17 @@ class _Form:
 
     def _abilities(self, path: str, column: str, rows: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
         """002-T-10: abilities of the catalogue, each once, as many and as wide as the scheme asks a school for."""
-        known = {name: one for one in self.scheme.catalogue.abilities for name in (one.name_zh, one.code)}
+        known = {one.name_zh: one.code for one in self.scheme.catalogue.abilities}
         chosen: list[str] = []
         for number, row in enumerate(rows):
             name = str(row.get(column) or "")
             if name and name not in known:
                 text = say(_("《{title}》里没有微能力“{name}”。"), title=self.scheme.catalogue.title_zh, name=name)
                 yield f"{path}.{number}.{column}", text
-            elif name and known[name].code in chosen:
+            elif name and known[name] in chosen:
                 yield f"{path}.{number}.{column}", say(_("“{name}”写了两次。"), name=name)
             elif name:
-                chosen.append(known[name].code)
+                chosen.append(known[name])
         rule = self.scheme.select.school
         exactly, over = rule.exactly, len(self.scheme.catalogue.dimensions_of(chosen))
         if exactly is not None and len(chosen) != exactly:
@@ -152,7 +153,10 @@ class _Form:
         if len(chosen) < rule.min:
             yield path, say(_("至少选{needed}项微能力，现有{have}项。"), needed=rule.min, have=len(chosen))
         elif over < (rule.min_dimensions or 0):
-            yield path, say(_("所选微能力至少覆盖{needed}个维度，现有{have}个。"), needed=rule.min_dimensions, have=over)
+            yield (
+                path,
+                say(_("所选微能力至少覆盖{needed}个维度，现有{have}个。"), needed=rule.min_dimensions, have=over),
+            )
 
 
 def _field(path: str, field: TemplateField, value: object) -> Iterator[tuple[str, str]]:
@@ -182,7 +186,7 @@ def _cell(path: str, table: TemplateTable, column: str, value: object, number: i
         yield path, say(_("第{number}行的“{column}”应是整数。"), number=number, column=column)
 
 
-def _strangers(path: str, data: Mapping[str, Any], known: "list[str] | tuple[str, ...]") -> Iterator[tuple[str, str]]:
+def _strangers(path: str, data: Mapping[str, Any], known: Sequence[str]) -> Iterator[tuple[str, str]]:
     for key in data:
         if key not in known:
             yield f"{path}{key}", say(_("模板里没有“{key}”，格式不得改动。"), key=key)

@@ -81,7 +81,9 @@ def lock(take: Taking) -> Iterator[Block]:
 def _sections(paths: object) -> str:
     from review_flow.schemes.names import path_names
 
-    return "、".join("的".join(path_names({}, str(path))[0]) for path in paths) if isinstance(paths, list) else said(paths)
+    return (
+        "、".join("的".join(path_names({}, str(path))[0]) for path in paths) if isinstance(paths, list) else said(paths)
+    )
 
 
 def hours(take: Taking) -> Iterator[Block]:

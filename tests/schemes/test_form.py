@@ -23,8 +23,8 @@ FILLED = {
         "theme": "多媒体环境下的数据分析",
         "abilities": [
             {"微能力名称": "技术支持的学情分析", "选择理由": "备课先知学情"},
-            {"微能力名称": "A5", "选择理由": "常用"},
-            {"微能力名称": "A11", "选择理由": "评价及时"},
+            {"微能力名称": "技术支持的课堂导入", "选择理由": "常用"},
+            {"微能力名称": "评价量规设计与应用", "选择理由": "评价及时"},
         ],
         "form": "异步在线课程+线下课堂实践",
     },
@@ -32,6 +32,8 @@ FILLED = {
     "appraisal": {"appraisal": "研修活动参与、研修成果产出、考核微能力数量、测评通过率"},
     "mechanism": {"mechanism": "每月例会"},
 }  # fmt: skip
+
+ALIKE = ("数字教育资源获取与评价", "演示文稿设计与制作", "数字教育资源管理")
 
 
 def changed(**parts):
@@ -104,7 +106,7 @@ def test_the_empty_form_asks_for_every_field_by_name_and_in_order():
             ],
         ),
         (
-            changed(content={"abilities": [*FILLED["content"]["abilities"][:2], {"微能力名称": "A11", "选择理由": ""}]}),
+            changed(content={"abilities": [*FILLED["content"]["abilities"][:2], {"微能力名称": "评价量规设计与应用", "选择理由": ""}]}),
             [("content.abilities.2.选择理由", "第3行的“选择理由”没有填写。")],
         ),
         (
@@ -112,15 +114,15 @@ def test_the_empty_form_asks_for_every_field_by_name_and_in_order():
             [("content.abilities.3.微能力名称", "《中小学教师信息技术应用能力30项微能力》里没有微能力“会飞”。")],
         ),
         (
-            changed(content={"abilities": [*FILLED["content"]["abilities"], {"微能力名称": "A1", "选择理由": "好"}]}),
-            [("content.abilities.3.微能力名称", "“A1”写了两次。")],
+            changed(content={"abilities": [*FILLED["content"]["abilities"], {"微能力名称": "技术支持的学情分析", "选择理由": "好"}]}),
+            [("content.abilities.3.微能力名称", "“技术支持的学情分析”写了两次。")],
         ),
         (
             changed(content={"abilities": FILLED["content"]["abilities"][:2]}),
             [("content.abilities", "至少选3项微能力，现有2项。")],
         ),
         (
-            changed(content={"abilities": [{"微能力名称": code, "选择理由": "好"} for code in ("A2", "A3", "A4")]}),
+            changed(content={"abilities": [{"微能力名称": name, "选择理由": "好"} for name in ALIKE]}),
             [("content.abilities", "所选微能力至少覆盖3个维度，现有1个。")],
         ),
         (
@@ -191,8 +193,8 @@ def test_the_docx_has_the_prescribed_headings_tables_and_order(tmp_path):
         [
             ["微能力名称", "选择理由"],
             ["技术支持的学情分析", "备课先知学情"],
-            ["A5", "常用"],
-            ["A11", "评价及时"],
+            ["技术支持的课堂导入", "常用"],
+            ["评价量规设计与应用", "评价及时"],
         ],
         [["时间", "内容", "负责人"], ["9月", "启动", "李强"]],
     ]
@@ -208,7 +210,7 @@ def test_the_commands(tmp_path):
     form, out = tmp_path / "form.yaml", tmp_path / "form.docx"
     assert run("new", REGION, form) == (0, f"已写入 {form}\n")
     status, text = run("check", REGION, form)
-    assert (status, text.splitlines()[-1]) == (1, "25处问题。")
+    assert (status, text.splitlines()[-1]) == (1, "26处问题。")
     assert run("export", REGION, form, "--out", out)[0] == 1
     assert not out.exists()
     form.write_text(json.dumps(FILLED), encoding="utf-8")
