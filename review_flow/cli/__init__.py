@@ -16,6 +16,7 @@ from review_flow.i18n import LANGUAGES, _, language, listed, say
 # Command → the module that has it, and its help. Where the module is named as the command, all of it is meant.
 PARTS = {
     "scheme": ("scheme", _("考核方案：列出、查看、检查、试算（不需要数据库）")),
+    "template": ("template", _("上报模板：空白表、检查、导出（不需要数据库）")),
     "allocate": ("allocation", _("互评分配：谁评谁，最优且可证明（不需要数据库）")),
     "marks": ("marks", _("评分表：合成、不确定度、评阅人的偏差与一致性（不需要数据库）")),
     "evidence": ("evidence", _("证据文件：自动检查（不需要数据库）")),

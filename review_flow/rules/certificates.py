@@ -92,7 +92,7 @@ def certificates_granted(
         "score": None if outcome["score"] is None else Decimal(outcome["score"]),
         "gates.passed": all(gate["passed"] is not False for gate in outcome["gates"]),
     }
-    return {one.id for one in certificates_of(scheme, teacher, abilities, known) if one.granted}
+    return {one.id for one in certificates_of(scheme, readings_of(scheme, teacher, abilities), known) if one.granted}
 
 
 def rests_on(certificate: Certificate) -> tuple[str, ...]:

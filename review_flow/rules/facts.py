@@ -198,7 +198,7 @@ def _hours(scheme: Scheme, teacher: Record) -> dict[str, Value]:
 def _said(scheme: Scheme, name: str, facts: Mapping[str, Value]) -> str:
     if name == "hours.met":
         return "，".join(_ledger(ledger, facts) for ledger in scheme.hours.ledgers)
-    label = _label(scheme, name)
+    label = label_of(scheme, name)
     value = facts.get(name)
     if value is None:
         return f"{label}未记录"
@@ -207,7 +207,7 @@ def _said(scheme: Scheme, name: str, facts: Mapping[str, Value]) -> str:
     return f"{label}{shown(value)}" if isinstance(value, Decimal) else f"{label}{value}"
 
 
-def _label(scheme: Scheme, name: str) -> str:
+def label_of(scheme: Scheme, name: str) -> str:
     """Return what a fact is called: by the scheme's own name of what it is about."""
     family, _dot, rest = name.partition(".")
     named: dict[str, Sequence[Named]] = {

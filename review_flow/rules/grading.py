@@ -105,7 +105,7 @@ class Book:
     def add(self, path: str, text: str, change: Fraction | Decimal | int = 0) -> None:
         """Write a line that cites the rule of a scheme path and changes the running number."""
         self.running += Fraction(change)
-        self.lines.append(LedgerLine(self.rule(path), text, points(change), points(self.running)))
+        self.lines.append(LedgerLine(self.rule(path), text, points(change), points(self.running), path))
 
     def rule(self, path: str) -> str:
         """Return the rule a line cites."""
@@ -121,7 +121,7 @@ class Book:
         score = rounded(self.running, scale=rounding.scale, mode=rounding.mode)
         if score != self.running:
             text = f"取{rounding.scale}位小数：{shown(self.running)} → {score}"
-            self.lines.append(LedgerLine(self.rule("bands.rounding"), text, "0.00", points(score)))
+            self.lines.append(LedgerLine(self.rule("bands.rounding"), text, "0.00", points(score), "bands.rounding"))
         return score
 
 
