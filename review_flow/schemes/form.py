@@ -96,7 +96,9 @@ class _Form:
                 yield section.id, say(_("缺少“{name}”一节。"), name=section.name_zh)
                 continue
             fields = (*section.fields, *section.after_fields)
-            yield from _strangers(f"{section.id}.", data, [*(one.id for one in fields), *(one.id for one in section.tables)])
+            yield from _strangers(
+                f"{section.id}.", data, [*(one.id for one in fields), *(one.id for one in section.tables)]
+            )
             for field in fields:
                 yield from _field(f"{section.id}.{field.id}", field, data.get(field.id))
             for table in section.tables:
