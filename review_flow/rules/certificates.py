@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from review_flow.rules.abilities import choose_counting, judge
 from review_flow.rules.expressions import Value, names, parse
-from review_flow.rules.facts import earned_hours
+from review_flow.rules.facts import earned_hours, readings_of
 from review_flow.rules.following import certificates_of
 from review_flow.rules.record import read_record
 

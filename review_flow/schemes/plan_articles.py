@@ -6,7 +6,7 @@ Every writer takes what it prints (`take("hours")`), so no value stands here a s
 from collections.abc import Iterator
 
 from review_flow.rules.scheme import Scheme
-from review_flow.schemes.plan import Block, Listed, Table, Taking, Writer
+from review_flow.schemes.plan import Block, Table, Taking, Writer
 from review_flow.schemes.plan_components import components
 from review_flow.schemes.plan_marks import adjust, approval, bands, compose, gates, levels
 from review_flow.schemes.plan_programme import (
@@ -306,6 +306,3 @@ def appendices(scheme: Scheme) -> tuple[tuple[str, tuple[Block, ...]], ...]:
     )
     title = f"附件　{scheme.catalogue.title_zh}"
     return ((title, (Table(("编号", "微能力", "维度", "环境", "须提交的证据"), table, (1, 4, 2, 1, 5)),)),)
-
-
-__all__ = ["CHAPTERS", "Listed", "appendices"]
