@@ -29,7 +29,9 @@ WORDS = re.compile(r"(text_zh|name_zh|who|scope|hint_zh|output|outputs\.\d+|sour
 LAST = re.compile(r"[0-9](?=[^0-9]*$)")
 
 
-SHOWN: dict[str, set[str]] = {  # printed days and headers; hours that a gate's own number decides; and three the records do not reach
+SHOWN: dict[
+    str, set[str]
+] = {  # printed days and headers; hours that a gate's own number decides; and three the records do not reach
     "case1-tiers": {
         "consequences.year_end_excellent.value",
         "phases.closing.begins",
