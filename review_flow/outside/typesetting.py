@@ -88,8 +88,16 @@ def typeset(
     except typst.TypstError as error:
         unshown = UNSHOWN.search(error.message)
         if unshown is not None:
-            raise MissingSign(font=family, sign=unshown["sign"]) from error
+            raise MissingSign(font=family, sign=_sign(unshown["sign"])) from error
         raise NotTypeset(why=error.message) from error
-    if any("unknown font family" in warning.message for warning in warnings):
+    said = list(dict.fromkeys(warning.message for warning in warnings))
+    if any("unknown font family" in one for one in said):
         raise MissingFont
+    if said:  # a document to be signed has no doubtful page
+        raise NotTypeset(why="; ".join(said))
     return made
+
+
+def _sign(written: str) -> str:
+    """Return the sign that Typst names, which it writes as \\u{10fffd} where it is not to be shown."""
+    return chr(int(written[3:-1], 16)) if written.startswith("\\u{") else written

@@ -14,8 +14,8 @@ from review_flow.schemes.wording import condition, duration, listed, percent, ro
 PAIR = ("项目", "规定")
 
 
-def slot_rows(slots: Iterable[Slot]) -> Table:
-    """Return what is to be handed in, with its limits."""
+def slot_rows(slots: Iterable[Slot], *, counted: bool = True) -> Table:
+    """Return what is to be handed in, with its limits; `counted`: how many, and whether it must be there."""
     table = []
     for one in slots:
         limits = [
@@ -24,8 +24,11 @@ def slot_rows(slots: Iterable[Slot]) -> Table:
             _between(one.min_chars, one.max_chars, "字"),
             "须出现教师本人" if one.shows_teacher else "",
         ]
-        must = "必交" if one.required else "选交"
-        table.append((one.name_zh, word(one.kind), f"{one.count}份（{must}）", "；".join(filter(None, limits)) or "—"))
+        number = f"{one.count}份（{'必交' if one.required else '选交'}）"
+        row = (one.name_zh, word(one.kind), number, "；".join(filter(None, limits)) or "—")
+        table.append(row if counted else (row[0], row[1], row[3]))
+    if not counted:
+        return Table(("名称", "类型", "要求"), tuple(table), (6, 2, 5))
     return Table(("名称", "类型", "份数", "要求"), tuple(table), (5, 2, 3, 5))
 
 
@@ -39,8 +42,8 @@ def deliverables(take: Taking) -> Iterator[Block]:
     """What is handed in besides abilities."""
     take("deliverables")
     if take.scheme.deliverables:
-        yield "除微能力证据外，考核涉及下列材料："
-        yield slot_rows(take.scheme.deliverables)
+        yield "除微能力证据外，考核涉及下列材料，各交几份见考核项目："
+        yield slot_rows(take.scheme.deliverables, counted=False)
 
 
 def activities(take: Taking) -> Iterator[Block]:

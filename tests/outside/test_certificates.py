@@ -83,8 +83,8 @@ def test_a_certificate_is_one_page_however_much_it_has_to_say(issuers: int) -> N
 
 def test_a_rare_sign_is_refused_by_name_not_printed_as_a_box() -> None:
     with pytest.raises(MissingSign) as no:
-        TypstPrinter().pdf([replace(PAGE, holder="王\U00030edd")], made_at=AT)
-    assert no.value.names == {"font": chinese_family(), "sign": "\U00030edd"}
+        TypstPrinter().pdf([replace(PAGE, holder="王\U0010fffd")], made_at=AT)
+    assert no.value.names == {"font": chinese_family(), "sign": "\U0010fffd"}
 
 
 def test_without_a_chinese_font_nothing_is_printed(tmp_path: Path) -> None:

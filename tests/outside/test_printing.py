@@ -13,7 +13,8 @@ from review_flow import schemes
 from review_flow.cli.scheme import app
 from review_flow.outside.print_docx import docx
 from review_flow.outside.print_markdown import markdown
-from review_flow.outside.print_pdf import FONTS, NoChineseFont, NoGlyph, NotTypeset, pdf, typeset
+from review_flow.outside.print_pdf import TEMPLATE, UNDATED, data_of, pdf
+from review_flow.outside.typesetting import MissingFont, MissingSign, NotTypeset, typeset
 from review_flow.schemes.plan import Table, plan_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -75,25 +76,24 @@ def test_pdf_is_a4_with_every_article(plan):
 
 def test_without_a_chinese_font_no_pdf_is_made(plan):
     bare = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True)
-    assert not set(FONTS) & set(bare.families())
-    with pytest.raises(NoChineseFont):
-        typeset(plan, "pdf", fonts=bare)
+    with pytest.raises(MissingFont):
+        typeset(TEMPLATE.read_text(encoding="utf-8"), data_of(plan), made_at=UNDATED, found=bare)
 
 
 def test_a_sign_no_font_has_is_told_instead_of_printed_as_a_box(plan):
-    with pytest.raises(NoGlyph) as refused:
-        pdf(replace(plan, title="\ue000考核"))
-    assert "\ue000" in str(refused.value)
-    assert "考" not in str(refused.value).partition("：")[2].partition("。")[0]
+    with pytest.raises(MissingSign) as refused:
+        pdf(replace(plan, title="\U0010fffd考核"))
+    assert "\U0010fffd" in str(refused.value)
 
 
-def test_what_typst_warns_of_is_refused(plan, monkeypatch, tmp_path):
-    strange = tmp_path / "strange.typ"
-    strange.write_text('#set text(font: "No Such Font")\n#sys.inputs.font', encoding="utf-8")
-    monkeypatch.setattr("review_flow.outside.print_pdf.TEMPLATE", strange)
+def test_the_same_plan_gives_the_same_bytes(plan):
+    assert pdf(plan) == pdf(plan)
+
+
+def test_what_typst_warns_of_is_refused():
     with pytest.raises(NotTypeset) as refused:
-        pdf(plan)
-    assert "no such font" in str(refused.value)
+        typeset("#set page(height: auto)\n#let x = 1\n*bold**", {}, made_at=UNDATED)
+    assert str(refused.value).startswith("排版没有成功：")
 
 
 @pytest.mark.parametrize("name", [one.id for one in schemes.available()])
