@@ -99,5 +99,5 @@ def typeset(
 
 
 def _sign(written: str) -> str:
-    """Return the sign that Typst names, which it writes as \\u{10fffd} where it is not to be shown."""
+    """Return the sign that Typst names: one that is not to be shown it writes by its number."""
     return chr(int(written[3:-1], 16)) if written.startswith("\\u{") else written
