@@ -116,6 +116,11 @@ def code_at(session: Session, *, actor: Person, gathering: Gathering) -> str:
     return _code(gathering, _minute())
 
 
+def link(public_url: str | None, gathering_id: int, code: str) -> str:
+    """Return what a QR code on the spot says: the page to sign in on, or the words to type where there is no such page."""
+    return f"{(public_url or 'review-flow:').rstrip('/')}/sign-in/{gathering_id}/{code}"
+
+
 def sign_in(session: Session, *, actor: Person, gathering: Gathering, code: str) -> str:
     """Sign oneself in with the code shown; return added or unchanged. A code is taken until a minute after it changed.
 

@@ -96,6 +96,9 @@ def test_three_meetings_of_fuqing_30(installation: Installation) -> None:
             who="T2",
         )
     code = it.run("activity", "code", "1", who="T2").out.strip()[-6:]
+    picture = it.folder / "签到.svg"
+    assert it.run("activity", "code", "1", "--svg", str(picture), who="T2").out == f"签到码：{code}\n"
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
     assert it.run("activity", "sign-in", "1", code, who="T1").out == "已签到。\n"
     wrong = f"{(int(code) + 1) % 10**6:06d}"
     assert it.run("activity", "sign-in", "1", wrong, status=1, who="T2").err.startswith("签到码不对")
