@@ -6,8 +6,6 @@ on or marks own work. How a level decides, and how many go on, is the scheme's.
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -18,7 +16,6 @@ from models import (
     Enrolment,
     Evidence,
     Nomination,
-    NominationMove,
     NominationVoice,
     Person,
     Round,
@@ -43,14 +40,13 @@ from review_flow.rules.words import (
 )
 from review_flow.steps.group_record import group_record_of
 from review_flow.steps.groups import Group, quotas_at, require_teller, workshop_group
-from review_flow.steps.people import conflicting_with, has_role, has_seat, require_admin
+from review_flow.steps.people import conflicting_with, has_role, has_seat
 from review_flow.steps.programme import leads, require_above
 from review_flow.steps.rounds import round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work_consents import record, require_consent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from decimal import Decimal
 
     from sqlalchemy.orm import Session
@@ -85,18 +81,6 @@ class OtherWay(Refusal):
     """The level decides in one way alone."""
 
     status, text = 409, _("这一级的办法是“{way}”。")
-
-
-class TooManyGoOn(Refusal):
-    """No more go on than the scheme's share or number."""
-
-    status, text = 409, _("这一级最多推送{most}项。")
-
-
-class Tied(Refusal):
-    """Equal votes or marks at the last place: the machine draws no lot."""
-
-    status, text = 409, _("末位票数或得分相同（{titles}），请补投或补评后再推送。")
 
 
 WAYS = {"named": _("指定"), "vote": _("投票"), "mark": _("评分")}
@@ -290,129 +274,28 @@ def tally(session: Session, *, nomination: Nomination, step: PipelineStep) -> Fr
     return Fraction(aggregate("mean", marks)) if marks else Fraction(len(given))
 
 
-def at_step(session: Session, *, round_: Round, step: PipelineStep, workshop: Workshop | None) -> list[Nomination]:
-    """Return the works that wait at a level, of one workshop where the level is inside it."""
-    asked = select(Nomination).where(
-        Nomination.round_id == round_.id, Nomination.step == step.id, Nomination.state == NominationState.RISING
-    )
-    if workshop is not None:
-        asked = asked.where(Nomination.workshop_id == workshop.id)
-    return list(session.scalars(asked.order_by(Nomination.id)))
+def visible(session: Session, *, actor: Person, round_: Round) -> list[Nomination]:
+    """Return the nominations that are the actor's to see.
 
-
-def room(step: PipelineStep, candidates: int) -> int:
-    """Return how many of the candidates may go on: the share of them rounded down, and at most so many (X-51)."""
-    shared = candidates if step.share is None else math.floor(Fraction(step.share) * candidates)
-    return min(shared, candidates if step.most is None else step.most)
-
-
-def advance_level(
-    session: Session,
-    *,
-    actor: Person,
-    round_: Round,
-    step: PipelineStep,
-    workshop: Workshop | None = None,
-    named: Sequence[Nomination] = (),
-    basis: str = "",
-) -> list[Nomination]:
-    """Decide a level: who is named, or has most votes or marks, goes on to the next; the others are left behind.
-
-    The leader decides in the workshop, the administrator in the school, the county above. Where no organization stands
-    above the school, its administrator writes down what was decided elsewhere, by name and with the letter as `basis`.
-    Raises NotAllowed, BadInput, NotRising, ConsentMissing, TooManyGoOn, Tied. Returns who went on.
+    Their own, what they may judge now, all of the workshop they lead; everything to the administrator.
     """
-    take_turn(session, organization_id=round_.organization_id)
-    elsewhere = _require_decider(session, actor=actor, round_=round_, step=step, workshop=workshop)
-    waiting = at_step(session, round_=round_, step=step, workshop=workshop if step.level == INSIDE else None)
-    if not waiting:
-        raise BadInput(field=step.name_zh, problem=say(_("这一级没有待评选的作品。")))
-    if elsewhere and not basis.strip():
-        raise BadInput(field=say(_("依据")), problem=say(_("请写明上级的文件或通知。")))
-    most = room(step, len(waiting))
-    by_name = step.decide == "named" or elsewhere
-    chosen = _named(named, waiting, most) if by_name else _best(session, waiting, step, most)
-    required = {WorkConsent.AUTHOR, WorkConsent(step.consent)}
-    for one in chosen:
-        for about in sorted(required, key=lambda consent: consent.value):
-            require_consent(session, nomination=one, about=about)
-    for one in waiting:
-        _move(session, actor=actor, round_=round_, nomination=one, step=step, passed=one in chosen, basis=basis)
-    return chosen
+    scheme = round_scheme(session, round_=round_)
+    steps = {one.id: one for one in scheme.pipeline}
+    admin = has_role(session, person_id=actor.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN])
+    found = session.scalars(select(Nomination).where(Nomination.round_id == round_.id).order_by(Nomination.id))
+    return [
+        one
+        for one in found
+        if admin
+        or one.author_id == actor.id
+        or leads(session, actor=actor, workshop_id=one.workshop_id)
+        or (one.step in steps and _judges(session, actor=actor, round_=round_, nomination=one, step=steps[one.step]))
+    ]
 
 
-def _require_decider(
-    session: Session, *, actor: Person, round_: Round, step: PipelineStep, workshop: Workshop | None
-) -> bool:
-    """Raise NotAllowed unless the actor decides at this level; return whether they write down what others decided."""
-    if step.level == INSIDE:
-        if workshop is None or workshop.organization_id != round_.organization_id:
-            raise BadInput(field=say(_("工作坊")), problem=say(_("请指明工作坊")))
-        if not leads(session, actor=actor, workshop_id=workshop.id):
-            require_admin(session, actor=actor, organization_id=round_.organization_id)
-        return False
-    if step.level == SCHOOL:
-        require_admin(session, actor=actor, organization_id=round_.organization_id)
-        return False
+def _judges(session: Session, *, actor: Person, round_: Round, nomination: Nomination, step: PipelineStep) -> bool:
     try:
-        require_above(session, actor=actor, organization_id=round_.organization_id)
+        _require_judge(session, actor=actor, round_=round_, nomination=nomination, step=step)
     except NotAllowed:
-        require_admin(session, actor=actor, organization_id=round_.organization_id)
-        return True
-    return False
-
-
-def _named(named: Sequence[Nomination], waiting: Sequence[Nomination], most: int) -> list[Nomination]:
-    for one in named:
-        if one not in waiting:
-            raise NotRising(title=one.title)
-    if len(named) > most:
-        raise TooManyGoOn(most=most)
-    return list(named)
-
-
-def _best(session: Session, waiting: Sequence[Nomination], step: PipelineStep, most: int) -> list[Nomination]:
-    """Return those with most; who has no vote or mark stays, and a tie at the last place is not broken by us."""
-    points: dict[Fraction, list[Nomination]] = defaultdict(list)
-    for one in waiting:
-        if voices(session, nomination=one, step=step):
-            points[tally(session, nomination=one, step=step)].append(one)
-    chosen: list[Nomination] = []
-    for _number, equal in sorted(points.items(), reverse=True):
-        if len(chosen) + len(equal) > most:
-            if len(chosen) < most:
-                raise Tied(titles=listed(one.title for one in equal))
-            break
-        chosen += equal
-    return chosen
-
-
-def _move(
-    session: Session,
-    *,
-    actor: Person,
-    round_: Round,
-    nomination: Nomination,
-    step: PipelineStep,
-    passed: bool,
-    basis: str,
-) -> None:
-    ids = [one.id for one in round_scheme(session, round_=round_).pipeline]
-    after = ids[ids.index(step.id) + 1 :]
-    points = shown(tally(session, nomination=nomination, step=step))
-    session.add(
-        NominationMove(
-            nomination_id=nomination.id,
-            step=step.id,
-            passed=passed,
-            basis=basis.strip() or f"{step.decide} {points}",
-            by_id=actor.id,
-            at=now(),
-        )
-    )
-    nomination.step = after[0] if passed and after else None
-    if not passed:
-        nomination.state = NominationState.LEFT
-    elif not after:
-        nomination.state = NominationState.CHOSEN
-    record(session, actor=actor, nomination=nomination, deed="nomination.advance", step=step.id, passed=passed)
+        return False
+    return True
