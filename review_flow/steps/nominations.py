@@ -114,6 +114,7 @@ def nominate(session: Session, *, actor: Person, round_: Round, author: Person, 
     why = _problem(session, round_=round_, scheme=scheme, author=author, work=work)
     if why is not None:
         raise NotNominable(why=why)
+    _require_room(session, group=group, scheme=scheme, kind=work.kind)
     nomination = Nomination(
         round_id=round_.id,
         workshop_id=workshop.id,
@@ -131,7 +132,6 @@ def nominate(session: Session, *, actor: Person, round_: Round, author: Person, 
     )
     session.add(nomination)
     session.flush()
-    _require_room(session, group=group, scheme=scheme, kind=work.kind)
     record(session, actor=actor, nomination=nomination, deed="nomination.add", kind=work.kind.value)
     return nomination
 
@@ -169,13 +169,13 @@ def _file_problem(session: Session, *, round_: Round, author: Person, file: Evid
 
 
 def _require_room(session: Session, *, group: Group, scheme: Scheme, kind: NominationKind) -> None:
-    """Raise NotNominable where a hard maximum of the workshop would be passed; a share rounds down (X-51)."""
+    """Raise NotNominable where one more passes a hard maximum of the workshop; a share rounds down (X-51)."""
     counts = group_record_of(session, group=group)["quota"]
     for quota in quotas_at(scheme, GroupLevel.WORKSHOP):
         if quota.of != COUNTS[kind] or quota.op in MINIMUMS or quota.strict != "must":
             continue
         most = needed(quota, counts.get(quota.share_of))
-        if most is not None and counts[quota.of] > most:
+        if most is not None and counts[quota.of] >= most:
             raise NotNominable(why=say(_("{name}不超过{most}"), name=quota.name_zh, most=shown(most)))
 
 
