@@ -57,7 +57,7 @@ def board_lines(found: dict[str, Any]) -> list[str]:
         }
         for one in found["quotas"]
     ]
-    tasks = [{**one, "state": say(boards.STATES[one["state"]])} for one in found["tasks"]]
+    tasks = [{**one, "state": say(word)} for one in found["tasks"] for word in [boards.STATES[one["state"]]]]
     quota_titles = {"text": _("指标"), "met": _("情况"), "short": _("还差"), "warning": _("提醒")}
     task_titles = {"day": _("截止日"), "state": _("状态"), "text": _("任务"), "id": _("编号"), "holiday": _("假日提示")}
     return [

@@ -31,8 +31,9 @@ def closed_on(day: date, *, vacations: Sequence[Mapping[str, str]] = USUAL) -> s
     if day in found:
         return found[day]
     for one in vacations:
-        if one["from"] <= f"{day:%m-%d}" <= one["to"]:
-            return say(_("通常在{name}中"), name=say(one["name_zh"]))
+        name, first, last = (one[key] for key in ("name_zh", "from", "to"))
+        if first <= f"{day:%m-%d}" <= last:
+            return say(_("通常在{name}中"), name=say(name))
     return say(_("周末")) if day.isoweekday() >= SATURDAY else None
 
 
