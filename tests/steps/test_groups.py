@@ -153,6 +153,10 @@ def test_who_tells_and_who_sees(shop: Shop) -> None:
         shop.tell(COUNT, "bulletin", by=above, group=Group(shop.round, GroupLevel.COUNTY))
     with pytest.raises(NotAllowed):
         shop.tell(COUNT, "bulletin", by=shop.school.admin, group=Group(shop.round, GroupLevel.COUNTY))
+    county = Group(shop.round, GroupLevel.COUNTY)
+    assert groups.may_tell(shop.session, actor=above, group=county) is False  # the county's own way is above
+    groups.require_group_reader(shop.session, actor=above, group=county)
+    assert county.name == "区县"
     strange = Workshop(organization_id=shop.school.organization.parent_id, name="别坊")
     with pytest.raises(NotAllowed):
         groups.workshop_group(round_=shop.round, workshop=strange)
@@ -424,7 +428,9 @@ def test_a_class_of_a_school(session) -> None:
         classes.join_class(session, actor=shop.member, class_=one, person=shop.member)
     assert shop.record(Group(shop.round, GroupLevel.CLASS, class_=one))["quota"] == {"class_members": 1}
     assert Group(shop.round, GroupLevel.CLASS, class_=one).name == "一班"
-    classes.leave_class(session, actor=shop.leader, class_=one, person=shop.member)
+    classes.join_class(session, actor=shop.leader, class_=one, person=shop.leader)
+    for person in (shop.leader, shop.member):
+        classes.leave_class(session, actor=shop.leader, class_=one, person=person)
     assert classes.class_members(session, class_=one) == []
     with pytest.raises(classes.NotOfThisClass, match="不在这个班"):
         classes.leave_class(session, actor=shop.leader, class_=one, person=shop.member)
