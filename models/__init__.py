@@ -3,7 +3,9 @@
 from models.base import Base
 from models.certificates import Certificate, CertificateIssuer
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
+from models.groups import ClassMember, GroupFact, GroupResult, TrainingClass
 from models.people import Conflict, Organization, Person, Role, Workshop
+from models.pipeline import LibraryEntry, Nomination, NominationConsent, NominationMove, NominationVoice
 from models.privacy import Attestation, Consent, FaceReading, PrivateNote, ReferenceFace
 from models.programme import Fact, Gathering, Provider
 from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
@@ -24,6 +26,7 @@ __all__ = [
     "CalibrationSample",
     "Certificate",
     "CertificateIssuer",
+    "ClassMember",
     "CommonSource",
     "Conflict",
     "Consent",
@@ -36,8 +39,15 @@ __all__ = [
     "Finding",
     "Fingerprint",
     "Gathering",
+    "GroupFact",
+    "GroupResult",
     "Hours",
+    "LibraryEntry",
     "Message",
+    "Nomination",
+    "NominationConsent",
+    "NominationMove",
+    "NominationVoice",
     "Notice",
     "Organization",
     "PanelMark",
@@ -57,6 +67,7 @@ __all__ = [
     "SheetImport",
     "Signature",
     "Submission",
+    "TrainingClass",
     "ValidityVote",
     "Workshop",
 ]

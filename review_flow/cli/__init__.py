@@ -24,6 +24,10 @@ PARTS = {
     "sheet": ("sheet", _("表格：模板与导入（名单、学时、进度、考勤、加分）")),
     "facts": ("facts", _("项目事实：学习分钟、材料、测评、主题、得分、审核")),
     "activity": ("activity", _("活动：安排、签到、补课")),
+    "workshop": ("workshop", _("工作坊：看板、上交材料、完成任务、评等")),
+    "class": ("class_", _("班：建班、进班、离班")),
+    "pipeline": ("pipeline", _("推优：推荐、作者同意、投票评分、逐级推送")),
+    "library": ("library", _("资源库：发布、列出、撤下")),
     "round": ("round", _("考核轮次：建立、开放、进展、公示、归档")),
     "teacher": ("teacher", _("教师：自测、选学、交证据、查看与签收结果")),
     "review": ("review", _("互评：任务、评审表、提交")),
@@ -67,7 +71,7 @@ class Parts(TyperGroup):
 def _loaded(name: str) -> Any:
     module = PARTS[name][0]
     whole: Any = typer.main.get_group(importlib.import_module(f"review_flow.cli.{module}").app)
-    return _translated(whole if module == name else whole.commands[name])
+    return _translated(whole if module.rstrip("_") == name else whole.commands[name])
 
 
 def _translated(command: Any) -> Any:

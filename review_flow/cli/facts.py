@@ -52,17 +52,18 @@ def tell(
     ] = None,
     chars: Annotated[int | None, typer.Option(help=_("字数"))] = None,
     seconds: Annotated[str | None, typer.Option(help=_("秒数"))] = None,
+    task: Annotated[str | None, typer.Option(help=_("主题中选做的任务"))] = None,
     of_others: Annotated[bool | None, typer.Option("--others/--own", help=_("评的是他人／本人"))] = None,
 ) -> None:
     """Tell a fact of a teacher."""
     on = None if of_others is None else programme.OTHERS if of_others else programme.OWN
-    details = {"chars": chars, "seconds": seconds and str(_decimal(seconds)), "on": on}
+    details = {"chars": chars, "seconds": seconds and str(decimal(seconds)), "on": on, "task": task}
     telling = programme.Telling(
         kind=kind,
         about=about,
         key=key,
         source=source,
-        number=None if value is None else _decimal(value),
+        number=None if value is None else decimal(value),
         word=word,
         details={name: one for name, one in details.items() if one is not None},
     )
@@ -148,7 +149,8 @@ def _fact(desk: Desk, key: int) -> Fact:
     return fact
 
 
-def _decimal(text: str) -> Decimal:
+def decimal(text: str) -> Decimal:
+    """Read a number."""
     try:
         return Decimal(text)
     except InvalidOperation:

@@ -25,8 +25,10 @@ from review_flow.clock import SCHOOL_ZONE, days_after, now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import UNDONE, AppealState, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.boards import remind_tasks
 from review_flow.steps.certificates import ask_for_certificates
 from review_flow.steps.deadlines import (
     ask_people_instead,
@@ -62,7 +64,9 @@ INVITED = "invited"
 
 
 def invite(session: Session, *, round_: Round) -> None:
-    """Tell everybody, once, that the round is open."""
+    """Tell everybody, once, that the round is open; where workshops are judged, the board is their leaders'."""
+    if judges_groups(round_scheme(session, round_=round_)):
+        return
     for enrolment in participants(session, round_=round_):
         if first_time(session, round_=round_, key=f"{INVITED}:{enrolment.id}"):
             tell(
@@ -80,6 +84,7 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
     take_turn(session, organization_id=round_.organization_id)
     if round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING}:
         _remind(session, round_=round_)
+        remind_tasks(session, round_=round_)
         lapse(session, round_=round_)
         end_corrections(session, round_=round_)
         ask_people_instead(session, round_=round_)
@@ -186,7 +191,12 @@ def _close_work(session: Session, *, round_: Round, submission: Submission) -> N
 
 
 def _ask_for_results(session: Session, *, round_: Round) -> None:
-    """Ask for the finalising flow once all works have ended and every notice is over, and when facts have changed."""
+    """Ask for the finalising flow once all works have ended and every notice is over, and when facts have changed.
+
+    Where workshops are judged nobody's own result is composed.
+    """
+    if judges_groups(round_scheme(session, round_=round_)):
+        return
     if any(_moment > now() for _moment in _notices(session, round_=round_)):
         return
     unfinished = (

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
-from models import Person, Review
+from models import GroupFact, GroupResult, NominationMove, NominationVoice, Person, Review, Workshop
+from review_flow.clock import now
 from review_flow.db import make_engine, transaction
-from review_flow.rules.words import WorkKind
+from review_flow.rules.paths import canonical_json
+from review_flow.rules.words import GroupFactKind, NominationKind, WorkConsent, WorkKind
 from review_flow.steps import (
     advance,
     appeals,
@@ -20,10 +22,17 @@ from review_flow.steps import (
     certificates_valid,
     faces,
     feedback,
+    group_results,
+    groups,
     invariants,
+    library,
+    nominations,
     results,
     work,
 )
+from review_flow.steps.group_record import group_record_of
+from review_flow.steps.nominations import Work
+from review_flow.steps.work_consents import say_consent
 from tests.cast import Clock, School, certified
 
 
@@ -95,7 +104,44 @@ def live(session: Session) -> None:
     assert item is not None
     assert item.lease_token is not None
     work.finish(session, work_id=item.id, token=item.lease_token)
+    rise(session, school)
     clock.stack.close()
+
+
+def rise(session: Session, school: School) -> None:
+    """A work that was voted on, went up and was published; facts and a result of its workshop."""
+    workshop = Workshop(organization_id=school.organization.id, name="物理坊")
+    session.add(workshop)
+    session.flush()
+    author = school.teachers[0]
+    author.workshop_id = workshop.id
+    work = Work(NominationKind.WORK, "浮力")
+    up = nominations.nominate(session, actor=school.admin, round_=school.round, author=author, work=work)
+    for about in WorkConsent:
+        say_consent(session, actor=author, nomination=up, about=about, given=True, pupils=False)
+    library.publish_work(session, actor=school.admin, nomination=up)
+    ids = {"nomination_id": up.id, "step": "school", "at": now()}
+    session.add(NominationVoice(**ids, author_id=author.id, judge_id=school.members[0].id))
+    session.add(NominationMove(**ids, passed=True, basis="vote 1", by_id=school.admin.id))
+    group = groups.workshop_group(round_=school.round, workshop=workshop)
+    told = {"recorded_by_id": school.admin.id, "recorded_at": now(), "source": "坊主", "details": {}}
+    for key in "ab":
+        session.add(GroupFact(**group.ids, **told, kind=GroupFactKind.COUNT, about="bulletin", key=key))
+    session.flush()
+    outcome = group_results.group_outcome(session, group=group)
+    session.add(
+        GroupResult(
+            **group.ids,
+            version=1,
+            scheme_digest=school.scheme.digest,
+            record=canonical_json(group_record_of(session, group=group)).decode(),
+            outcome=outcome.canonical().decode(),
+            grade=outcome.grade,
+            composed_by_id=school.admin.id,
+            composed_at=now(),
+        )
+    )
+    session.flush()
 
 
 @dataclass(frozen=True)
@@ -289,6 +335,47 @@ PLANTS: dict[str, list[Plant]] = {
     "a result shows what its ledger says": [
         Plant("result", CURRENT, "UPDATE result SET score = 860000 WHERE id = :id"),
         Plant("result", CURRENT, "UPDATE result SET proposed_grade = '合格' WHERE id = :id"),
+    ],
+    "nobody votes on or marks their own work": [
+        Plant(
+            "nomination_voice",
+            ANY.format("nomination_voice"),
+            "UPDATE nomination_voice SET judge_id = author_id WHERE id = :id",
+        ),
+        Plant(
+            "nomination_voice",
+            ANY.format("nomination_voice"),
+            f"UPDATE nomination_voice SET author_id = {ADMIN} WHERE id = :id",
+        ),
+    ],
+    "a work's consents are its author's": [
+        Plant(
+            "nomination_consent",
+            ANY.format("nomination_consent"),
+            f"UPDATE nomination_consent SET author_id = {ADMIN} WHERE id = :id",
+        ),
+    ],
+    "nothing left its workshop without its author's consent": [
+        Plant(
+            "nomination_move",
+            ANY.format("nomination_move"),
+            "UPDATE nomination_consent SET given = false WHERE about = 'author'",
+        ),
+    ],
+    "nothing stands in the library without both consents": [
+        Plant(
+            "library_entry",
+            ANY.format("library_entry"),
+            f"UPDATE nomination_consent SET given = false WHERE about = '{about}'",
+        )
+        for about in ("author", "publication")
+    ]
+    + [Plant("library_entry", ANY.format("library_entry"), "UPDATE nomination SET kind = 'learner'")],
+    "a group's fact stands once": [
+        Plant("group_fact", ANY.format("group_fact"), "UPDATE group_fact SET key = 'a'"),
+    ],
+    "every group's result replays to its ledger": [
+        Plant("group_result", ANY.format("group_result"), "UPDATE group_result SET outcome = '{}' WHERE id = :id"),
     ],
     "a signature is of the outcome its result holds": [
         Plant("signature", ANY.format("signature"), "UPDATE signature SET outcome_digest = 'abc' WHERE id = :id"),
