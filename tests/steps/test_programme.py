@@ -118,7 +118,7 @@ def test_files_handed_in_count_as_pieces(fuqing: School) -> None:
 def test_a_scheme_of_abilities_alone_asks_for_nothing_else(school: School) -> None:
     school.open()
     teacher = school.teachers[0]
-    with pytest.raises(enrolments.NotAsked):
+    with pytest.raises(enrolments.NothingAsked):
         enrolments.deliverables_of(school.session, actor=teacher, enrolment=school.enrolment(teacher))
 
 
