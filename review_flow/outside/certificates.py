@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class NoPrinter(Refusal):
     """This installation prints no certificates."""
 
-    status, text = 503, _("本系统没有启用证书打印；证书本身有效，可按编号核验。")
+    status, text = 502, _("本系统没有启用证书打印；证书本身有效，可按编号核验。")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ UNSHOWN = re.compile(r'the text `?"(?P<sign>.+?)"`? could not be displayed')
 class MissingFont(Refusal):
     """This machine has no Chinese font that Typst can use."""
 
-    status, text = 503, _("这台机器没有中文字体，无法排版。Debian、Ubuntu：apt-get install fonts-noto-cjk，然后再试。")
+    status, text = 502, _("这台机器没有中文字体，无法排版。Debian、Ubuntu：apt-get install fonts-noto-cjk，然后再试。")
 
 
 class MissingSign(Refusal):
@@ -44,7 +44,7 @@ class MissingSign(Refusal):
 class NotTypeset(Refusal):
     """Typst could not make the document; says what it said."""
 
-    status, text = 500, _("排版没有成功：{why}")
+    status, text = 502, _("排版没有成功：{why}")
 
 
 @functools.cache
