@@ -15,7 +15,7 @@ from review_flow.cli.common import Desk
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, listed, say
 from review_flow.rules.words import FactKind
-from review_flow.steps import programme
+from review_flow.steps import crediting, programme
 from review_flow.steps.rounds import round_scheme
 
 app = typer.Typer(help=cli.PARTS["facts"][1], no_args_is_help=True)
@@ -122,6 +122,45 @@ def confirm(desk: Desk, facts: Ids) -> None:
     found = [_fact(desk, one) for one in facts]
     count = programme.confirm_facts(desk.session, actor=desk.actor, round_=desk.round, facts=found)
     desk.done(_("已确认{count}条。"), count=count)
+
+
+@command(_("记学时：坊主为本坊教师，管理员为全校"))
+def credit(
+    desk: Desk,
+    number: Number,
+    ledger: Annotated[str, typer.Argument(help=_("方案中的学时账"))],
+    hours: Annotated[str, typer.Argument(help=_("学时"))],
+    key: Annotated[str, typer.Option(help=_("这件事的编号；同一编号再登记不会重复"))],
+    source: Annotated[str, typer.Option(help=_("谁记的，凭什么"))],
+) -> None:
+    """Credit hours to a teacher."""
+    said = crediting.credit_hours(
+        desk.session,
+        actor=desk.actor,
+        enrolment=desk.enrolment(number),
+        ledger=ledger,
+        hours=decimal(hours),
+        key=key,
+        source=source,
+    )
+    desk.done(DONE[said], state=said)
+
+
+@command(_("列出待上级确认的学时；给出 --all 则全部确认"))
+def hours(desk: Desk, everything: Annotated[bool, typer.Option("--all", help=_("全部确认"))] = False) -> None:
+    """List the hours that wait for the level above, or confirm them."""
+    waiting = crediting.unconfirmed_hours(desk.session, round_=desk.round)
+    if everything:
+        count = crediting.confirm_hours(desk.session, actor=desk.actor, round_=desk.round, told=waiting)
+        desk.done(_("已确认{count}条。"), count=count)
+        return
+    crediting.require_seeing(desk.session, actor=desk.actor, round_=desk.round)
+    rows: list[dict[str, object]] = [
+        {"id": one.id, "ledger": one.ledger, "hours": one.hours, "source": one.source, "at": one.recorded_at}
+        for one in waiting
+    ]
+    titles = {"id": _("编号"), "ledger": _("账本"), "hours": _("学时"), "source": _("来源"), "at": _("时间")}
+    desk.table(rows, titles, empty=_("没有待确认的学时。"))
 
 
 @command(_("登记教师在方案中的层级与角色"))

@@ -110,6 +110,11 @@ def test_three_meetings_of_fuqing_30(installation: Installation) -> None:
     assert [one["state"] for one in it.read("activity", "list", "2", who="T2")] == ["到场", "缺席"]
     it.run("facts", "tell", "T1", "piece", "peer_comment", "--key", "1", "--source", "平台", "--others", who="T2")
     it.run("facts", "tell", "T1", "minutes", "course", "--key", "1", "--source", "平台", status=1, who="A01")
+    credit = ("facts", "credit", "T1", "practice30", "12.5", "--key", "1", "--source", "磨课记录")
+    assert it.run(*credit, who="T2").out == "已登记。\n"
+    assert it.run(*credit, who="T2").out == "早已登记，没有变化。\n"
+    assert it.read("teacher", "status", who="T1")["hours"]["practice30"] == "12.50"
+    assert it.read("facts", "hours", who="A01") == []
     assert it.read("facts", "kinds", who="T1")[-1]["about"] == "off3"
     listed = it.read("facts", "list", "T1", who="T2")
     assert [one["word"] for one in listed if one["kind"] == "到场"] == ["present", "present", "made_up"]
