@@ -1,9 +1,12 @@
 """The tables, by the words of the field."""
 
 from models.base import Base
+from models.certificates import Certificate, CertificateIssuer
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
 from models.door import Credential, OneTimeLink, SignInFailure, WebSession
+from models.groups import ClassMember, GroupFact, GroupResult, TrainingClass
 from models.people import Conflict, Organization, Person, Role, Workshop
+from models.pipeline import LibraryEntry, Nomination, NominationConsent, NominationMove, NominationVoice
 from models.privacy import Attestation, Consent, FaceReading, PrivateNote, ReferenceFace
 from models.programme import Fact, Gathering, Provider
 from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
@@ -22,6 +25,9 @@ __all__ = [
     "AuditEvent",
     "Base",
     "CalibrationSample",
+    "Certificate",
+    "CertificateIssuer",
+    "ClassMember",
     "CommonSource",
     "Conflict",
     "Consent",
@@ -35,8 +41,15 @@ __all__ = [
     "Finding",
     "Fingerprint",
     "Gathering",
+    "GroupFact",
+    "GroupResult",
     "Hours",
+    "LibraryEntry",
     "Message",
+    "Nomination",
+    "NominationConsent",
+    "NominationMove",
+    "NominationVoice",
     "Notice",
     "OneTimeLink",
     "Organization",
@@ -58,6 +71,7 @@ __all__ = [
     "SignInFailure",
     "Signature",
     "Submission",
+    "TrainingClass",
     "ValidityVote",
     "WebSession",
     "Workshop",

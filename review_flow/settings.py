@@ -10,6 +10,7 @@ import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, Field, SecretStr
@@ -47,6 +48,13 @@ def _key(key: SecretStr) -> bytes:
     return bytes.fromhex(key.get_secret_value())
 
 
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("not an address like https://review.school.cn")
+    return url.rstrip("/")
+
+
 class Settings(BaseSettings):
     """The settings of one installation; wrong ones refuse to load."""
 
@@ -58,6 +66,10 @@ class Settings(BaseSettings):
     encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     previous_encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     """The key before this one, as long as `review-flow rotate-face-key` has not sealed everything anew."""
+    certificate_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
+    """What only this installation can make certificate numbers with; another one would not know them again."""
+    public_url: Annotated[str, AfterValidator(_web_address)] | None = None
+    """Where strangers reach this installation: a certificate's QR code opens <public_url>/verify/<number>."""
     face_idle_days: Annotated[int, Field(ge=1, le=3650)] = 180
     """How long a face is kept of somebody who is in no round."""
     face_log_days: Annotated[int, Field(ge=180, le=3650)] = 1095
@@ -120,6 +132,10 @@ class Settings(BaseSettings):
             finally:
                 fresh.unlink()
         return path.read_bytes()
+
+    def number_key(self) -> bytes:
+        """Return the key of certificate numbers: the set one (64 hex digits), or the home's own, made once."""
+        return _key(self.certificate_key) if self.certificate_key else self.secret("certificate.key")
 
     def face_keys(self) -> tuple[bytes, ...]:
         """Return the keys of reference faces: the first seals, all open; read anew each time, for they may change.

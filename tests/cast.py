@@ -62,6 +62,29 @@ def xian() -> Scheme:
     return scheme_files.load("xian-2022-appraisal")
 
 
+CERTIFICATES = (
+    {"id": "pass", "name_zh": "校本应用考核合格证书", "when": "grade in [优秀, 合格]", "ledger": "total"},
+    {
+        "id": "joint",
+        "name_zh": "教学实践合格证明",
+        "when": "hours.practice >= 25 and grade in [优秀, 合格]",
+        "ledger": "practice",
+        "issuers": ["培训机构", "教师进修学校"],
+    },
+    {"id": "top", "name_zh": "培训结业证书", "when": "cert.pass and cert.joint", "issuers": ["省教育厅"]},
+)
+
+
+@functools.cache
+def certified() -> Scheme:
+    """001-A with certificates as 003-17/18 has them: the school's own, a joint one, and the provincial one on top."""
+    sources = {f"certificates.{one['id']}": "003-17" for one in CERTIFICATES}
+    document = xian().document
+    return Scheme.from_document(
+        {**document, "certificates": [*CERTIFICATES], "sources": {**document["sources"], **sources}}
+    )
+
+
 class School:
     """A school with one round of 001-A; everything through the product's steps."""
 

@@ -86,7 +86,9 @@ class Postgres:
         name = f"t{self.made}"
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            # Files copied instead of logged page by page: half the time, where nothing is to survive a crash.
+            copied = " STRATEGY FILE_COPY" if connection.dialect.server_version_info >= (15,) else ""
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}{copied}"))
         engine.dispose()
         return name
 

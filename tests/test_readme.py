@@ -61,13 +61,16 @@ def test_ci_calls_the_readmes_test_command():
 
 def test_the_commands_of_use_work_on_a_new_home(tmp_path):
     shown = [command for command in commands("README.md") if not command.startswith("make ")]
-    assert len(shown) == 7
+    assert len(shown) == 9
     for command in shown:
-        words = command.replace("roster.xlsx", str(tmp_path / "roster.xlsx"))  # the checkout stays clean
+        words = command
+        for written in ("roster.xlsx", "plan.docx"):  # the checkout stays clean
+            words = words.replace(written, str(tmp_path / written))
         done = run(words, REVIEW_FLOW_HOME=str(tmp_path / "home"))
         # doctor says truthfully that no worker runs here; everything else must end well
         assert done.returncode == 0 or "doctor" in command, done.stdout + done.stderr
-    assert (tmp_path / "roster.xlsx").read_bytes()[:2] == b"PK"
+    for written in ("roster.xlsx", "plan.docx"):
+        assert (tmp_path / written).read_bytes()[:2] == b"PK"
 
 
 @pytest.mark.slow

@@ -177,3 +177,23 @@ def test_a_key_that_came_between_is_taken(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "link", late)
     assert settings.secret("session.key") == b"first"
+
+
+def test_the_key_of_certificate_numbers_is_the_set_one_or_made_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path))
+    own = Settings().number_key()
+    assert (len(own), Settings().number_key()) == (32, own)
+    assert (tmp_path / "secrets" / "certificate.key").read_bytes() == own
+    monkeypatch.setenv("REVIEW_FLOW_CERTIFICATE_KEY", KEY)
+    assert Settings().number_key() == bytes.fromhex(KEY)
+
+
+def test_the_public_address_is_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REVIEW_FLOW_PUBLIC_URL", "https://school.cn/review/")
+    assert Settings().public_url == "https://school.cn/review"
+    for wrong in ("school.cn", "ftp://school.cn", "https://", "https://school.cn/?a=1", "https://school.cn/#a"):
+        monkeypatch.setenv("REVIEW_FLOW_PUBLIC_URL", wrong)
+        with pytest.raises(ValidationError):
+            Settings()

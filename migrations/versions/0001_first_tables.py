@@ -29,6 +29,7 @@ def upgrade() -> None:
                 "allocate_reviews",
                 "advance_round",
                 "finalise_round",
+                "issue_certificates",
                 "deliver_messages",
                 "import_sheet",
                 "export_round",
@@ -946,6 +947,77 @@ def upgrade() -> None:
         sa.UniqueConstraint("result_id", name=op.f("uq_signature_result_id")),
     )
     op.create_table(
+        "certificate",
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "issued", "revoked", name="certificate_state", native_enum=False, create_constraint=True, length=40
+            ),
+            nullable=False,
+        ),
+        sa.Column("result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("outcome_digest", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("school", sa.String(), nullable=False),
+        sa.Column("round_name", sa.String(), nullable=False),
+        sa.Column("ledger", sa.String(), nullable=True),
+        sa.Column("hours", sa.BigInteger(), nullable=True),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("issued_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("revoked_reason", sa.Text(), nullable=True),
+        sa.Column("supersedes_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(state = 'revoked') = (revoked_at IS NOT NULL AND revoked_reason IS NOT NULL)",
+            name=op.f("ck_certificate_revoked_with_reason"),
+        ),
+        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"], name=op.f("fk_certificate_enrolment_id")),
+        sa.ForeignKeyConstraint(["issued_by_id"], ["person.id"], name=op.f("fk_certificate_issued_by_id")),
+        sa.ForeignKeyConstraint(["result_id"], ["result.id"], name=op.f("fk_certificate_result_id")),
+        sa.ForeignKeyConstraint(["revoked_by_id"], ["person.id"], name=op.f("fk_certificate_revoked_by_id")),
+        sa.ForeignKeyConstraint(["supersedes_id"], ["certificate.id"], name=op.f("fk_certificate_supersedes_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate")),
+        sa.UniqueConstraint("enrolment_id", "kind", "version", name=op.f("uq_certificate_enrolment_id_kind_version")),
+        sa.UniqueConstraint("supersedes_id", name=op.f("uq_certificate_supersedes_id")),
+    )
+    with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.create_index("uq_certificate_number", ["number"], unique=True)
+        batch_op.create_index(
+            "uq_certificate_standing",
+            ["enrolment_id", "kind"],
+            unique=True,
+            sqlite_where=sa.text("state = 'issued'"),
+            postgresql_where=sa.text("state = 'issued'"),
+        )
+
+    op.create_table(
+        "certificate_issuer",
+        sa.Column("certificate_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("confirmed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("proof", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(confirmed_by_id IS NULL) = (confirmed_at IS NULL)",
+            name=op.f("ck_certificate_issuer_confirmed_by_somebody"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["certificate_id"], ["certificate.id"], name=op.f("fk_certificate_issuer_certificate_id")
+        ),
+        sa.ForeignKeyConstraint(["confirmed_by_id"], ["person.id"], name=op.f("fk_certificate_issuer_confirmed_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_issuer")),
+        sa.UniqueConstraint("certificate_id", "name", name=op.f("uq_certificate_issuer_certificate_id_name")),
+    )
+    op.create_table(
         "validity_vote",
         sa.Column("submission_id", sa.Integer(), nullable=False),
         sa.Column("author_id", sa.Integer(), nullable=False),
@@ -1227,6 +1299,277 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("face_reading", schema=None) as batch_op:
         batch_op.create_index("ix_face_reading_organization_id_at", ["organization_id", "at"], unique=False)
+    op.create_table(
+        "training_class",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("single", "joint", name="class_kind", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column("admin_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("founded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["admin_id"], ["person.id"], name=op.f("fk_training_class_admin_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_training_class_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_training_class")),
+        sa.UniqueConstraint("round_id", "name", name=op.f("uq_training_class_round_id_name")),
+    )
+    op.create_table(
+        "class_member",
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("joined_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["class_id"], ["training_class.id"], name=op.f("fk_class_member_class_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_class_member_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_class_member")),
+    )
+    with op.batch_alter_table("class_member", schema=None) as batch_op:
+        batch_op.create_index("ix_class_member_class_id_person_id", ["class_id", "person_id"], unique=False)
+
+    op.create_table(
+        "group_fact",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "level",
+            sa.Enum(
+                "workshop",
+                "class",
+                "school",
+                "county",
+                name="group_level",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("workshop_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "count",
+                "task",
+                "target",
+                "reason",
+                "coverage",
+                name="group_fact_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("about", sa.String(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("happened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("details", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("storage_key", sa.String(), nullable=True),
+        sa.Column("sha256", sa.String(), nullable=True),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("recorded_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("struck_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("struck_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("struck_reason", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("(kind = 'task') = (happened_at IS NOT NULL)", name=op.f("ck_group_fact_task_when")),
+        sa.CheckConstraint(
+            "(level = 'workshop') = (workshop_id IS NOT NULL) AND (level = 'class') = (class_id IS NOT NULL)",
+            name=op.f("ck_group_fact_whose"),
+        ),
+        sa.CheckConstraint("(storage_key IS NULL) = (sha256 IS NULL)", name=op.f("ck_group_fact_file_and_digest")),
+        sa.ForeignKeyConstraint(["class_id"], ["training_class.id"], name=op.f("fk_group_fact_class_id")),
+        sa.ForeignKeyConstraint(["recorded_by_id"], ["person.id"], name=op.f("fk_group_fact_recorded_by_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_group_fact_round_id")),
+        sa.ForeignKeyConstraint(["struck_by_id"], ["person.id"], name=op.f("fk_group_fact_struck_by_id")),
+        sa.ForeignKeyConstraint(["workshop_id"], ["workshop.id"], name=op.f("fk_group_fact_workshop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_group_fact")),
+    )
+    with op.batch_alter_table("group_fact", schema=None) as batch_op:
+        batch_op.create_index("ix_group_fact_round_id_level", ["round_id", "level"], unique=False)
+
+    op.create_table(
+        "group_result",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "level",
+            sa.Enum(
+                "workshop",
+                "class",
+                "school",
+                "county",
+                name="result_level",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("workshop_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("scheme_digest", sa.String(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("grade", sa.String(), nullable=False),
+        sa.Column("composed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("composed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(level = 'workshop') = (workshop_id IS NOT NULL) AND (level = 'class') = (class_id IS NOT NULL)",
+            name=op.f("ck_group_result_whose"),
+        ),
+        sa.ForeignKeyConstraint(["class_id"], ["training_class.id"], name=op.f("fk_group_result_class_id")),
+        sa.ForeignKeyConstraint(["composed_by_id"], ["person.id"], name=op.f("fk_group_result_composed_by_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_group_result_round_id")),
+        sa.ForeignKeyConstraint(["workshop_id"], ["workshop.id"], name=op.f("fk_group_result_workshop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_group_result")),
+    )
+    with op.batch_alter_table("group_result", schema=None) as batch_op:
+        batch_op.create_index("ix_group_result_round_id_level", ["round_id", "level"], unique=False)
+
+    op.create_table(
+        "nomination",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("workshop_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("work", "learner", name="nomination_kind", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("video", sa.Boolean(), nullable=False),
+        sa.Column("ability", sa.String(), nullable=True),
+        sa.Column("category", sa.String(), nullable=True),
+        sa.Column("evidence_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("step", sa.String(), nullable=True),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "rising",
+                "chosen",
+                "left",
+                "withdrawn",
+                name="nomination_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("nominated_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("nominated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "kind = 'work' OR (evidence_id IS NULL AND NOT video)", name=op.f("ck_nomination_learner_has_no_work")
+        ),
+        sa.ForeignKeyConstraint(["author_id"], ["person.id"], name=op.f("fk_nomination_author_id")),
+        sa.ForeignKeyConstraint(["evidence_id"], ["evidence.id"], name=op.f("fk_nomination_evidence_id")),
+        sa.ForeignKeyConstraint(["nominated_by_id"], ["person.id"], name=op.f("fk_nomination_nominated_by_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_nomination_round_id")),
+        sa.ForeignKeyConstraint(["workshop_id"], ["workshop.id"], name=op.f("fk_nomination_workshop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_nomination")),
+        sa.UniqueConstraint("id", "author_id", name=op.f("uq_nomination_id_author_id")),
+    )
+    op.create_table(
+        "library_entry",
+        sa.Column("nomination_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("published_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("taken_back_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("taken_back_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken_back_reason", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["nomination_id"], ["nomination.id"], name=op.f("fk_library_entry_nomination_id")),
+        sa.ForeignKeyConstraint(["published_by_id"], ["person.id"], name=op.f("fk_library_entry_published_by_id")),
+        sa.ForeignKeyConstraint(["taken_back_by_id"], ["person.id"], name=op.f("fk_library_entry_taken_back_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_library_entry")),
+    )
+    with op.batch_alter_table("library_entry", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_library_entry_standing",
+            ["nomination_id"],
+            unique=True,
+            sqlite_where=sa.text("taken_back_at IS NULL"),
+            postgresql_where=sa.text("taken_back_at IS NULL"),
+        )
+
+    op.create_table(
+        "nomination_consent",
+        sa.Column("nomination_id", sa.Integer(), nullable=False),
+        sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "about",
+            sa.Enum("author", "publication", name="work_consent", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column("given", sa.Boolean(), nullable=False),
+        sa.Column("show_name", sa.Boolean(), nullable=False),
+        sa.Column("pupils", sa.Boolean(), nullable=True),
+        sa.Column("pupils_note", sa.Text(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "about <> 'publication' OR NOT given OR pupils IS NOT NULL AND (NOT pupils OR pupils_note IS NOT NULL)",
+            name=op.f("ck_nomination_consent_pupils_said"),
+        ),
+        sa.ForeignKeyConstraint(["author_id"], ["person.id"], name=op.f("fk_nomination_consent_author_id")),
+        sa.ForeignKeyConstraint(
+            ["nomination_id", "author_id"],
+            ["nomination.id", "nomination.author_id"],
+            name=op.f("fk_nomination_consent_nomination_id_author_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_nomination_consent")),
+    )
+    op.create_table(
+        "nomination_move",
+        sa.Column("nomination_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("basis", sa.Text(), nullable=False),
+        sa.Column("by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["by_id"], ["person.id"], name=op.f("fk_nomination_move_by_id")),
+        sa.ForeignKeyConstraint(["nomination_id"], ["nomination.id"], name=op.f("fk_nomination_move_nomination_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_nomination_move")),
+        sa.UniqueConstraint("nomination_id", "step", name=op.f("uq_nomination_move_nomination_id_step")),
+    )
+    op.create_table(
+        "nomination_voice",
+        sa.Column("nomination_id", sa.Integer(), nullable=False),
+        sa.Column("author_id", sa.Integer(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("judge_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mark", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("struck_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("judge_id <> author_id", name=op.f("ck_nomination_voice_not_own_work")),
+        sa.ForeignKeyConstraint(["judge_id"], ["person.id"], name=op.f("fk_nomination_voice_judge_id")),
+        sa.ForeignKeyConstraint(
+            ["nomination_id", "author_id"],
+            ["nomination.id", "nomination.author_id"],
+            name=op.f("fk_nomination_voice_nomination_id_author_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_nomination_voice")),
+    )
+    with op.batch_alter_table("nomination_voice", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_nomination_voice_standing",
+            ["nomination_id", "step", "judge_id"],
+            unique=True,
+            sqlite_where=sa.text("struck_at IS NULL"),
+            postgresql_where=sa.text("struck_at IS NULL"),
+        )
 
     op.create_table(
         "sign_in_failure",
@@ -1296,6 +1639,38 @@ def downgrade() -> None:
         batch_op.drop_index("ix_sign_in_failure_account_at")
 
     op.drop_table("sign_in_failure")
+    with op.batch_alter_table("nomination_voice", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_nomination_voice_standing",
+            sqlite_where=sa.text("struck_at IS NULL"),
+            postgresql_where=sa.text("struck_at IS NULL"),
+        )
+
+    op.drop_table("nomination_voice")
+    op.drop_table("nomination_move")
+    op.drop_table("nomination_consent")
+    with op.batch_alter_table("library_entry", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_library_entry_standing",
+            sqlite_where=sa.text("taken_back_at IS NULL"),
+            postgresql_where=sa.text("taken_back_at IS NULL"),
+        )
+
+    op.drop_table("library_entry")
+    op.drop_table("nomination")
+    with op.batch_alter_table("group_result", schema=None) as batch_op:
+        batch_op.drop_index("ix_group_result_round_id_level")
+
+    op.drop_table("group_result")
+    with op.batch_alter_table("group_fact", schema=None) as batch_op:
+        batch_op.drop_index("ix_group_fact_round_id_level")
+
+    op.drop_table("group_fact")
+    with op.batch_alter_table("class_member", schema=None) as batch_op:
+        batch_op.drop_index("ix_class_member_class_id_person_id")
+
+    op.drop_table("class_member")
+    op.drop_table("training_class")
     with op.batch_alter_table("face_reading", schema=None) as batch_op:
         batch_op.drop_index("ix_face_reading_organization_id_at")
 
@@ -1331,6 +1706,16 @@ def downgrade() -> None:
     op.drop_table("appeal_vote")
     op.drop_table("validity_vote")
     op.drop_table("signature")
+    op.drop_table("certificate_issuer")
+    with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.drop_index("uq_certificate_number")
+        batch_op.drop_index(
+            "uq_certificate_standing",
+            sqlite_where=sa.text("state = 'issued'"),
+            postgresql_where=sa.text("state = 'issued'"),
+        )
+
+    op.drop_table("certificate")
     with op.batch_alter_table("panel_mark", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_panel_mark_standing",

@@ -16,6 +16,7 @@ from review_flow.i18n import LANGUAGES, _, language, listed, say
 # Command → the module that has it, and its help. Where the module is named as the command, all of it is meant.
 PARTS = {
     "scheme": ("scheme", _("考核方案：列出、查看、检查、试算（不需要数据库）")),
+    "template": ("template", _("上报模板：空白表、检查、导出（不需要数据库）")),
     "allocate": ("allocation", _("互评分配：谁评谁，最优且可证明（不需要数据库）")),
     "marks": ("marks", _("评分表：合成、不确定度、评阅人的偏差与一致性（不需要数据库）")),
     "evidence": ("evidence", _("证据文件：自动检查（不需要数据库）")),
@@ -23,10 +24,15 @@ PARTS = {
     "sheet": ("sheet", _("表格：模板与导入（名单、学时、进度、考勤、加分）")),
     "facts": ("facts", _("项目事实：学习分钟、材料、测评、主题、得分、审核")),
     "activity": ("activity", _("活动：安排、签到、补课")),
+    "workshop": ("workshop", _("工作坊：看板、上交材料、完成任务、评等")),
+    "class": ("class_", _("班：建班、进班、离班")),
+    "pipeline": ("pipeline", _("推优：推荐、作者同意、投票评分、逐级推送")),
+    "library": ("library", _("资源库：发布、列出、撤下")),
     "round": ("round", _("考核轮次：建立、开放、进展、公示、归档")),
     "teacher": ("teacher", _("教师：自测、选学、交证据、查看与签收结果")),
     "review": ("review", _("互评：任务、评审表、提交")),
     "panel": ("panel", _("考核组：有效性、评分、定等、申诉复核")),
+    "certificate": ("certificate", _("证书：签发、颁发单位确认、打印、撤销、核验")),
     "export": ("export", _("导出：考核结果表与归档")),
     "verify": ("operate", _("核验归档文件，逐份重算")),
     "check": ("operate", _("核对数据库里必须成立的每一条")),
@@ -65,7 +71,7 @@ class Parts(TyperGroup):
 def _loaded(name: str) -> Any:
     module = PARTS[name][0]
     whole: Any = typer.main.get_group(importlib.import_module(f"review_flow.cli.{module}").app)
-    return _translated(whole if module == name else whole.commands[name])
+    return _translated(whole if module.rstrip("_") == name else whole.commands[name])
 
 
 def _translated(command: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import Desk
 from review_flow.clock import SCHOOL_ZONE, shown
+from review_flow.db import settings
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.steps import gatherings, programme
@@ -59,9 +61,17 @@ def hold(
 
 
 @command(_("现场显示的签到码，每分钟更换"))
-def code(desk: Desk, gathering: Key) -> None:
-    """Show the code of this minute."""
+def code(
+    desk: Desk,
+    gathering: Key,
+    svg: Annotated[Path | None, typer.Option(help=_("另把二维码写成 SVG 文件，供现场投屏"))] = None,
+) -> None:
+    """Show the code of this minute, and as a QR code to be projected."""
     found = gatherings.code_at(desk.session, actor=desk.actor, gathering=_gathering(desk, gathering))
+    if svg is not None:
+        from review_flow.outside.certificates import qr_svg
+
+        svg.write_text(qr_svg(gatherings.link(settings().public_url, gathering, found)), encoding="utf-8")
     desk.done(_("签到码：{code}"), code=found)
 
 

@@ -13,7 +13,18 @@ import typer
 from rich.cells import cell_len
 from sqlalchemy import select
 
-from models import Assignment, Enrolment, Gathering, Organization, Person, Round, RoundExport, Submission
+from models import (
+    Assignment,
+    Enrolment,
+    Gathering,
+    GroupFact,
+    Nomination,
+    Organization,
+    Person,
+    Round,
+    RoundExport,
+    Submission,
+)
 from review_flow.cli.json_input import parse
 from review_flow.cli.refusals import BadFile, Misuse, NotMigrated, StrangeSchema, explained
 from review_flow.clock import SCHOOL_ZONE
@@ -35,7 +46,7 @@ if TYPE_CHECKING:
     from models import FaceReading
 
 REFUSED = 1
-OfRound = TypeVar("OfRound", Assignment, Gathering, RoundExport, Submission)
+OfRound = TypeVar("OfRound", Assignment, Gathering, GroupFact, Nomination, RoundExport, Submission)
 As = Annotated[str | None, typer.Option("--as", envvar="REVIEW_FLOW_AS", help=_("以谁的身份（工号）"))]
 SchoolName = Annotated[
     str | None, typer.Option("--school", envvar="REVIEW_FLOW_SCHOOL", help=_("学校名称；只有一所时可省略"))

@@ -15,7 +15,7 @@ from review_flow.cli.common import Desk
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, listed, say
 from review_flow.rules.words import FactKind
-from review_flow.steps import programme
+from review_flow.steps import crediting, programme
 from review_flow.steps.rounds import round_scheme
 
 app = typer.Typer(help=cli.PARTS["facts"][1], no_args_is_help=True)
@@ -52,17 +52,18 @@ def tell(
     ] = None,
     chars: Annotated[int | None, typer.Option(help=_("字数"))] = None,
     seconds: Annotated[str | None, typer.Option(help=_("秒数"))] = None,
+    task: Annotated[str | None, typer.Option(help=_("主题中选做的任务"))] = None,
     of_others: Annotated[bool | None, typer.Option("--others/--own", help=_("评的是他人／本人"))] = None,
 ) -> None:
     """Tell a fact of a teacher."""
     on = None if of_others is None else programme.OTHERS if of_others else programme.OWN
-    details = {"chars": chars, "seconds": seconds and str(_decimal(seconds)), "on": on}
+    details = {"chars": chars, "seconds": seconds and str(decimal(seconds)), "on": on, "task": task}
     telling = programme.Telling(
         kind=kind,
         about=about,
         key=key,
         source=source,
-        number=None if value is None else _decimal(value),
+        number=None if value is None else decimal(value),
         word=word,
         details={name: one for name, one in details.items() if one is not None},
     )
@@ -123,6 +124,45 @@ def confirm(desk: Desk, facts: Ids) -> None:
     desk.done(_("已确认{count}条。"), count=count)
 
 
+@command(_("记学时：坊主为本坊教师，管理员为全校"))
+def credit(
+    desk: Desk,
+    number: Number,
+    ledger: Annotated[str, typer.Argument(help=_("方案中的学时账"))],
+    hours: Annotated[str, typer.Argument(help=_("学时"))],
+    key: Annotated[str, typer.Option(help=_("这件事的编号；同一编号再登记不会重复"))],
+    source: Annotated[str, typer.Option(help=_("谁记的，凭什么"))],
+) -> None:
+    """Credit hours to a teacher."""
+    said = crediting.credit_hours(
+        desk.session,
+        actor=desk.actor,
+        enrolment=desk.enrolment(number),
+        ledger=ledger,
+        hours=decimal(hours),
+        key=key,
+        source=source,
+    )
+    desk.done(DONE[said], state=said)
+
+
+@command(_("列出待上级确认的学时；给出 --all 则全部确认"))
+def hours(desk: Desk, everything: Annotated[bool, typer.Option("--all", help=_("全部确认"))] = False) -> None:
+    """List the hours that wait for the level above, or confirm them."""
+    waiting = crediting.unconfirmed_hours(desk.session, round_=desk.round)
+    if everything:
+        count = crediting.confirm_hours(desk.session, actor=desk.actor, round_=desk.round, told=waiting)
+        desk.done(_("已确认{count}条。"), count=count)
+        return
+    crediting.require_seeing(desk.session, actor=desk.actor, round_=desk.round)
+    rows: list[dict[str, object]] = [
+        {"id": one.id, "ledger": one.ledger, "hours": one.hours, "source": one.source, "at": one.recorded_at}
+        for one in waiting
+    ]
+    titles = {"id": _("编号"), "ledger": _("账本"), "hours": _("学时"), "source": _("来源"), "at": _("时间")}
+    desk.table(rows, titles, empty=_("没有待确认的学时。"))
+
+
 @command(_("登记教师在方案中的层级与角色"))
 def place(
     desk: Desk,
@@ -148,7 +188,8 @@ def _fact(desk: Desk, key: int) -> Fact:
     return fact
 
 
-def _decimal(text: str) -> Decimal:
+def decimal(text: str) -> Decimal:
+    """Read a number."""
     try:
         return Decimal(text)
     except InvalidOperation:

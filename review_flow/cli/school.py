@@ -15,10 +15,11 @@ from review_flow import cli
 from review_flow import schemes as scheme_files
 from review_flow.cli import common
 from review_flow.cli.common import Desk, day
+from review_flow.cli.workshop import board_lines
 from review_flow.db import settings
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, say
-from review_flow.steps import common_sources, door, faces, people, schemes
+from review_flow.steps import boards, common_sources, door, faces, people, schemes
 
 if TYPE_CHECKING:
     from models import SchemeVersion
@@ -243,3 +244,26 @@ def face_log(desk: Desk) -> None:
     """List every reading of encodings in the school."""
     found = faces.readings(desk.session, actor=desk.actor, organization_id=desk.organization.id)
     common.face_readings(desk, found)
+
+
+@command(_("学校看板：本校的指标与任务，各工作坊并列"), of_round=True)
+def board(desk: Desk) -> None:
+    """Show the school's board."""
+    found = boards.school_board(desk.session, actor=desk.actor, round_=desk.round)
+    titles = {
+        "name": _("工作坊"), "members": _("坊员"), "quotas_met": _("达到指标"), "quotas": _("指标数"), "done": _("按时完成"),
+        "late": _("逾期完成"), "due": _("已逾期"), "open": _("未到期"), "grade": _("等级"), "short": _("未达到"),
+    }  # fmt: skip
+    beside = ["", *common.aligned(found["workshops"], titles)] if found["workshops"] else []
+    desk.show(found, [*board_lines(found), *beside])
+
+
+@command(_("学校指标：分子、分母、目标与达成"), of_round=True)
+def indicators(desk: Desk) -> None:
+    """List the school's indicators."""
+    rows = boards.indicators(desk.session, actor=desk.actor, round_=desk.round)
+    shown = [
+        {**one, "met": None if one["met"] is None else say(_("达到") if one["met"] else _("未达到"))} for one in rows
+    ]
+    titles = {"id": _("编号"), "have": _("分子"), "of": _("分母"), "met": _("情况"), "text": _("指标")}
+    desk.show(rows, common.aligned(shown, titles) if rows else [say(_("本方案没有指标。"))])

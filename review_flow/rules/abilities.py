@@ -134,6 +134,10 @@ def _of_many(
     if set(counting) != {name for name, weight in written.items() if weight}:
         flags.append("peer_missing" if "peer" not in counting and written.get("peer") else "source_missing")
     whole = sum((Fraction(written[name]) for name in counting), Fraction(0))
+    if not whole:  # nobody who counts has spoken: as without peers, the panel alone (T12)
+        return Composition(
+            core["peer"][0], core["panel"][0], core["panel"][0], tuple(flags), f"{core['panel'][1]}，按考核组评分计"
+        )
     total = sum((number * Fraction(written[name]) for name, number in counting.items()), Fraction(0)) / whole
     terms = "+".join(f"{shown(number)}×{written[name]}" for name, number in counting.items())
     said = "，".join(text if written[name] else f"{text}（不计权重）" for name, (_n, text) in spoken.items() if text)
@@ -164,8 +168,16 @@ def _level(scheme: Scheme, facts: AbilityFacts, composition: Composition) -> str
     if facts.level is not None:
         return facts.level
     if scheme.ability.rule == "average":
-        return None if composition.score is None or not has_scale(scheme) else band_of(scheme, composition.score)
+        return None if composition.score is None or not has_scale(scheme) else _banded(scheme, composition.score)
     return None if facts.levels is None else conjunctive(scheme, facts.levels)
+
+
+def _banded(scheme: Scheme, score: Fraction) -> str:
+    """Return the level of the average rule: the number's band, or where levels go by other names, passed or failed."""
+    grade, levels = band_of(scheme, score), scheme.ability.levels
+    if grade in levels:
+        return grade
+    return levels[-1] if grade == scheme.bands.grades[-1] else scheme.ability.pass_level
 
 
 def _panel(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -> tuple[Fraction | None, str]:

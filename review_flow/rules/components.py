@@ -50,6 +50,12 @@ class ComponentResult:
     asked: bool = True
     parts: tuple["ComponentResult", ...] = ()
     zeroed: Fraction = Fraction(0)
+    decisive: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Return whether its points are final: no fact below it is missing."""
+        return all(part.settled for part in self.parts) if self.parts else self.done is not None
 
     def as_json(self) -> dict[str, object]:
         """Return the node and what is below it as plain data."""
@@ -107,9 +113,14 @@ class _Tree:
 
     def node(self, component: Component, path: str) -> ComponentResult:
         roles = self.teacher.programme.roles
-        bare = ComponentResult(component.id, component.name_zh, path, None, Fraction(0), None, "", component.mandatory)
-        if component.only is not None and (roles is None or component.only not in roles):
+        bare = ComponentResult(
+            component.id, component.name_zh, path, None, Fraction(0), None, "", component.mandatory,
+            decisive=component.zero_parent,
+        )  # fmt: skip
+        if component.only is not None and component.only not in (roles or ()):
             who = self.scheme.roles.get(component.only, component.only)
+            if roles is None:
+                return replace(bare, text=f"只要求{who}；角色未记录")
             return replace(bare, done=True, text=f"只要求{who}", asked=False)
         if component.components:
             return self._inner(component, bare)
@@ -124,9 +135,7 @@ class _Tree:
         earned = sum((part.points for part in parts), Fraction(0))
         if component.scoring is not None and component.scoring.type == "completion":
             earned = Fraction(component.points or 0) if done else Fraction(0)
-        ruined = any(
-            not result.done for part, result in zip(component.components, parts, strict=True) if part.zero_parent
-        )
+        ruined = any(not part.done for part in parts if part.decisive)
         text = "，".join(f"{part.name_zh}{STATES[part.done]}" for part in parts if part.asked)
         zeroed = earned if ruined else Fraction(0)
         return replace(bare, done=done, points=earned - zeroed, text=text, parts=parts, zeroed=zeroed)
@@ -143,19 +152,20 @@ class _Tree:
     def _completion(self, component: Component) -> tuple[bool | None, None, str]:
         needs, unknown = self._needs(component)
         met = [self._need(need) for need in needs]
-        verdicts = [one for one, _text in met] + ([None] if unknown else [])
+        verdicts = [*(one for one, _text in met), *(None for _who in unknown)]
         done = False if False in verdicts else None if None in verdicts else True
-        words = [text for _one, text in met] + (["角色未记录"] if unknown else [])
+        words = [*(text for _one, text in met), *(f"{who}未记录" for who in unknown)]
         return done, None, "，".join(words)
 
-    def _needs(self, component: Component) -> tuple[list[Need], bool]:
-        """Return what this person has to hand in, and whether that hangs on a role nobody recorded."""
+    def _needs(self, component: Component) -> tuple[list[Need], list[str]]:
+        """Return what this person has to hand in, and whether that hangs on a role or tier nobody recorded."""
         needs = list(component.needs)
-        roles = self.teacher.programme.roles
+        roles, tier = self.teacher.programme.roles, self.teacher.tier
         for role in roles or ():
             needs += component.by_role.get(role, ())
-        needs += component.by_tier.get(self.teacher.tier or "", ())
-        return needs, bool(component.by_role) and not set(roles or ()) & set(component.by_role)
+        needs += component.by_tier.get(tier or "", ())
+        unknown = ["承担的角色"] if component.by_role and not set(roles or ()) & set(component.by_role) else []
+        return needs, [*unknown, *(["层级"] if component.by_tier and tier is None else [])]
 
     def _need(self, need: Need) -> tuple[bool | None, str]:
         slots = {slot.id: slot for slot in self.scheme.deliverables}
@@ -212,7 +222,7 @@ class _Tree:
         rule = component.scoring
         assert rule is not None
         has = self.facts.get(rule.metric or "")
-        if not isinstance(has, Decimal) or not rule.of:
+        if not isinstance(has, Decimal) or rule.of is None:
             return None, None, "未记录"
         mark = min(Fraction(has) / Fraction(rule.of) * 100, Fraction(rule.cap or FULL))
         return has >= rule.of, mark, f"{shown(has)}÷{shown(rule.of)}，计{shown(mark)}分（百分制）"

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 from review_flow.i18n import _, say
@@ -120,11 +121,13 @@ class Joined:
 Expression = Name | Constant | Comparison | Among | Negation | Joined
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
     """Return the tree of an expression; ExpressionError says in Chinese what is wrong."""
     return _Parser(text).whole()
 
 
+@lru_cache(maxsize=4096)
 def names(expression: Expression) -> tuple[str, ...]:
     """Return the facts an expression asks for, in reading order, each once."""
     return tuple(dict.fromkeys(_names(expression)))
@@ -149,6 +152,7 @@ def evaluate(expression: Expression, facts: Facts) -> bool | None:
             return None if value is None else bool(value)
 
 
+@lru_cache(maxsize=4096)
 def kind_of(name: str) -> tuple[Kind, str] | None:
     """Return the kind and Chinese label of a name, or None when the vocabulary does not hold it."""
     if name in VOCABULARY:

@@ -1,6 +1,7 @@
 """The facts a gate may ask for, drawn from a record, and the sentence that shows them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -8,7 +9,7 @@ from typing import Protocol
 
 from review_flow.rules.abilities import Judged
 from review_flow.rules.components import ComponentResult, counted, evaluated, flat
-from review_flow.rules.expressions import Expression, Value, kind_of, names
+from review_flow.rules.expressions import Expression, Value, evaluate, kind_of, names, parse
 from review_flow.rules.marks import rounded, shown
 from review_flow.rules.programme import Test
 from review_flow.rules.record import Record
@@ -35,15 +36,42 @@ class Named(Protocol):
         """Return its name."""
 
 
-def facts_of(
-    scheme: Scheme,
-    teacher: Record,
-    abilities: Sequence[Judged],
-    *,
-    hopeful: bool,
-    more: Mapping[str, Value] | None = None,
-) -> dict[str, Value]:
-    """Return the facts; `hopeful` takes an ability nobody judged as excellent instead of failed."""
+@dataclass(frozen=True)
+class Readings:
+    """What a record says, in the worst and in the best reading of the abilities nobody judged."""
+
+    worst: Mapping[str, Value]
+    best: Mapping[str, Value]
+    components: tuple[ComponentResult, ...] = ()
+
+    def of(self, tree: Expression, more: Mapping[str, Value]) -> bool | None:
+        """Return the truth of an expression, None where the two readings differ or a fact is missing."""
+        low = evaluate(tree, {**self.worst, **more})
+        return low if self.best is self.worst or low == evaluate(tree, {**self.best, **more}) else None
+
+
+def readings_of(
+    scheme: Scheme, teacher: Record, abilities: Sequence[Judged], more: Mapping[str, Value] | None = None
+) -> Readings:
+    """Return the facts of a record once for all that asks for them; `more` are those of a group."""
+    worst, components = _facts(scheme, teacher, abilities, hopeful=False)
+    worst |= {**(more or {}), "exempt": _exempt(scheme, worst)}
+    if all(None not in (one.passed, one.level) for one in abilities):
+        return Readings(worst, worst, components)
+    best, _components = _facts(scheme, teacher, abilities, hopeful=True)
+    return Readings(worst, {**best, **(more or {}), "exempt": _exempt(scheme, best)}, components)
+
+
+def _exempt(scheme: Scheme, facts: Mapping[str, Value]) -> bool | None:
+    """Return whether one of the scheme's exemptions holds."""
+    held = [evaluate(parse(one.expr), facts) for one in scheme.applies_to.exemptions]
+    return True if True in held else None if None in held else False
+
+
+def _facts(
+    scheme: Scheme, teacher: Record, abilities: Sequence[Judged], *, hopeful: bool
+) -> tuple[dict[str, Value], tuple[ComponentResult, ...]]:
+    """Return the facts and the indicator tree; `hopeful` takes an ability nobody judged as excellent, not as failed."""
     rule = scheme.teacher_selection(teacher.tier)
     facts: dict[str, Value] = {
         "ack.scheme": teacher.ack,
@@ -67,20 +95,20 @@ def facts_of(
             "abilities.dimensions": Decimal(len({one.facts.dimension for one in passed})),
             "evidence.valid": valid >= rule.min,
         }
-    for node in flat(evaluated(scheme, teacher, facts)):
+    components = evaluated(scheme, teacher, facts)
+    for node in flat(components):
         facts[f"component.{node.id}.done"] = node.done
-        facts[f"component.{node.id}.points"] = rounded(node.points)
-    return {**facts, **(more or {})}
+        facts[f"component.{node.id}.points"] = rounded(node.points) if node.settled else None
+    return facts, components
 
 
-def components_of(scheme: Scheme, teacher: Record, abilities: Sequence[Judged]) -> tuple[ComponentResult, ...]:
+def components_of(scheme: Scheme, readings: Readings) -> tuple[ComponentResult, ...]:
     """Return the indicator tree's results, what is not recorded taken as not there.
 
     The lists reviewers tick on each submission are left out: their levels stand in the outcome by themselves.
     """
-    results = evaluated(scheme, teacher, facts_of(scheme, teacher, abilities, hopeful=False))
     rated = {component.id for component in scheme.rated_components()}
-    return tuple(one for one in results if one.id not in rated)
+    return tuple(one for one in readings.components if one.id not in rated)
 
 
 def years_to_retirement(scheme: Scheme, teacher: Record) -> Decimal | None:
@@ -148,7 +176,7 @@ def _test(tests: Mapping[str, Mapping[str, str]] | None, test: Test) -> str | No
     return decisive if decisive in judged else None if None in judged else rest
 
 
-def _earned(scheme: Scheme, teacher: Record) -> Mapping[str, Decimal]:
+def earned_hours(scheme: Scheme, teacher: Record) -> Mapping[str, Decimal]:
     """Return the hours by ledger: those recorded, and those of the themes done (003)."""
     hours = dict(teacher.hours or {})
     done = teacher.programme.themes
@@ -159,7 +187,7 @@ def _earned(scheme: Scheme, teacher: Record) -> Mapping[str, Decimal]:
 
 
 def _hours(scheme: Scheme, teacher: Record) -> dict[str, Value]:
-    hours = _earned(scheme, teacher)
+    hours = earned_hours(scheme, teacher)
     facts: dict[str, Value] = {f"hours.{key}": value for key, value in hours.items()}
     met = {ledger.id: hours_met(scheme, ledger, hours) for ledger in scheme.hours.ledgers}
     facts |= {f"hours.{key}.met": value for key, value in met.items()}
@@ -170,7 +198,7 @@ def _hours(scheme: Scheme, teacher: Record) -> dict[str, Value]:
 def _said(scheme: Scheme, name: str, facts: Mapping[str, Value]) -> str:
     if name == "hours.met":
         return "，".join(_ledger(ledger, facts) for ledger in scheme.hours.ledgers)
-    label = _label(scheme, name)
+    label = label_of(scheme, name)
     value = facts.get(name)
     if value is None:
         return f"{label}未记录"
@@ -179,7 +207,7 @@ def _said(scheme: Scheme, name: str, facts: Mapping[str, Value]) -> str:
     return f"{label}{shown(value)}" if isinstance(value, Decimal) else f"{label}{value}"
 
 
-def _label(scheme: Scheme, name: str) -> str:
+def label_of(scheme: Scheme, name: str) -> str:
     """Return what a fact is called: by the scheme's own name of what it is about."""
     family, _dot, rest = name.partition(".")
     named: dict[str, Sequence[Named]] = {

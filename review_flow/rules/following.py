@@ -1,13 +1,12 @@
 """What follows a grade: certificates, exported consequences, the school's targets, an exemption. Nothing is applied here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from review_flow.rules.abilities import Judged
-from review_flow.rules.expressions import COMPARISONS, Value, evaluate, parse
-from review_flow.rules.facts import describe, facts_of
+from review_flow.rules.expressions import COMPARISONS, Value, parse
+from review_flow.rules.facts import Readings, describe
 from review_flow.rules.marks import shown
 from review_flow.rules.programme import Target
 from review_flow.rules.record import Record
@@ -80,31 +79,22 @@ class Exemption:
         return {"may": self.may, "counts": self.counts, "text": self.text}
 
 
-def certificates_of(
-    scheme: Scheme, teacher: Record, abilities: Sequence[Judged], known: Mapping[str, Value]
-) -> list[CertificateResult]:
+def certificates_of(scheme: Scheme, readings: Readings, known: Mapping[str, Value]) -> list[CertificateResult]:
     """Return the certificates in the scheme's order; a later one may ask for an earlier one (`cert.<id>`)."""
     granted: dict[str, Value] = {}
     results = []
     for one in scheme.certificates:
-        facts = facts_of(scheme, teacher, abilities, hopeful=False, more={**known, **granted})
-        tree = parse(one.when)
-        passed = evaluate(tree, facts)
+        tree, more = parse(one.when), {**known, **granted}
+        passed = readings.of(tree, more)
         granted[f"cert.{one.id}"] = passed
         gate = Gate(one.id, one.name_zh, one.when)
-        results.append(
-            CertificateResult(
-                one.id, f"certificates.{one.id}", passed, describe(scheme, gate, tree, facts, passed=passed)
-            )
-        )
+        why = describe(scheme, gate, tree, {**readings.worst, **more}, passed=passed)
+        results.append(CertificateResult(one.id, f"certificates.{one.id}", passed, why))
     return results
 
 
-def consequences_of(
-    scheme: Scheme, teacher: Record, abilities: Sequence[Judged], known: Mapping[str, Value]
-) -> list[ConsequenceResult]:
-    """Return what follows from the grade, as events for others to act on."""
-    facts = facts_of(scheme, teacher, abilities, hopeful=False, more=known) if scheme.consequences else {}
+def consequences_of(scheme: Scheme, readings: Readings, known: Mapping[str, Value]) -> list[ConsequenceResult]:
+    """Return what surely follows from the grade, as events for others to act on."""
     return [
         ConsequenceResult(
             one.id,
@@ -114,7 +104,7 @@ def consequences_of(
             None if one.value is None else shown(one.value),
         )
         for one in scheme.consequences
-        if evaluate(parse(one.when), facts)
+        if readings.of(parse(one.when), known)
     ]
 
 
@@ -146,21 +136,20 @@ def _said(target: Target, value: Fraction) -> str:
     return f"{shown(value * 100)}%" if target.unit == "share" else f"{shown(value)}{UNITS[target.unit]}"
 
 
-def exemption_of(scheme: Scheme, teacher: Record, abilities: Sequence[Judged]) -> Exemption | None:
+def exemption_of(scheme: Scheme, teacher: Record, readings: Readings) -> Exemption | None:
     """Return whether the scheme lets this person off; None where it exempts nobody.
 
     Who may stay away and does counts in neither part of a rate; who joins counts in both (X-54).
     """
     if not scheme.applies_to.exemptions:
         return None
-    facts = facts_of(scheme, teacher, abilities, hopeful=False)
     may: bool | None = False
     said = []
     for one in scheme.applies_to.exemptions:
         tree = parse(one.expr)
-        passed = evaluate(tree, facts)
+        passed = readings.of(tree, {})
         may = True if may or passed else None if passed is None else may
-        said.append(describe(scheme, Gate(one.id, one.text_zh, one.expr), tree, facts, passed=passed))
+        said.append(describe(scheme, Gate(one.id, one.text_zh, one.expr), tree, readings.worst, passed=passed))
     return Exemption(may, may is not True or teacher.programme.joins is True, "；".join(said))
 
 

@@ -10,8 +10,8 @@ from fractions import Fraction
 
 from review_flow.rules.abilities import Judged, choose_counting, composed, judge
 from review_flow.rules.components import ComponentResult
-from review_flow.rules.expressions import Value, evaluate, parse
-from review_flow.rules.facts import components_of, describe, facts_of
+from review_flow.rules.expressions import Value, parse
+from review_flow.rules.facts import Readings, components_of, describe, readings_of
 from review_flow.rules.following import certificates_of, consequences_of, exemption_of, targets_of
 from review_flow.rules.marks import (
     aggregate_panel,
@@ -43,23 +43,25 @@ __all__ = [
 def grade(scheme: Scheme, record: Mapping[str, object]) -> Outcome:
     """Return the outcome of a record (docs/record.md); RecordInvalid names a field that cannot be taken."""
     teacher = read_record(scheme, record)
-    book = Book(scheme)
     abilities = choose_counting(scheme, [judge(scheme, facts) for facts in teacher.abilities or ()], teacher.tier)
+    quotas, tasks = quotas_of(scheme, teacher.programme.group), tasks_of(scheme, teacher.programme.group)
+    readings = readings_of(scheme, teacher, abilities, _group_facts(quotas, tasks))
+    book = Book(scheme, readings)
     for step in scheme.adjust.order if scheme.compose.numbered else ():
         STEPS[step](book, teacher, abilities)
     score = book.close() if scheme.compose.numbered else None
-    gates = [_gate(scheme, gate, teacher, abilities) for gate in (*scheme.prerequisites, *scheme.gates)]
+    gates = [_gate(scheme, gate, readings) for gate in (*scheme.prerequisites, *scheme.gates)]
     if any(gate.passed is None for gate in gates):
         book.flag("not_judged")
-    quotas, tasks = quotas_of(scheme, teacher.programme.group), tasks_of(scheme, teacher.programme.group)
     for quota in quotas:
         book.add(quota.path, quota.text)
-    earned, proposed = _graded(book, score, gates, teacher, abilities, _group_facts(quotas, tasks))
-    known: dict[str, Value] = {"grade": earned, "score": score, "gates.passed": _passed(gates)}
-    certificates = certificates_of(scheme, teacher, abilities, known)
+    earned, proposed = _graded(book, score, gates, teacher)
+    known = _settled(book, score, earned, gates)
+    certificates = certificates_of(scheme, readings, known)
     for one in certificates:
         book.add(one.path, one.why)
-    consequences = consequences_of(scheme, teacher, abilities, known)
+    known |= {f"cert.{one.id}": one.granted for one in certificates}
+    consequences = consequences_of(scheme, readings, known)
     for event in consequences:
         book.add(event.path, event.text)
     return Outcome(
@@ -72,23 +74,21 @@ def grade(scheme: Scheme, record: Mapping[str, object]) -> Outcome:
         abilities=tuple(ability.outcome() for ability in abilities),
         levels=_levels(scheme, teacher),
         surplus=rounded(book.surplus),
-        components=components_of(scheme, teacher, abilities),
+        components=components_of(scheme, readings),
         certificates=tuple(certificates),
         consequences=tuple(consequences),
         quotas=tuple(quotas),
         tasks=tuple(tasks),
         targets=tuple(targets_of(scheme, teacher)),
-        exemption=exemption_of(scheme, teacher, abilities),
+        exemption=exemption_of(scheme, teacher, readings),
     )
 
 
 def gates_at(scheme: Scheme, record: Mapping[str, object], *, when: str) -> list[GateResult]:
     """Return the gates that guard a step (`when`: select, submit, review, final), judged on a record."""
     teacher = read_record(scheme, record)
-    abilities = [judge(scheme, facts) for facts in teacher.abilities or ()]
-    return [
-        _gate(scheme, one, teacher, abilities) for one in (*scheme.prerequisites, *scheme.gates) if one.when == when
-    ]
+    readings = readings_of(scheme, teacher, [judge(scheme, facts) for facts in teacher.abilities or ()])
+    return [_gate(scheme, one, readings) for one in (*scheme.prerequisites, *scheme.gates) if one.when == when]
 
 
 @dataclass
@@ -96,6 +96,7 @@ class Book:
     """The ledger while it is written: exact running number, lines, flags."""
 
     scheme: Scheme
+    readings: Readings
     running: Fraction = Fraction(0)
     surplus: Fraction = Fraction(0)
     lines: list[LedgerLine] = field(default_factory=list)
@@ -104,7 +105,7 @@ class Book:
     def add(self, path: str, text: str, change: Fraction | Decimal | int = 0) -> None:
         """Write a line that cites the rule of a scheme path and changes the running number."""
         self.running += Fraction(change)
-        self.lines.append(LedgerLine(self.rule(path), text, points(change), points(self.running)))
+        self.lines.append(LedgerLine(self.rule(path), text, points(change), points(self.running), path))
 
     def rule(self, path: str) -> str:
         """Return the rule a line cites."""
@@ -120,7 +121,7 @@ class Book:
         score = rounded(self.running, scale=rounding.scale, mode=rounding.mode)
         if score != self.running:
             text = f"取{rounding.scale}位小数：{shown(self.running)} → {score}"
-            self.lines.append(LedgerLine(self.rule("bands.rounding"), text, "0.00", points(score)))
+            self.lines.append(LedgerLine(self.rule("bands.rounding"), text, "0.00", points(score), "bands.rounding"))
         return score
 
 
@@ -129,7 +130,7 @@ def _compose(book: Book, teacher: Record, abilities: list[Judged]) -> None:
     if book.scheme.compose.rule == "weighted_mean":
         _compose_marks(book, teacher, abilities)
         return
-    for root in components_of(book.scheme, teacher, abilities):
+    for root in components_of(book.scheme, book.readings):
         if book.scheme.compose.rule == "sum_points":
             _write_points(book, root)
         else:
@@ -145,7 +146,8 @@ def _write_points(book: Book, node: ComponentResult) -> None:
         if node.done is None:
             book.flag("not_judged")
     elif node.zeroed:
-        book.add(node.path, f"{node.name_zh}不通过，记0分", -node.zeroed)
+        failed = any(part.done is False for part in node.parts if part.decisive)
+        book.add(node.path, f"{node.name_zh}{'不通过，记0分' if failed else '缺少事实，暂记0分'}", -node.zeroed)
 
 
 def _write_weighted(book: Book, node: ComponentResult) -> None:
@@ -242,28 +244,31 @@ def _clamp(book: Book, _teacher: Record, _abilities: list[Judged]) -> None:
 STEPS = {"compose": _compose, "deduct": _deduct, "bonus": _bonus, "clamp": _clamp}
 
 
-def _gate(
-    scheme: Scheme, gate: Gate, teacher: Record, abilities: list[Judged], more: Mapping[str, Value] | None = None
-) -> GateResult:
+def _gate(scheme: Scheme, gate: Gate, readings: Readings) -> GateResult:
     """Judge a gate in the worst and in the best reading of what is not recorded; when they differ, it stays open."""
     tree = parse(gate.expr)
-    worst, best = (facts_of(scheme, teacher, abilities, hopeful=hopeful, more=more) for hopeful in (False, True))
-    low, high = evaluate(tree, worst), evaluate(tree, best)
-    passed = low if low == high else None
-    return GateResult(gate.id, passed, describe(scheme, gate, tree, worst, passed=passed))
+    passed = readings.of(tree, {})
+    return GateResult(gate.id, passed, describe(scheme, gate, tree, readings.worst, passed=passed))
 
 
-def _graded(
-    book: Book,
-    score: Decimal | None,
-    gates: list[GateResult],
-    teacher: Record,
-    abilities: list[Judged],
-    more: Mapping[str, Value],
-) -> tuple[str, bool]:
+def _settled(book: Book, score: Decimal | None, earned: str, gates: list[GateResult]) -> dict[str, Value]:
+    """The facts of the result for what follows from it: None while facts are missing that may still change them."""
+    scheme = book.scheme
+    last = scheme.bands.grades[-1]
+    rules = (*scheme.prerequisites, *scheme.gates)
+    lost = any(one.passed is False and rule.on_fail.grade == last for rule, one in zip(rules, gates, strict=True))
+    final = "not_judged" not in book.flags
+    return {
+        "grade": earned if final or lost else None,
+        "score": score if final else None,
+        "gates.passed": _passed(gates),
+    }
+
+
+def _graded(book: Book, score: Decimal | None, gates: list[GateResult], teacher: Record) -> tuple[str, bool]:
     """Return the grade and whether the panel still has to confirm it."""
     bands = book.scheme.bands
-    place = _place(book, score, gates, teacher, abilities, more)
+    place = _place(book, score, gates)
     failed = _failed(book, gates)
     if failed:
         return bands.grades[max(place, *map(bands.grades.index, failed))], False
@@ -290,14 +295,7 @@ def _failed(book: Book, gates: list[GateResult]) -> list[str]:
     return grades
 
 
-def _place(
-    book: Book,
-    score: Decimal | None,
-    gates: list[GateResult],
-    teacher: Record,
-    abilities: list[Judged],
-    group: Mapping[str, Value],
-) -> int:
+def _place(book: Book, score: Decimal | None, gates: list[GateResult]) -> int:
     scheme = book.scheme
     if score is not None and has_scale(scheme):
         number = judged(scheme, book.running)
@@ -308,17 +306,19 @@ def _place(
         verb = "可评为" if band.modal == "may" else "应为"
         book.add(f"bands.list.{band.grade}", f"{shown(number)}分在{band.min}–{band.max}分段，{verb}{band.grade}")
         return place
-    more: dict[str, Value] = {**group, "gates.passed": _passed(gates), "score": score}
-    for place, band in enumerate(scheme.bands.list):
-        rule = Gate(band.grade, band.grade, band.when or "true")
-        if _gate(scheme, rule, teacher, abilities, more).passed:
-            book.add(f"bands.list.{band.grade}", f"等次：{band.grade}")
-            return place
-    return len(scheme.bands.list) - 1
+    more: dict[str, Value] = {"gates.passed": _passed(gates), "score": score}
+    reached = [book.readings.of(parse(band.when or "true"), more) for band in scheme.bands.list]
+    place = reached.index(True) if True in reached else len(reached) - 1
+    if None in reached[:place]:
+        book.flag("not_judged")
+    book.add(f"bands.list.{scheme.bands.list[place].grade}", f"等次：{scheme.bands.list[place].grade}")
+    return place
 
 
-def _passed(gates: list[GateResult]) -> bool:
-    return all(gate.passed is not False for gate in gates)
+def _passed(gates: list[GateResult]) -> bool | None:
+    """Return whether all gates are passed; None while one that nobody failed is open."""
+    passed = [gate.passed for gate in gates]
+    return False if False in passed else None if None in passed else True
 
 
 def _group_facts(quotas: list[QuotaResult], tasks: list[TaskResult]) -> dict[str, Value]:

@@ -1,6 +1,5 @@
 """Marks into one mark, and a mark into a band: exact fractions throughout, rounded once at the end (X-16)."""
 
-import math
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -12,12 +11,13 @@ Number = Decimal | Fraction | int
 
 def rounded(number: Number, *, scale: int = 2, mode: str = "half_up") -> Decimal:
     """Return the number at `scale` decimals; half_up takes a half away from zero, down cuts."""
-    scaled = abs(Fraction(number)) * 10**scale
+    top, below = number.as_integer_ratio()
+    scaled = abs(top) * 10**scale
     if mode == "half_up":
-        whole = math.floor(scaled + Fraction(1, 2))
+        whole = (2 * scaled + below) // (2 * below)
     else:
-        whole = round(scaled) if mode == "half_even" else math.floor(scaled)
-    return Decimal(whole if number >= 0 else -whole).scaleb(-scale)
+        whole = round(Fraction(scaled, below)) if mode == "half_even" else scaled // below
+    return Decimal(whole if top >= 0 else -whole).scaleb(-scale)
 
 
 def points(number: Number) -> str:
@@ -27,10 +27,9 @@ def points(number: Number) -> str:
 
 def shown(number: Number) -> str:
     """Return a number for a line of arithmetic: exact when six decimals hold it, else `≈` and four."""
-    exact = rounded(number, scale=6)
-    if Fraction(exact) != Fraction(number):
+    if 10**6 % number.as_integer_ratio()[1]:  # the ratio is in lowest terms
         return f"≈{rounded(number, scale=4)}"
-    text = f"{exact:f}".rstrip("0").rstrip(".")
+    text = f"{rounded(number, scale=6):f}".rstrip("0").rstrip(".")
     return "0" if text in ("", "-0") else text
 
 

@@ -32,12 +32,16 @@ FLAGS = {
 
 @dataclass(frozen=True)
 class LedgerLine:
-    """One line of 计分明细: the rule it cites, the sentence, the points it adds, the number after it."""
+    """One line of 计分明细: the rule it cites, the sentence, the points it adds, the number after it.
+
+    `path`: the place in the scheme, which leads to the article of the printed plan; it is no part of what is kept.
+    """
 
     rule: str
     text: str
     points: str
     running: str
+    path: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Return the line as plain data."""

@@ -4,6 +4,7 @@ A theme's tasks are taken by a workshop together (003-22).
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from review_flow.rules.scheme import Scheme
 STRICT = {"must": "应", "in_principle": "原则上", "suggested": "建议"}
 SIGNS = {">=": "不少于", "<=": "不超过", ">": "多于", "<": "少于", "==": "等于"}
 MINIMUMS = {">=", ">"}
+GROUPED = re.compile(r"\b(quotas|tasks)\.met\b|\bquota\.")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,11 @@ def quotas_of(scheme: Scheme, group: GroupFacts) -> list[QuotaResult]:
         if group.counts is not None and (quota.of in counts or quota.share_of in counts)
     ]
     return judged + [_covered(scheme, one.theme, one.options, one.chosen) for one in group.coverage]
+
+
+def judges_groups(scheme: Scheme) -> bool:
+    """Whether the scheme's grades hang on what a group owes: it judges workshops then, and no people (000-D/E)."""
+    return any(GROUPED.search(band.when or "") for band in scheme.bands.list)
 
 
 def tasks_of(scheme: Scheme, group: GroupFacts) -> list[TaskResult]:

@@ -7,6 +7,9 @@ from decimal import Decimal, InvalidOperation
 from review_flow.i18n import _, listed, say
 
 FULL_MARK = Decimal(100)
+MOST_DECIMALS = 30
+MOST = 10**9  # of anything that is counted or measured: beyond it lies a slip of the pen
+YEARS = (1900, 2200)
 
 
 class RecordInvalid(ValueError):  # noqa: N818 - an answer about data, as Refusal is
@@ -45,9 +48,12 @@ class Reader:
         """Return a day written as 2022-03-01, or None when the field is absent."""
         text = self.text(key)
         try:
-            return None if text is None else date.fromisoformat(text)
+            day = None if text is None else date.fromisoformat(text)
         except ValueError:
             raise RecordInvalid(self.at(key), say(_("日期应写成 2022-03-01 的样子。"))) from None
+        if day is not None:
+            within(self.at(key), day.year, *YEARS)
+        return day
 
     def moment(self, key: str) -> datetime | None:
         """Return a moment with its offset from UTC, or None when the field is absent."""
@@ -60,19 +66,21 @@ class Reader:
             moment = None
         if moment is None or moment.tzinfo is None:
             raise RecordInvalid(self.at(key), say(_("时间应写成 2026-04-01T23:59:00+08:00 的样子。")))
+        within(self.at(key), moment.year, *YEARS)
         return moment
 
     def choice(self, key: str, allowed: Sequence[str]) -> str:
         """Return one of the allowed strings."""
         return one_of(self.at(key), self.data.get(key), allowed)
 
-    def count(self, key: str) -> int | None:
-        """Return a whole number of 0 or more, or None when the field is absent."""
+    def count(self, key: str, *, most: int = MOST) -> int | None:
+        """Return a whole number from 0 to `most`, or None when the field is absent."""
         value = self.data.get(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise RecordInvalid(self.at(key), say(_("应为不小于0的整数。")))
+        within(self.at(key), value, 0, most)
         return value
 
     def parts(self, key: str) -> "list[Reader]":
@@ -106,6 +114,12 @@ class Reader:
         return None if value is None else mark(self.at(key), value)
 
 
+def within(field: str, value: int, low: int, high: int) -> None:
+    """Complain where a whole number lies outside its limits."""
+    if not low <= value <= high:
+        raise RecordInvalid(field, say(_("应在{low}到{high}之间。"), low=low, high=high))
+
+
 def one_of(field: str, value: object, allowed: Sequence[str]) -> str:
     """Return one of the allowed strings."""
     if isinstance(value, str) and value in allowed:
@@ -130,8 +144,10 @@ def number(
     if parsed < low or (high is not None and parsed > high):
         between = say(_("应在{low}到{high}之间。"), low=low, high=high)
         raise RecordInvalid(field, say(_("不能小于{low}。"), low=low) if high is None else between)
-    exponent = parsed.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -decimals:
+    if abs(parsed) > MOST:
+        raise RecordInvalid(field, say(_("数太大，不能超过{most}。"), most=MOST))
+    digits = f"{parsed:f}".partition(".")[2] if parsed.adjusted() > -MOST_DECIMALS else "1" * MOST_DECIMALS
+    if len(digits.rstrip("0")) > decimals:
         raise RecordInvalid(field, say(_("最多{most}位小数。"), most=decimals))
     return parsed
 

@@ -109,7 +109,7 @@ def read_record(scheme: Scheme, data: Mapping[str, object]) -> Record:
         hours=_hours(scheme, root),
         given=peer.count("given") if peer else None,
         required=peer.count("required") if peer else None,
-        tier=root.text("tier"),
+        tier=_tier(scheme, root),
         abilities=_abilities(scheme, root) if data.get("abilities") is not None else None,
         marks=_whole(scheme, root),
         events=tuple(_event(scheme, part, index) for index, part in enumerate(root.parts("events"))),
@@ -126,6 +126,15 @@ def _hours(scheme: Scheme, root: Reader) -> Mapping[str, Decimal] | None:
         return None
     kept = [ledger.id for ledger in scheme.hours.ledgers if part.data.get(ledger.id) is not None]
     return {key: number(part.at(key), part.data[key]) for key in kept}
+
+
+def _tier(scheme: Scheme, root: Reader) -> str | None:
+    """Return the tier's id; a document may call it otherwise (X-55). A scheme without tiers asks nobody's."""
+    written, tiers = root.text("tier"), scheme.select.tiers
+    if written is None or not tiers:
+        return None
+    known = {name: tier.id for tier in tiers for name in (*tier.alias, tier.name_zh, tier.id)}
+    return known[one_of("tier", written, list(known))]
 
 
 def _whole(scheme: Scheme, root: Reader) -> WholeMarks | None:

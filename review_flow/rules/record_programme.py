@@ -9,11 +9,12 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from review_flow.i18n import _, say
-from review_flow.rules.reader import Reader, RecordInvalid, number, one_of
+from review_flow.rules.reader import YEARS, Reader, RecordInvalid, number, one_of, within
 from review_flow.rules.scheme import Scheme
 
 PASS, FAIL = "合格", "不合格"
 MADE_UP = "made_up"
+MOST_PIECES = 10_000  # of one kind by one person
 ON = ("own", "others")
 
 
@@ -92,7 +93,7 @@ def read_programme(scheme: Scheme, root: Reader) -> ProgrammeFacts:
         minutes=_numbers(root, "minutes", [ledger.id for ledger in scheme.hours.minutes]),
         pieces=_pieces(scheme, root),
         attendance=_attendance(scheme, root),
-        periods=_periods(root),
+        periods=_periods(scheme, root),
         themes=_themes(scheme, root),
         tests=_tests(scheme, root),
         roles=_roles(scheme, root),
@@ -122,7 +123,7 @@ def _pieces(scheme: Scheme, root: Reader) -> Mapping[str, tuple[Piece, ...]] | N
         if isinstance(part.data[name], list):
             found[name] = tuple(_piece(one) for one in part.parts(name))
         else:
-            found[name] = (Piece(checked=True),) * (part.count(name) or 0)
+            found[name] = (Piece(checked=True),) * (part.count(name, most=MOST_PIECES) or 0)
     return found
 
 
@@ -158,12 +159,14 @@ def _attendance(scheme: Scheme, root: Reader) -> Mapping[str, Decimal] | None:
     return found
 
 
-def _periods(root: Reader) -> Mapping[str, tuple[int, ...]] | None:
+def _periods(scheme: Scheme, root: Reader) -> Mapping[str, tuple[int, ...]] | None:
     part = root.part("periods")
     if part is None:
         return None
+    known = [leaf.id for leaf in scheme.leaves() if leaf.scoring and leaf.scoring.type == "periodic"]
     found = {}
     for name, value in part.data.items():
+        one_of(part.at(name), name, known)
         if not isinstance(value, list):
             raise RecordInvalid(part.at(name), say(_("应为列表。")))
         counts = Reader({f"{name}[{place}]": one for place, one in enumerate(value)}, part.path)
@@ -235,13 +238,25 @@ def _group(scheme: Scheme, root: Reader) -> GroupFacts:
     tasks = root.part("tasks")
     return GroupFacts(
         counts=_counts(scheme, root),
-        reasons={key: (reasons.text(key) or "").strip() for key in reasons.data} if reasons else {},
+        reasons=_reasons(scheme, reasons) if reasons else {},
         coverage=tuple(_coverage(scheme, part) for part in root.parts("coverage")),
-        school_year=root.count("school_year"),
+        school_year=_school_year(root),
         as_of=root.moment("as_of"),
         tasks=None if tasks is None else {key: _done(scheme, tasks, key) for key in tasks.data},
         targets=_targets(scheme, root),
     )
+
+
+def _reasons(scheme: Scheme, part: Reader) -> Mapping[str, str]:
+    known = [quota.id for quota in scheme.quotas]
+    return {one_of(part.at(key), key, known): (part.text(key) or "").strip() for key in part.data}
+
+
+def _school_year(root: Reader) -> int | None:
+    year = root.count("school_year")
+    if year is not None:
+        within("school_year", year, *YEARS)
+    return year
 
 
 def _counts(scheme: Scheme, root: Reader) -> Mapping[str, Counted] | None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from review_flow.rules.programme import Task
 
 ZONE = ZoneInfo("Asia/Shanghai")
+LEAP_DAY = (2, 29)  # the end of February, where a year has none
 RELATIVE = re.compile(r"(\+1 )?(\d{2})-(\d{2})")
 
 
@@ -26,9 +27,11 @@ def day_of(written: str | None, school_year: int | None, *, first: bool = False)
             return date.fromisoformat(written)
         return date.fromisoformat(f"{written}-01") if first else _last(written)
     after, month, day = relative.groups()
-    year = 2000 if school_year is None else school_year + bool(after)  # 2000: a leap year, to read the day at least
-    found = date(year, int(month), int(day))
-    return None if school_year is None else found
+    found = date(2000, int(month), int(day))  # a leap year: whatever day can be meant
+    if school_year is None:
+        return None
+    year = school_year + bool(after)
+    return _last(f"{year}-02") if (found.month, found.day) == LEAP_DAY else found.replace(year=year)
 
 
 def task_days(task: Task, school_year: int | None) -> date | None:

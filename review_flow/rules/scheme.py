@@ -50,6 +50,7 @@ from review_flow.rules.sections import (
     TeacherSelection,
     Unknown,
 )
+from review_flow.rules.template import Template
 
 __all__ = ["DELIVERABLES", "Catalogue", "Duration", "Scheme", "Slot", "Source", "canonical_json"]
 
@@ -102,7 +103,7 @@ class Scheme:
     reports: tuple[Report, ...]
     finance: Finance
     groups: Mapping[str, Any]
-    template: Mapping[str, Any]
+    template: Template
     unknowns: tuple[Unknown, ...]
     confirmed: tuple[str, ...]
     effective_from: str | None = None

@@ -135,6 +135,7 @@ class WorkKind(Enum):
     ALLOCATE_REVIEWS = "allocate_reviews"
     ADVANCE_ROUND = "advance_round"
     FINALISE_ROUND = "finalise_round"
+    ISSUE_CERTIFICATES = "issue_certificates"
     DELIVER_MESSAGES = "deliver_messages"
     IMPORT_SHEET = "import_sheet"
     EXPORT_ROUND = "export_round"
@@ -153,6 +154,55 @@ class FactKind(Enum):
     MARK = "mark"
     PERIOD = "period"
     APPROVAL = "approval"
+
+
+class GroupLevel(Enum):
+    """What a group is: a workshop, a class, the school, or the county's part of the round."""
+
+    WORKSHOP = "workshop"
+    CLASS = "class"
+    SCHOOL = "school"
+    COUNTY = "county"
+
+
+class GroupFactKind(Enum):
+    """集体事实: what is handed in or told for a group."""
+
+    COUNT = "count"
+    TASK = "task"
+    TARGET = "target"
+    REASON = "reason"
+    COVERAGE = "coverage"
+
+
+class ClassKind(Enum):
+    """班: of one school, or joint across schools of a county (004-09)."""
+
+    SINGLE = "single"
+    JOINT = "joint"
+
+
+class NominationKind(Enum):
+    """推优: a work, or a learner."""
+
+    WORK = "work"
+    LEARNER = "learner"
+
+
+class NominationState(Enum):
+    """推优: rising, chosen at the last level, left behind at one, or kept private by its author."""
+
+    RISING = "rising"
+    CHOSEN = "chosen"
+    LEFT = "left"
+    WITHDRAWN = "withdrawn"
+
+
+class WorkConsent(Enum):
+    """What an author agrees to, each by itself: that the work leaves the workshop, that it is published."""
+
+    AUTHOR = "author"
+    PUBLICATION = "publication"
 
 
 class SheetKind(Enum):

@@ -9,11 +9,10 @@ from typing import Any
 from review_flow.i18n import _, listed, say
 from review_flow.rules.build import exact
 from review_flow.rules.catalogue import Slot
-from review_flow.rules.expressions import VOCABULARY, ExpressionError, kind_of, names, parse
+from review_flow.rules.expressions import VOCABULARY, ExpressionError, names, parse
 from review_flow.rules.paths import leaves, value_at
-from review_flow.rules.schedule import day_of
 from review_flow.rules.scheme import Scheme
-from review_flow.rules.sections import Component
+from review_flow.schemes.programme_contradictions import PROGRAMME_LOOKS
 
 Found = tuple[str, str, str]  # dotted path, Chinese sentence, error | warning
 ERROR, WARNING = "error", "warning"
@@ -92,121 +91,6 @@ def _levels(scheme: Scheme) -> Iterator[tuple[str, str]]:
         yield "ability.pass_level", say(_("应为以下之一：{allowed}。"), allowed=listed(scheme.ability.levels))
 
 
-def _components(scheme: Scheme) -> Iterator[tuple[str, str]]:
-    slots = {slot.id for slot in scheme.deliverables}
-    names = [node.id for node in scheme.nodes()]
-    for path, node in _nodes("components", scheme.components):
-        if names.count(node.id) > 1:
-            yield path, say(_("“{name}”写了两次。"), name=node.id)
-        yield from ((path, text) for text in _component(scheme, node, slots))
-
-
-def _nodes(path: str, components: tuple[Component, ...]) -> Iterator[tuple[str, Component]]:
-    for one in components:
-        yield f"{path}.{one.id}", one
-        yield from _nodes(f"{path}.{one.id}.components", one.components)
-
-
-def _component(scheme: Scheme, node: Component, slots: set[str]) -> Iterator[str]:
-    rule = node.scoring
-    kind = rule.type if rule else "completion"
-    if node.components and kind not in {"sum", "completion"}:
-        yield say(_("有下级考核项时，计分方式只能是 sum 或 completion。"))
-    if not node.components and kind == "sum":
-        yield say(_("计分方式为 sum，却没有下级考核项。"))
-    if kind == "completion" and not (node.components or node.needs or node.by_role or node.by_tier) and node.scored:
-        yield say(_("考核项没有写要交什么（needs），也没有下级。"))
-    if kind == "checklist" and not node.items:
-        yield say(_("勾选式考核项没有条目。"))
-    needs = [*node.needs, *(need for part in (node.by_role, node.by_tier) for asked in part.values() for need in asked)]
-    asked_slots = {one for need in needs for one in (need.slot, *need.accept_also)}
-    asked_slots |= {rule.slot} if rule and rule.slot else set()
-    if asked_slots - slots:
-        yield say(_("deliverables 里没有“{name}”。"), name=listed(sorted(asked_slots - slots)))
-    strangers = ({*node.by_role, *([node.only] if node.only else [])} - set(scheme.roles)) | (
-        {*node.by_tier, *(rule.by_tier if rule else ())} - {tier.id for tier in scheme.select.tiers}
-    )
-    if strangers:
-        yield say(_("方案里没有角色或层级“{name}”。"), name=listed(sorted(strangers)))
-    lacking = [] if rule is None else [one for one in WANTS.get(kind, ()) if getattr(rule, one) is None]
-    if lacking:
-        yield say(_("计分方式 {kind} 缺少{fields}。"), kind=kind, fields=listed(lacking))
-    if rule and rule.metric is not None and (kind_of(rule.metric) or ("", ""))[0] != "number":
-        yield say(_("“{name}”不是可以比较的数。"), name=rule.metric)
-    if scheme.compose.rule == "sum_points" and kind == "per_unit" and rule and rule.cap is not None:
-        yield from _points_differ(node, rule.cap)
-
-
-def _points_differ(node: Component, cap: Decimal) -> Iterator[str]:
-    if node.points is not None and node.points != cap:
-        yield say(_("points（{points}）与封顶（{cap}）不一致。"), points=node.points, cap=cap)
-
-
-WANTS = {
-    "per_unit": ("slot", "each"),
-    "threshold": ("metric", "value"),
-    "periodic": ("value",),
-    "ratio": ("metric", "of"),
-}
-
-
-def _points(scheme: Scheme) -> Iterator[tuple[str, str]]:
-    """Points and weights agree with the scale and with each other."""
-    roots = [root for root in scheme.components if root.scored]
-    if scheme.compose.rule == "weighted_components":
-        total = sum((root.weight or Decimal(0) for root in roots), Decimal(0))
-        if total != 1:
-            yield "components", say(_("权重之和应为1，现为{total}。"), total=total)
-    if scheme.compose.rule == "sum_points":
-        total = sum((root.points or Decimal(0) for root in roots), Decimal(0))
-        if total != scheme.adjust.clamp[1]:
-            yield (
-                "components",
-                say(_("各考核项满分之和应为{top}，现为{total}。"), top=scheme.adjust.clamp[1], total=total),
-            )
-        for path, node in _nodes("components", scheme.components):
-            below = sum((part.points or Decimal(0) for part in node.components), Decimal(0))
-            if node.scoring is not None and node.scoring.type == "sum" and node.points != below:
-                text = say(_("满分{points}与下级之和{total}不一致。"), points=node.points, total=below)
-                yield f"{path}.points", text
-
-
-def _programme(scheme: Scheme) -> Iterator[tuple[str, str]]:
-    """Names that lead nowhere, days that are none, hours of themes that fall short of their ledger."""
-    ledgers = {ledger.id for ledger in scheme.hours.ledgers}
-    for theme in scheme.themes:
-        if set(theme.hours) - ledgers:
-            yield (
-                f"themes.{theme.id}.hours",
-                say(_("没有学时账“{name}”。"), name=listed(sorted(set(theme.hours) - ledgers))),
-            )
-    known = {theme.id for theme in scheme.themes}
-    for stage in scheme.theme_stages:
-        if set(stage.themes) - known:
-            text = say(_("没有主题“{name}”。"), name=listed(sorted(set(stage.themes) - known)))
-            yield f"theme_stages.{stage.id}.themes", text
-    for one in scheme.certificates:
-        if one.ledger is not None and one.ledger not in ledgers:
-            yield f"certificates.{one.id}.ledger", say(_("没有学时账“{name}”。"), name=one.ledger)
-    for phase in scheme.phases:
-        days = [
-            ("begins", phase.begins),
-            ("ends", phase.ends),
-            *((f"tasks.{task.id}.by", task.by) for task in phase.tasks),
-        ]
-        yield from _days(f"phases.{phase.id}", days)
-    for target in scheme.targets:
-        yield from _days(f"targets.{target.id}", [("by", target.by)])
-
-
-def _days(path: str, days: list[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
-    for field, written in days:
-        try:
-            day_of(written, None)
-        except ValueError:
-            yield f"{path}.{field}", say(_("没有“{day}”这一天。"), day=written)
-
-
 def _adjust(scheme: Scheme) -> Iterator[tuple[str, str]]:
     if scheme.adjust.order[:1] != ("compose",):
         yield "adjust.order", say(_("第一步应为 compose。"))
@@ -240,10 +124,29 @@ def _expressions(scheme: Scheme) -> Iterator[tuple[str, str]]:
         except ExpressionError as error:
             yield path, str(error)
             continue
+        late = _later(scheme, path)
         for name in asked:
             family, _dot, rest = name.partition(".")
+            if name in late or family in late:
+                yield path, say(_("判定到这里时还没有“{name}”。"), name=name)
             if family in known and name not in VOCABULARY and rest.split(".")[0] not in known[family]:
                 yield path, say(_("表达式中的“{name}”在方案里没有定义。"), name=name)
+
+
+RESULT = {"score", "grade", "gates.passed", "cert"}  # what comes of a record, after its facts
+
+
+def _later(scheme: Scheme, path: str) -> set[str]:
+    """Return the facts, or families of them, that are not there yet when the expression at a path is judged."""
+    section, _dot, rest = path.partition(".")
+    if section == "consequences":
+        return set()
+    if section == "certificates":
+        ids = [one.id for one in scheme.certificates]
+        return {f"cert.{one}" for one in ids[ids.index(rest.split(".")[0]) :]}
+    if section == "bands":
+        return {"grade", "cert"}
+    return RESULT | {"applies_to": {"exempt"}, "components": {"exempt", "component"}}.get(section, set())
 
 
 def _written_expressions(scheme: Scheme) -> Iterator[tuple[str, str]]:
@@ -420,6 +323,6 @@ def _brief(value: object) -> str:
 
 Look = Callable[[Scheme], Iterator[tuple[str, str]]]
 LOOKS: tuple[Look, ...] = (
-    _weights, _bands, _levels, _components, _points, _programme, _adjust, _expressions, _gates, _selection, _peers, _peer_marks, _slots, _unknowns,
+    _weights, _bands, _levels, *PROGRAMME_LOOKS, _adjust, _expressions, _gates, _selection, _peers, _peer_marks, _slots, _unknowns,
 )  # fmt: skip
 ADVICE: tuple[Look, ...] = (_loosened, _unseen, _clamp_last)

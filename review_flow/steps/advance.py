@@ -25,8 +25,11 @@ from review_flow.clock import SCHOOL_ZONE, days_after, now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import UNDONE, AppealState, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.boards import remind_tasks
+from review_flow.steps.certificates import ask_for_certificates
 from review_flow.steps.deadlines import (
     ask_people_instead,
     ask_validity,
@@ -61,7 +64,9 @@ INVITED = "invited"
 
 
 def invite(session: Session, *, round_: Round) -> None:
-    """Tell everybody, once, that the round is open."""
+    """Tell everybody, once, that the round is open; where workshops are judged, the board is their leaders'."""
+    if judges_groups(round_scheme(session, round_=round_)):
+        return
     for enrolment in participants(session, round_=round_):
         if first_time(session, round_=round_, key=f"{INVITED}:{enrolment.id}"):
             tell(
@@ -79,6 +84,7 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
     take_turn(session, organization_id=round_.organization_id)
     if round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING}:
         _remind(session, round_=round_)
+        remind_tasks(session, round_=round_)
         lapse(session, round_=round_)
         end_corrections(session, round_=round_)
         ask_people_instead(session, round_=round_)
@@ -95,6 +101,7 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
         _end_publicity(session, round_=round_)
     if round_.phase is RoundPhase.SIGNING:
         _end_signing(session, round_=round_)
+        ask_for_certificates(session, round_=round_)
     _late_appeals(session, round_=round_)
     session.flush()
     if round_.phase in {RoundPhase.SETUP, RoundPhase.CLOSED}:
@@ -184,7 +191,12 @@ def _close_work(session: Session, *, round_: Round, submission: Submission) -> N
 
 
 def _ask_for_results(session: Session, *, round_: Round) -> None:
-    """Ask for the finalising flow once all works have ended and every notice is over, and when facts have changed."""
+    """Ask for the finalising flow once all works have ended and every notice is over, and when facts have changed.
+
+    Where workshops are judged nobody's own result is composed.
+    """
+    if judges_groups(round_scheme(session, round_=round_)):
+        return
     if any(_moment > now() for _moment in _notices(session, round_=round_)):
         return
     unfinished = (
@@ -261,6 +273,7 @@ def close(session: Session, *, actor: Person, round_: Round) -> None:
         raise NotComposed(why=say(_("还有{count}份结果未生效"), count=len(pending)))
     round_.phase = move(round_.phase, RoundPhase.CLOSED)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.close", about=round_)
+    ask_for_certificates(session, round_=round_)
     enqueue(session, kind=WorkKind.PURGE_FACES, subject_id=round_.id)
     enqueue(session, kind=WorkKind.PURGE_EVIDENCE, subject_id=round_.id)
 

@@ -26,6 +26,7 @@ from review_flow.i18n import _, clauses, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
 from review_flow.rules.words import AppealState, AssignmentState, SeatKind
 from review_flow.steps import audit
+from review_flow.steps.certificates import ask_for_certificates, withdraw_outdated
 from review_flow.steps.messages import tell
 from review_flow.steps.panel import standing_marks
 from review_flow.steps.people import conflicting_with, require_admin, require_seat
@@ -242,6 +243,7 @@ def _decide(session: Session, *, appeal: Appeal, result: Result, enrolment: Enro
         about=appeal,
         state=appeal.state.value,
     )
+    ask_for_certificates(session, round_=round_)
     upheld = appeal.state is AppealState.UPHELD
     tell(
         session,
@@ -291,3 +293,4 @@ def _uphold(session: Session, *, appeal: Appeal, enrolment: Enrolment, votes: li
     fresh.grade, fresh.confirmed_by_id = fresh.proposed_grade, votes[-1].voter_id
     fresh.state = move(move(fresh.state, ResultState.BANDED), ResultState.FINAL)
     session.flush()
+    withdraw_outdated(session, enrolment=enrolment, result=fresh)

@@ -56,7 +56,7 @@ class NotExemptible(Refusal):
     status, text = 409, _("不能设为免训：{why}")
 
 
-class NotAsked(Refusal):
+class NothingAsked(Refusal):
     """The scheme asks for abilities' evidence alone."""
 
     status, text = 409, _("本方案除微能力证据外不要求其他材料。")
@@ -209,7 +209,7 @@ def failed_abilities(session: Session, *, enrolment: Enrolment) -> set[str]:
 def deliverables_of(session: Session, *, actor: Person, enrolment: Enrolment) -> Submission:
     """Return the work that gathers what the scheme asks for besides abilities; it stays open until the hard close.
 
-    Raises NotAllowed for another teacher's, NotAsked where the scheme asks for nothing.
+    Raises NotAllowed for another teacher's, NothingAsked where the scheme asks for nothing.
     """
     round_ = session.get_one(Round, enrolment.round_id)
     if enrolment.person_id != actor.id:
@@ -217,7 +217,7 @@ def deliverables_of(session: Session, *, actor: Person, enrolment: Enrolment) ->
     take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN)
     if not round_scheme(session, round_=round_).deliverables:
-        raise NotAsked
+        raise NothingAsked
     standing = session.scalars(
         select(Submission).where(Submission.enrolment_id == enrolment.id, Submission.ability == DELIVERABLES)
     ).first()

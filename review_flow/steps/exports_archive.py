@@ -22,9 +22,19 @@ from models import (
     Assignment,
     AuditEvent,
     CalibrationSample,
+    Certificate,
+    CertificateIssuer,
+    ClassMember,
     Enrolment,
     Evidence,
+    GroupFact,
+    GroupResult,
     Hours,
+    LibraryEntry,
+    Nomination,
+    NominationConsent,
+    NominationMove,
+    NominationVoice,
     Organization,
     PanelMark,
     PanelSeat,
@@ -36,9 +46,11 @@ from models import (
     SchemeVersion,
     Signature,
     Submission,
+    TrainingClass,
     ValidityVote,
 )
 from review_flow.rules.paths import canonical_json
+from review_flow.steps.exports_results import consequences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +73,8 @@ NOT_ARCHIVED = {
         "report",
         "teacher_present",
     },  # what was seen of faces stays in the house
+    GroupFact: {"storage_key"},
+    NominationConsent: {"pupils", "pupils_note"},  # where pupils' papers lie stays in the house
     Person: {"contact", "household"},
 }
 
@@ -75,6 +89,7 @@ def archive(session: Session, *, round_: Round) -> bytes:
     files["round.json"] = canonical_json({**row_of(round_), "organization": school.name})
     for name, rows in _tables(round_).items():
         files[f"{name}.json"] = canonical_json([row_of(row) for row in session.scalars(rows)])
+    files["consequences.json"] = canonical_json(consequences(session, round_=round_))
     enrolled = select(Enrolment.id).where(Enrolment.round_id == round_.id)
     for result in session.scalars(select(Result).where(Result.enrolment_id.in_(enrolled)).order_by(Result.id)):
         files[f"records/{result.id}-v{result.version}.json"] = result.record.encode()
@@ -123,8 +138,11 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
     handed_in = select(Submission.id).where(Submission.round_id == round_.id)
     results = select(Result.id).where(Result.enrolment_id.in_(enrolled))
     appeals = select(Appeal.id).where(Appeal.result_id.in_(results))
+    certificates = select(Certificate.id).where(Certificate.enrolment_id.in_(enrolled))
     assigned = select(Assignment.id).where(Assignment.round_id == round_.id)
     reviews = select(Review.id).where(Review.assignment_id.in_(assigned))
+    classes = select(TrainingClass.id).where(TrainingClass.round_id == round_.id)
+    nominated = select(Nomination.id).where(Nomination.round_id == round_.id)
     seated = select(PanelSeat.person_id).where(PanelSeat.round_id == round_.id)
     people = select(Enrolment.person_id).where(Enrolment.round_id == round_.id).union(seated)
     wheres: dict[str, tuple[type[Base], Any]] = {
@@ -145,6 +163,17 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
         "results": (Result, Result.enrolment_id.in_(enrolled)),
         "signatures": (Signature, Signature.result_id.in_(results)),
         "appeals": (Appeal, Appeal.result_id.in_(results)),
+        "certificates": (Certificate, Certificate.enrolment_id.in_(enrolled)),
+        "certificate_issuers": (CertificateIssuer, CertificateIssuer.certificate_id.in_(certificates)),
+        "groups/facts": (GroupFact, GroupFact.round_id == round_.id),
+        "groups/results": (GroupResult, GroupResult.round_id == round_.id),
+        "groups/classes": (TrainingClass, TrainingClass.round_id == round_.id),
+        "groups/members": (ClassMember, ClassMember.class_id.in_(classes)),
+        "pipeline/nominations": (Nomination, Nomination.round_id == round_.id),
+        "pipeline/voices": (NominationVoice, NominationVoice.nomination_id.in_(nominated)),
+        "pipeline/moves": (NominationMove, NominationMove.nomination_id.in_(nominated)),
+        "pipeline/consents": (NominationConsent, NominationConsent.nomination_id.in_(nominated)),
+        "pipeline/library": (LibraryEntry, LibraryEntry.nomination_id.in_(nominated)),
         "appeal_votes": (AppealVote, AppealVote.appeal_id.in_(appeals)),
     }
     return {name: select(model).where(where).order_by(model.id) for name, (model, where) in wheres.items()}

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from models import Enrolment, Person, Result, SchemeVersion, Workshop
 from review_flow.i18n import _, listed, say
 from review_flow.outside.workbooks import Page, write
-from review_flow.rules.lifecycle import EnrolmentState
+from review_flow.rules.lifecycle import EnrolmentState, ResultState
 from review_flow.rules.marks import rounded
 from review_flow.rules.scheme import Scheme
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PERSON = (_("工号"), _("姓名"), _("学科"), _("工作坊"))
 ABILITY = (_("微能力{n}"), _("微能力{n}等级"), _("微能力{n}得分"))
 TOTALS = (_("互评"), _("考核组"), _("扣分"), _("加分"), _("总分"), _("等级"), _("签名状态"), _("门槛未过原因"))
+CONSEQUENCES = (_("工号"), _("姓名"), _("种类"), _("内容"), _("数值"), _("方案条目"), _("依据"))
 LEDGER = (_("工号"), _("姓名"), _("结果版本"), _("序号"), _("依据"), _("说明"), _("分值"), _("累计"))
 
 
@@ -62,9 +63,35 @@ def results_workbook(session: Session, *, round_: Round) -> bytes:
                 [say(name) for name in LEDGER],
                 [row for line in lines for row in _ledger_rows(line)],
             ),
+            Page(
+                say(_("结果运用")),
+                [say(name) for name in CONSEQUENCES],
+                [list(one.values()) for one in consequences(session, round_=round_)],
+                # It is told to those who decide it elsewhere (X-22); nothing here acts on it.
+            ),
             Page(say(_("方案信息")), [say(_("项目")), say(_("内容"))], _about(round_, version, scheme)),
         ]
     )
+
+
+def consequences(session: Session, *, round_: Round) -> list[dict[str, Cell]]:
+    """Return what follows elsewhere from the final results, one event each; never applied by us (X-22)."""
+    scheme = Scheme.from_document(session.get_one(SchemeVersion, round_.scheme_version_id).document)
+    rules = {one.id: f"consequences.{one.id}" for one in scheme.consequences}
+    return [
+        {
+            "number": line.person.number,
+            "name": line.person.name,
+            "kind": event["kind"],
+            "text": event["text"],
+            "value": event["value"],
+            "path": rules[event["id"]],
+            "rule": str(scheme.source(rules[event["id"]])),
+        }
+        for line in _lines(session, round_)
+        if line.result is not None and line.result.state is ResultState.FINAL
+        for event in line.outcome.get("consequences", ())
+    ]
 
 
 def _lines(session: Session, round_: Round) -> list[_Line]:
@@ -152,6 +179,7 @@ def _about(round_: Round, version: SchemeVersion, scheme: Scheme) -> list[list[C
         [say(_("阶段")), say(round_.phase.label)],
         [say(_("方案")), scheme.title_zh],
         [say(_("方案编号与版本")), f"{version.scheme_id} v{version.version}"],
+        [say(_("结果运用")), say(_("仅列出方案规定的后果，由有关部门办理；本系统不作任何处理。"))],
         [say(_("依据文件")), listed(scheme.based_on)],
         [say(_("方案摘要（SHA-256）")), round_.scheme_digest or version.digest],
     ]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from models import AuditEvent
 from review_flow.i18n import _, listed, say
+from review_flow.rules.certificates import CertificateState, certificates_granted
 from review_flow.rules.grading import grade
 from review_flow.rules.scheme import Scheme
 from review_flow.steps.audit import GENESIS, digest
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_BYTES = 1 << 30
-NEEDED = ("scheme.json", "round.json", "results.json", "signatures.json", "audit.jsonl")
+NEEDED = ("scheme.json", "round.json", "results.json", "signatures.json", "certificates.json", "audit.jsonl")
 Files = dict[str, bytes]
 
 
@@ -63,6 +65,7 @@ def _problems(files: Files) -> Iterator[str]:
         raise _BrokenError(say(_("归档中缺少{names}。"), names=listed(missing)))
     yield from _chain(files["audit.jsonl"])
     yield from _replays(files)
+    yield from _certificates(files)
 
 
 def _sums(files: Files) -> Iterator[str]:
@@ -145,3 +148,39 @@ def _replay(scheme: Scheme, row: dict[str, Any], files: Files, name: str, signed
         yield say(_("结果{name}重算后与存档的明细不一致。"), name=name)
     if shown != stated:
         yield say(_("结果{name}的得分或等级与明细不一致。"), name=name)
+
+
+def _certificates(files: Files) -> Iterator[str]:
+    """See that every number is there once, and that what stands is granted by a standing result, both versions kept."""
+    rows, results = _json(files, "certificates.json"), _json(files, "results.json")
+    scheme = Scheme.from_document(_json(files, "scheme.json"))
+    try:
+        by_id = {row["id"]: row for row in results}
+        numbers = Counter(row["number"] for row in rows)
+        for number in sorted(number for number, times in numbers.items() if times > 1):
+            yield say(_("证书编号{number}有重复。"), number=number)
+        versions = {(row["enrolment_id"], row["kind"], row["version"]) for row in rows}
+        for row in rows:
+            enrolment, kind, version = row["enrolment_id"], row["kind"], row["version"]
+            if version > 1 and (enrolment, kind, version - 1) not in versions:
+                yield say(_("证书{number}的前一版不在归档里。"), number=row["number"])
+            if row["state"] == CertificateState.ISSUED and not _granted(scheme, row, by_id[row["result_id"]], files):
+                yield say(_("证书{number}没有现行结果作依据。"), number=row["number"])
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _BrokenError(say(_("证书表无法读取。"))) from error
+
+
+def _granted(scheme: Scheme, row: dict[str, Any], result: dict[str, Any], files: Files) -> bool:
+    name = f"{result['id']}-v{result['version']}.json"
+    outcome = files.get(f"outcomes/{name}")
+    if outcome is None or f"records/{name}" not in files:
+        return False
+    grants = certificates_granted(
+        scheme, _json(files, f"records/{name}"), json.loads(outcome), confirmed=result["grade"]
+    )
+    return (
+        result["current"] is True
+        and result["enrolment_id"] == row["enrolment_id"]
+        and row["outcome_digest"] == hashlib.sha256(outcome).hexdigest()
+        and row["kind"] in grants
+    )

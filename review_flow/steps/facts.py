@@ -6,10 +6,13 @@ without the database, to the byte.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, false, or_, select
 
 from models import Adjustment, Assignment, Enrolment, Hours, PanelMark, Person, Review, Round, Submission
 from review_flow.rules.lifecycle import SubmissionState
@@ -24,12 +27,14 @@ from review_flow.steps.rounds import round_scheme
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from review_flow.rules.peer_marks import Weighing
     from review_flow.rules.scheme import Scheme
 
 Record = dict[str, Any]
+DAYS_A_YEAR = Decimal("365.25")
 UNHEARD = (SubmissionState.DRAFT, SubmissionState.CLOSED)
 
 
@@ -74,18 +79,42 @@ def record_of(session: Session, *, enrolment: Enrolment, weighed: bool = True) -
 
 
 def _hours(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[str, str]:
+    """Return the hours by ledger: of this round, and of earlier ones where the scheme counts over years (X-30).
+
+    What waits for a confirmation the scheme asks for does not count (X-59); the same credit told in two rounds counts once.
+    """
     confirmed = [ledger.id for ledger in scheme.hours.ledgers if ledger.confirmed_by is not None]
-    sums = session.execute(
-        select(Hours.ledger, func.sum(Hours.hours))
+    told = session.execute(
+        select(Hours.ledger, Hours.key, Hours.hours)
+        .join(Enrolment, Enrolment.id == Hours.enrolment_id)
         .where(
-            Hours.enrolment_id == enrolment.id,
+            or_(Hours.enrolment_id == enrolment.id, _earlier(session, enrolment, scheme.hours.window_years)),
             Hours.struck_at.is_(None),
             or_(Hours.ledger.not_in(confirmed), Hours.confirmed_at.is_not(None)),
         )
-        .group_by(Hours.ledger)
+        .order_by(Hours.enrolment_id != enrolment.id, Hours.id)
     )
-    recorded = dict(sums.tuples().all())
-    return {ledger.id: str(recorded.get(ledger.id, 0)) for ledger in scheme.hours.ledgers}
+    counted: dict[tuple[str, str], Decimal] = {}
+    for ledger, key, hours in told:
+        counted.setdefault((ledger, key), hours)
+    sums = {
+        one.id: sum((hours for (at, _key), hours in counted.items() if at == one.id), Decimal(0))
+        for one in scheme.hours.ledgers
+    }
+    return {ledger: str(total) for ledger, total in sums.items()}
+
+
+def _earlier(session: Session, enrolment: Enrolment, years: int | None) -> ColumnElement[bool]:
+    """Whether a credit is the same person's, of a round before this one, within so many years of its end."""
+    if years is None:
+        return false()
+    round_ = session.get_one(Round, enrolment.round_id)
+    before = select(Round.id).where(Round.opens_at < round_.opens_at)
+    return and_(
+        Enrolment.person_id == enrolment.person_id,
+        Enrolment.round_id.in_(before),
+        Hours.recorded_at >= round_.hard_close_at - timedelta(days=math.floor(years * DAYS_A_YEAR)),
+    )
 
 
 def _duty(session: Session, *, enrolment: Enrolment, submissions: list[Submission]) -> dict[str, int]:

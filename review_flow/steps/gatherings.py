@@ -18,7 +18,18 @@ from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.words import FactKind, RoleKind
 from review_flow.steps import audit
 from review_flow.steps.people import has_role
-from review_flow.steps.programme import ABSENT, MADE_UP, PHASES, PRESENT, Telling, keep_fact, leads, standing, tell_fact
+from review_flow.steps.programme import (
+    ABSENT,
+    MADE_UP,
+    PHASES,
+    PRESENT,
+    Telling,
+    keep_fact,
+    leads,
+    standing,
+    subjects,
+    tell_fact,
+)
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
@@ -68,7 +79,7 @@ def hold(
     take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, *PHASES)
     _require_host(session, actor=actor, round_=round_, workshop_id=workshop.id if workshop else None)
-    known = {one.id for one in round_scheme(session, round_=round_).activities}
+    known = subjects(round_scheme(session, round_=round_), FactKind.ATTENDANCE)
     if activity not in known:
         allowed = listed(sorted(known)) or say(_("无"))
         raise BadInput(field=say(_("活动")), problem=say(_("应为以下之一：{allowed}。"), allowed=allowed))
@@ -114,6 +125,11 @@ def code_at(session: Session, *, actor: Person, gathering: Gathering) -> str:
     _require_host(session, actor=actor, round_=round_, workshop_id=gathering.workshop_id)
     _require_open(gathering)
     return _code(gathering, _minute())
+
+
+def link(public_url: str | None, gathering_id: int, code: str) -> str:
+    """Return what a QR code on the spot says: the page to sign in on, or the words to type where there is no such page."""
+    return f"{(public_url or 'review-flow:').rstrip('/')}/sign-in/{gathering_id}/{code}"
 
 
 def sign_in(session: Session, *, actor: Person, gathering: Gathering, code: str) -> str:

@@ -10,17 +10,26 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from models import (
     Appeal,
     AppealVote,
     Assignment,
+    Certificate,
+    CertificateIssuer,
     Consent,
     DueWork,
     Enrolment,
     Evidence,
+    GroupFact,
+    GroupResult,
+    LibraryEntry,
+    Nomination,
+    NominationConsent,
+    NominationMove,
+    NominationVoice,
     PanelMark,
     ReferenceFace,
     Result,
@@ -32,11 +41,24 @@ from models import (
     Submission,
     ValidityVote,
 )
+from review_flow.rules.certificates import CertificateState, rests_on
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.scheme import digest_of
-from review_flow.rules.words import LIVE, UNDONE, AssignmentState, EvidenceState, Verdict
+from review_flow.rules.words import (
+    LIVE,
+    UNDONE,
+    AssignmentState,
+    EvidenceState,
+    NominationKind,
+    NominationState,
+    Verdict,
+    WorkConsent,
+)
 from review_flow.steps.audit import altered_notes, breaks
+from review_flow.steps.certificates import EFFECTIVE, granted
+from review_flow.steps.group_results import replay_group
 from review_flow.steps.results import outcome_digest, replay
+from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +75,24 @@ class Broken:
 
 
 _A, _B = aliased(Assignment), aliased(Assignment)
+_C, _D = aliased(Certificate), aliased(Certificate)
+_G, _H = aliased(GroupFact), aliased(GroupFact)
+_N = aliased(NominationConsent)
+
+
+def _agreed(about: WorkConsent) -> ColumnElement[bool]:
+    """Whether the author's latest word on a nomination is a yes."""
+    latest = (
+        select(_N.given)
+        .where(_N.nomination_id == Nomination.id, _N.about == about)
+        .order_by(_N.id.desc())
+        .limit(1)
+        .correlate(Nomination)
+        .scalar_subquery()
+    )
+    return func.coalesce(latest, false()).is_(True)
+
+
 _SETTLED = (
     SubmissionState.IN_PEER_REVIEW,
     SubmissionState.IN_PANEL,
@@ -154,6 +194,52 @@ STATEMENTS: dict[str, Select[Any]] = {
     "a running round keeps the scheme it froze": select(Round.id)
     .join(SchemeVersion, SchemeVersion.id == Round.scheme_version_id)
     .where(Round.scheme_digest.is_not(None), Round.scheme_digest != SchemeVersion.digest),
+    "a standing certificate rests on its teacher's standing result": select(Certificate.id)
+    .join(Result, Result.id == Certificate.result_id)
+    .where(
+        Certificate.state == CertificateState.ISSUED,
+        or_(Result.current.is_(False), Result.enrolment_id != Certificate.enrolment_id),
+    ),
+    "a certificate's number is its own": select(_C.id)
+    .join(_D, and_(_C.number == _D.number, _C.id != _D.id))
+    .order_by(_C.id),
+    "a certificate has issuers": select(Certificate.id)
+    .outerjoin(CertificateIssuer, CertificateIssuer.certificate_id == Certificate.id)
+    .where(CertificateIssuer.id.is_(None)),
+    "nobody confirms their own certificate": select(CertificateIssuer.id)
+    .join(Certificate, Certificate.id == CertificateIssuer.certificate_id)
+    .join(Enrolment, Enrolment.id == Certificate.enrolment_id)
+    .where(CertificateIssuer.confirmed_by_id == Enrolment.person_id),
+    "nobody votes on or marks their own work": select(NominationVoice.id)
+    .join(Nomination, Nomination.id == NominationVoice.nomination_id)
+    .where(or_(Nomination.author_id == NominationVoice.judge_id, Nomination.author_id != NominationVoice.author_id)),
+    "a work's consents are its author's": select(NominationConsent.id)
+    .join(Nomination, Nomination.id == NominationConsent.nomination_id)
+    .where(Nomination.author_id != NominationConsent.author_id),
+    "nothing left its workshop without its author's consent": select(NominationMove.id)
+    .join(Nomination, Nomination.id == NominationMove.nomination_id)
+    .where(NominationMove.passed, Nomination.state != NominationState.WITHDRAWN, ~_agreed(WorkConsent.AUTHOR)),
+    "nothing stands in the library without both consents": select(LibraryEntry.id)
+    .join(Nomination, Nomination.id == LibraryEntry.nomination_id)
+    .where(
+        LibraryEntry.taken_back_at.is_(None),
+        or_(~_agreed(WorkConsent.AUTHOR), ~_agreed(WorkConsent.PUBLICATION), Nomination.kind != NominationKind.WORK),
+    ),
+    "a group's fact stands once": select(_G.id)
+    .join(
+        _H,
+        and_(
+            _G.round_id == _H.round_id,
+            _G.level == _H.level,
+            func.coalesce(_G.workshop_id, 0) == func.coalesce(_H.workshop_id, 0),
+            func.coalesce(_G.class_id, 0) == func.coalesce(_H.class_id, 0),
+            _G.kind == _H.kind,
+            _G.about == _H.about,
+            _G.key == _H.key,
+            _G.id < _H.id,
+        ),
+    )
+    .where(_G.struck_at.is_(None), _H.struck_at.is_(None)),
     "work that is done is leased to nobody": select(DueWork.id).where(
         DueWork.done_at.is_not(None), DueWork.lease_token.is_not(None)
     ),
@@ -182,6 +268,12 @@ def _replays(session: Session) -> Iterator[Broken]:
             yield Broken("every result replays to its ledger", f"result:{result.id}")
 
 
+def _group_replays(session: Session) -> Iterator[Broken]:
+    for result in session.scalars(select(GroupResult)):
+        if not replay_group(session, result=result):
+            yield Broken("every group's result replays to its ledger", f"group_result:{result.id}")
+
+
 def _shown(session: Session) -> Iterator[Broken]:
     for result in session.scalars(select(Result)):
         outcome = json.loads(result.outcome)
@@ -195,13 +287,38 @@ def _signatures(session: Session) -> Iterator[Broken]:
             yield Broken("a signature is of the outcome its result holds", f"signature:{signature.id}")
 
 
+def _certificates(session: Session) -> Iterator[Broken]:
+    """What a result grants, and every certificate it rests on, stands with it; an appeal does not take it away."""
+    standing = list(
+        session.scalars(
+            select(Certificate).where(Certificate.state == CertificateState.ISSUED).order_by(Certificate.id)
+        )
+    )
+    held = {(one.enrolment_id, one.kind) for one in standing}
+    for one in standing:
+        result = session.get_one(Result, one.result_id)
+        round_ = session.get_one(Round, session.get_one(Enrolment, one.enrolment_id).round_id)
+        scheme = round_scheme(session, round_=round_)
+        basis = {kind for asked in scheme.certificates if asked.id == one.kind for kind in rests_on(asked)}
+        grants = granted(scheme, result)
+        if (
+            result.state not in {*EFFECTIVE, ResultState.APPEALED}
+            or one.outcome_digest != outcome_digest(result)
+            or one.kind not in grants
+            or any((one.enrolment_id, kind) not in held for kind in basis & grants)
+        ):
+            yield Broken("a standing certificate is granted by its result", f"certificate:{one.id}")
+
+
 COMPUTED: dict[str, Callable[[Session], Iterator[Broken]]] = {
     "the audit chain is whole": _chains,
     "a private note says what the audit chain has the digest of": _notes,
     "a scheme version is what its digest says": _digests,
     "every result replays to its ledger": _replays,
+    "every group's result replays to its ledger": _group_replays,
     "a result shows what its ledger says": _shown,
     "a signature is of the outcome its result holds": _signatures,
+    "a standing certificate is granted by its result": _certificates,
 }
 
 

@@ -92,7 +92,10 @@ def subjects(scheme: Scheme, kind: FactKind) -> dict[str, str]:
     named: dict[FactKind, dict[str, str]] = {
         FactKind.MINUTES: {one.id: one.name_zh for one in scheme.hours.minutes},
         FactKind.PIECE: {one.id: one.name_zh for one in scheme.deliverables},
-        FactKind.ATTENDANCE: {one.id: one.name_zh for one in scheme.activities},
+        FactKind.ATTENDANCE: {
+            **{one.id: one.name_zh for one in scheme.activities},
+            **{one.of: one.name_zh for one in scheme.quotas if one.each_needs},  # meetings that a workshop owes
+        },
         FactKind.THEME: {one.id: one.name_zh for one in scheme.themes},
         FactKind.TEST: {
             **{one.id: one.name_zh for one in scheme.tests if not one.parts},

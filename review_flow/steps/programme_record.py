@@ -55,8 +55,7 @@ def approvals_of(session: Session, *, enrolment: Enrolment) -> dict[str, dict[st
 def _minutes(scheme: Scheme, facts: Sequence[Fact]) -> dict[str, str]:
     sums = {ledger.id: Decimal(0) for ledger in scheme.hours.minutes}
     for fact in facts:
-        if fact.about in sums:
-            sums[fact.about] += fact.number or 0
+        sums[fact.about] += fact.number or 0
     return {ledger: str(total) for ledger, total in sums.items()}
 
 
@@ -64,9 +63,8 @@ def _slots(session: Session, enrolment: Enrolment, scheme: Scheme, facts: Sequen
     """Return the pieces by deliverable: told ones, and files handed in that no check rejected."""
     found: dict[str, list[Any]] = {slot.id: [] for slot in scheme.deliverables}
     for fact in facts:
-        if fact.about in found:
-            measured = {"chars", "seconds"} & set(fact.details)
-            found[fact.about].append(dict(fact.details) if measured else {**fact.details, "checked": True})
+        measured = {"chars", "seconds"} & set(fact.details)
+        found[fact.about].append(dict(fact.details) if measured else {**fact.details, "checked": True})
     files = session.scalars(
         select(Evidence)
         .join(Submission, Evidence.submission_id == Submission.id)
@@ -79,20 +77,19 @@ def _slots(session: Session, enrolment: Enrolment, scheme: Scheme, facts: Sequen
         .order_by(Evidence.id)
     )
     for file in files:
-        if file.slot in found:
-            found[file.slot].append(_measured(file))
+        found[file.slot].append(_measured(file))
     return found
 
 
 def _measured(file: Evidence) -> dict[str, Any]:
     """Return a file's lengths as its check measured them."""
     media = (file.report or {}).get("media", {})
-    piece: dict[str, Any] = {}
-    if media.get("chars") is not None:
-        piece["chars"] = media["chars"]
-    if media.get("duration_s") is not None:
-        piece["seconds"] = str(round(Decimal(str(media["duration_s"])), 3))
-    return piece
+    seconds = media.get("duration_s")
+    lengths = {
+        "chars": media.get("chars"),
+        "seconds": None if seconds is None else str(round(Decimal(str(seconds)), 3)),
+    }
+    return {key: value for key, value in lengths.items() if value is not None}
 
 
 def _attendance(scheme: Scheme, facts: Sequence[Fact]) -> dict[str, Any]:

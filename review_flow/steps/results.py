@@ -14,6 +14,7 @@ from review_flow.i18n import _, clauses, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState, move
 from review_flow.rules.paths import canonical_json
+from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.facts import record_of
@@ -75,7 +76,10 @@ def results_of(session: Session, *, round_: Round) -> list[Result]:
 
 def open_ends(session: Session, *, enrolment: Enrolment) -> list[str]:
     """Return, in Chinese, what must still happen before this teacher's result can be composed."""
-    phase = session.get_one(Round, enrolment.round_id).phase
+    round_ = session.get_one(Round, enrolment.round_id)
+    phase = round_.phase
+    if judges_groups(round_scheme(session, round_=round_)):
+        return [say(_("本方案考核的是工作坊，不给教师个人评等"))]
     if phase in {RoundPhase.SETUP, RoundPhase.OPEN}:
         return [say(_("本轮正处于“{phase}”阶段"), phase=say(phase.label))]
     waiting = session.execute(

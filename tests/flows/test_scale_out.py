@@ -159,6 +159,7 @@ def county(postgres: Postgres, folder: Path) -> Iterator[tuple[Machines, Api]]:
         "REVIEW_FLOW_HOME": "",  # each machine's own
         "REVIEW_FLOW_DATABASE_URL": postgres.url(postgres.database()),
         "REVIEW_FLOW_ENCRYPTION_KEY": "5e" * 32,
+        "REVIEW_FLOW_CERTIFICATE_KEY": "7c" * 32,
         "REVIEW_FLOW_PREFECT_API_URL": url,
         "PREFECT_API_URL": url,
         "REVIEW_FLOW_CODE": str(ROOT),

@@ -96,6 +96,9 @@ def test_three_meetings_of_fuqing_30(installation: Installation) -> None:
             who="T2",
         )
     code = it.run("activity", "code", "1", who="T2").out.strip()[-6:]
+    picture = it.folder / "签到.svg"
+    assert it.run("activity", "code", "1", "--svg", str(picture), who="T2").out == f"签到码：{code}\n"
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
     assert it.run("activity", "sign-in", "1", code, who="T1").out == "已签到。\n"
     wrong = f"{(int(code) + 1) % 10**6:06d}"
     assert it.run("activity", "sign-in", "1", wrong, status=1, who="T2").err.startswith("签到码不对")
@@ -107,6 +110,11 @@ def test_three_meetings_of_fuqing_30(installation: Installation) -> None:
     assert [one["state"] for one in it.read("activity", "list", "2", who="T2")] == ["到场", "缺席"]
     it.run("facts", "tell", "T1", "piece", "peer_comment", "--key", "1", "--source", "平台", "--others", who="T2")
     it.run("facts", "tell", "T1", "minutes", "course", "--key", "1", "--source", "平台", status=1, who="A01")
+    credit = ("facts", "credit", "T1", "practice30", "12.5", "--key", "1", "--source", "磨课记录")
+    assert it.run(*credit, who="T2").out == "已登记。\n"
+    assert it.run(*credit, who="T2").out == "早已登记，没有变化。\n"
+    assert it.read("teacher", "status", who="T1")["hours"]["practice30"] == "12.50"
+    assert it.read("facts", "hours", who="A01") == []
     assert it.read("facts", "kinds", who="T1")[-1]["about"] == "off3"
     listed = it.read("facts", "list", "T1", who="T2")
     assert [one["word"] for one in listed if one["kind"] == "到场"] == ["present", "present", "made_up"]

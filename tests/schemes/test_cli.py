@@ -54,7 +54,7 @@ def test_grade(record):
     assert (outcome["score"], outcome["grade"], outcome["proposed"]) == ("79.95", "合格", True)
     lines = run("grade", XIAN, record(FACTS)).output.splitlines()
     assert lines[0] == "合格  79.95分（待考核组确认）"
-    assert "   79.95    79.95  互评79.9，考核组79.98；79.9×0.40+79.98×0.60=79.948  [001-A-41]" in lines
+    assert "   79.95    79.95  互评79.9，考核组79.98；79.9×0.40+79.98×0.60=79.948  [001-A-41 · 第十六条]" in lines
     assert "✓ G_HOURS" in "\n".join(lines)
 
 

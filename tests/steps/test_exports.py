@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
@@ -18,11 +19,12 @@ from review_flow.db import make_engine, transaction
 from review_flow.errors import NotAllowed
 from review_flow.outside.storage import MemoryStorage, read
 from review_flow.rules.lifecycle import EnrolmentState
+from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, ExportKind, JobState, WorkKind
 from review_flow.steps import advance, enrolments, exports, results
 from review_flow.steps.exports_archive import packed
 from review_flow.steps.exports_results import _mean, _sum
-from tests.cast import Clock, School
+from tests.cast import Clock, School, xian
 from tests.stages import stage
 
 
@@ -116,6 +118,29 @@ def test_results_workbook_has_every_ledger_line_and_the_scheme(finished):
     assert (about["考核轮次"], about["方案编号与版本"]) == ("2026春", "xian-2022-appraisal v1")
 
 
+def test_what_follows_a_final_result_goes_out_as_events(session, clock):
+    """X-22: kind, value, person, scheme path and rule; nothing of it before the result is final."""
+    document = copy.deepcopy(xian().document)
+    document["consequences"] = [
+        {"id": "hours", "text_zh": "计继续教育学时", "when": "grade == 优秀", "kind": "cpd_hours", "value": 10},
+        {"id": "never", "text_zh": "不会发生", "when": "score < 0", "kind": "note"},
+    ]
+    document["sources"]["consequences"] = "001-B-21"
+    school = finish(School(session, scheme=Scheme.from_document(document)), clock)
+    page = lambda: sheets(exports.results_workbook(session, round_=school.round))["结果运用"]  # noqa: E731
+    assert page() == [["工号", "姓名", "种类", "内容", "数值", "方案条目", "依据"]]
+    clock.day(6, 1)
+    for _twice in range(2):  # unsigned, and then final
+        advance.advance(session, round_=school.round)
+    best = [one for number, one in enumerate(school.teachers) if outcome(school, number)["grade"] == "优秀"]
+    assert best
+    event = ["cpd_hours", "计继续教育学时", "10", "consequences.hours", "001-B-21"]
+    assert page()[1:] == [[one.number, one.name, *event] for one in best]
+    told = json.loads(bundle(exports.archive(session, round_=school.round))["consequences.json"])
+    names = ("number", "name", "kind", "text", "value", "path", "rule")
+    assert told == [dict(zip(names, [one.number, one.name, *event], strict=True)) for one in best]
+
+
 def test_results_before_anything_is_composed(school):
     table = sheets(exports.results_workbook(school.session, round_=school.round))["考核结果"]
     assert table[0][4] == "互评"
@@ -180,7 +205,9 @@ def test_archive_holds_the_round_and_replays(finished, tmp_path):
     ids = finished.session.scalars(select(Result.id).order_by(Result.id)).all()
     assert sorted(files) == sorted(
         [
-            "adjustments.json", "appeal_votes.json", "appeals.json", "assignments.json", "audit.jsonl", "enrolments.json",
+            "consequences.json", "groups/classes.json", "groups/facts.json", "groups/members.json", "groups/results.json",
+            "pipeline/consents.json", "pipeline/library.json", "pipeline/moves.json", "pipeline/nominations.json",
+            "pipeline/voices.json", "adjustments.json", "appeal_votes.json", "appeals.json", "assignments.json", "audit.jsonl", "certificate_issuers.json", "certificates.json", "enrolments.json",
             "evidence.json", "hours.json", "manifest.json", "marks/answers.json", "marks/panel.json", "marks/peers.json", "marks/signs.json", "panel.json",
             "people.json", "results.json", "round.json", "samples.json", "scheme.json", "scheme_version.json",
             "signatures.json", "submissions.json", "validity_votes.json",

@@ -61,6 +61,11 @@ def test_signing_in_with_the_code_of_the_minute(fuqing: School, clock: Clock) ->
     assert gatherings.attendance(fuqing.session, gathering=meeting) == {teacher.id: "present"}
 
 
+def test_what_the_qr_code_says() -> None:
+    assert gatherings.link("https://review.school.cn/", 7, "012345") == "https://review.school.cn/sign-in/7/012345"
+    assert gatherings.link(None, 7, "012345") == "review-flow:/sign-in/7/012345"
+
+
 def test_a_code_passed_on_is_soon_too_old(fuqing: School, clock: Clock) -> None:
     meeting = held(fuqing)
     code = gatherings.code_at(fuqing.session, actor=fuqing.admin, gathering=meeting)

@@ -10,11 +10,30 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
-from models import Person, Review
+from models import GroupFact, GroupResult, NominationMove, NominationVoice, Person, Review, Workshop
+from review_flow.clock import now
 from review_flow.db import make_engine, transaction
-from review_flow.rules.words import WorkKind
-from review_flow.steps import advance, appeals, faces, feedback, invariants, results, work
-from tests.cast import Clock, School
+from review_flow.rules.paths import canonical_json
+from review_flow.rules.words import GroupFactKind, NominationKind, WorkConsent, WorkKind
+from review_flow.steps import (
+    advance,
+    appeals,
+    certificates,
+    certificates_valid,
+    faces,
+    feedback,
+    group_results,
+    groups,
+    invariants,
+    library,
+    nominations,
+    results,
+    work,
+)
+from review_flow.steps.group_record import group_record_of
+from review_flow.steps.nominations import Work
+from review_flow.steps.work_consents import say_consent
+from tests.cast import Clock, School, certified
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -48,7 +67,7 @@ def take_any_row(connection, _entry) -> None:
 
 def live(session: Session) -> None:
     clock = Clock()
-    school = School(session, teachers=4).open()
+    school = School(session, teachers=4, scheme=certified()).open()
     consenting = school.teachers[0]
     faces.give_consent(session, actor=consenting)
     faces.add_reference(session, actor=consenting, encoding=b"face", encoder="dlib", keys=lambda: (bytes(32),))
@@ -74,13 +93,55 @@ def live(session: Session) -> None:
     appeal = appeals.file(session, actor=school.teachers[1], result=made[1], reason="请复核")
     for hearer in school.hearers[:2]:
         appeals.vote(session, actor=hearer, appeal=appeal, uphold=True, reason="确应变更", marks={"A1": "90"})
+    for kind in ("pass", "joint"):
+        made_out = certificates.issue(
+            session, actor=None, enrolment=school.enrolment(consenting), kind=kind, key=bytes(32)
+        )
+    certificates_valid.confirm(session, actor=school.admin, certificate=made_out, issuer="培训机构", proof="函1号")
     said = feedback.received_by(session, person=consenting, round_=school.round)[0]
     feedback.answer(session, actor=consenting, review=session.get_one(Review, said.review), helped=True)
     item = work.claim(session, kinds=list(WorkKind), worker="甲", lease=advance.LONGEST_PAUSE)
     assert item is not None
     assert item.lease_token is not None
     work.finish(session, work_id=item.id, token=item.lease_token)
+    rise(session, school)
     clock.stack.close()
+
+
+def rise(session: Session, school: School) -> None:
+    """A work that was voted on, went up and was published; facts and a result of its workshop."""
+    workshop = Workshop(organization_id=school.organization.id, name="物理坊")
+    session.add(workshop)
+    session.flush()
+    author = school.teachers[0]
+    author.workshop_id = workshop.id
+    work = Work(NominationKind.WORK, "浮力")
+    up = nominations.nominate(session, actor=school.admin, round_=school.round, author=author, work=work)
+    for about in WorkConsent:
+        say_consent(session, actor=author, nomination=up, about=about, given=True, pupils=False)
+    library.publish_work(session, actor=school.admin, nomination=up)
+    ids = {"nomination_id": up.id, "step": "school", "at": now()}
+    session.add(NominationVoice(**ids, author_id=author.id, judge_id=school.members[0].id))
+    session.add(NominationMove(**ids, passed=True, basis="vote 1", by_id=school.admin.id))
+    group = groups.workshop_group(round_=school.round, workshop=workshop)
+    told = {"recorded_by_id": school.admin.id, "recorded_at": now(), "source": "坊主", "details": {}}
+    for key in "ab":
+        session.add(GroupFact(**group.ids, **told, kind=GroupFactKind.COUNT, about="bulletin", key=key))
+    session.flush()
+    outcome = group_results.group_outcome(session, group=group)
+    session.add(
+        GroupResult(
+            **group.ids,
+            version=1,
+            scheme_digest=school.scheme.digest,
+            record=canonical_json(group_record_of(session, group=group)).decode(),
+            outcome=outcome.canonical().decode(),
+            grade=outcome.grade,
+            composed_by_id=school.admin.id,
+            composed_at=now(),
+        )
+    )
+    session.flush()
 
 
 @dataclass(frozen=True)
@@ -97,6 +158,7 @@ ADMIN = "(SELECT id FROM person WHERE number = 'A01')"
 DONE = "SELECT min(id) FROM assignment WHERE submission_id IS NOT NULL AND state = 'done'"
 CURRENT = "SELECT min(id) FROM result WHERE current"
 GRADED = "SELECT min(id) FROM submission WHERE state = 'graded'"
+PASS = "SELECT id FROM certificate WHERE kind = 'pass'"
 SIGNED = "SELECT id FROM result WHERE state = 'signed'"
 
 PLANTS: dict[str, list[Plant]] = {
@@ -217,6 +279,36 @@ PLANTS: dict[str, list[Plant]] = {
     "a running round keeps the scheme it froze": [
         Plant("round", ANY.format("round"), "UPDATE round SET scheme_digest = 'abc' WHERE id = :id"),
     ],
+    "a standing certificate rests on its teacher's standing result": [
+        Plant(
+            "certificate",
+            PASS,
+            "UPDATE certificate SET result_id = (SELECT id FROM result WHERE NOT current) WHERE id = :id",
+        ),
+    ],
+    "a certificate's number is its own": [
+        Plant("certificate", "SELECT id FROM certificate ORDER BY id", "UPDATE certificate SET number = 'A'"),
+    ],
+    "a certificate has issuers": [
+        Plant("certificate", PASS, "DELETE FROM certificate_issuer WHERE certificate_id = :id"),
+    ],
+    "nobody confirms their own certificate": [
+        Plant(
+            "certificate_issuer",
+            "SELECT min(id) FROM certificate_issuer WHERE confirmed_by_id IS NOT NULL",
+            "UPDATE certificate_issuer SET confirmed_by_id = (SELECT min(person_id) FROM enrolment) WHERE id = :id",
+        ),
+    ],
+    "a standing certificate is granted by its result": [
+        Plant("certificate", PASS, "UPDATE certificate SET outcome_digest = 'abc' WHERE id = :id"),
+        Plant("certificate", PASS, "UPDATE certificate SET kind = 'other' WHERE id = :id"),
+        Plant(
+            "certificate",
+            "SELECT id FROM certificate ORDER BY id",
+            "UPDATE result SET state = 'published' WHERE state = 'signed'",
+        ),
+        Plant("certificate", PASS, "UPDATE certificate SET kind = 'top' WHERE id = :id"),
+    ],
     "work that is done is leased to nobody": [
         Plant(
             "due_work",
@@ -244,6 +336,47 @@ PLANTS: dict[str, list[Plant]] = {
         Plant("result", CURRENT, "UPDATE result SET score = 860000 WHERE id = :id"),
         Plant("result", CURRENT, "UPDATE result SET proposed_grade = '合格' WHERE id = :id"),
     ],
+    "nobody votes on or marks their own work": [
+        Plant(
+            "nomination_voice",
+            ANY.format("nomination_voice"),
+            "UPDATE nomination_voice SET judge_id = author_id WHERE id = :id",
+        ),
+        Plant(
+            "nomination_voice",
+            ANY.format("nomination_voice"),
+            f"UPDATE nomination_voice SET author_id = {ADMIN} WHERE id = :id",
+        ),
+    ],
+    "a work's consents are its author's": [
+        Plant(
+            "nomination_consent",
+            ANY.format("nomination_consent"),
+            f"UPDATE nomination_consent SET author_id = {ADMIN} WHERE id = :id",
+        ),
+    ],
+    "nothing left its workshop without its author's consent": [
+        Plant(
+            "nomination_move",
+            ANY.format("nomination_move"),
+            "UPDATE nomination_consent SET given = false WHERE about = 'author'",
+        ),
+    ],
+    "nothing stands in the library without both consents": [
+        Plant(
+            "library_entry",
+            ANY.format("library_entry"),
+            f"UPDATE nomination_consent SET given = false WHERE about = '{about}'",
+        )
+        for about in ("author", "publication")
+    ]
+    + [Plant("library_entry", ANY.format("library_entry"), "UPDATE nomination SET kind = 'learner'")],
+    "a group's fact stands once": [
+        Plant("group_fact", ANY.format("group_fact"), "UPDATE group_fact SET key = 'a'"),
+    ],
+    "every group's result replays to its ledger": [
+        Plant("group_result", ANY.format("group_result"), "UPDATE group_result SET outcome = '{}' WHERE id = :id"),
+    ],
     "a signature is of the outcome its result holds": [
         Plant("signature", ANY.format("signature"), "UPDATE signature SET outcome_digest = 'abc' WHERE id = :id"),
     ],
@@ -253,7 +386,12 @@ CHAIN = "the audit chain is whole"
 
 def loosen(session: Session) -> None:
     """Take away what the database itself would refuse; the test's rollback brings it back."""
-    for index in ("uq_assignment_live_submission", "uq_result_current"):
+    for index in (
+        "uq_assignment_live_submission",
+        "uq_result_current",
+        "uq_certificate_standing",
+        "uq_certificate_number",
+    ):
         session.execute(text(f"DROP INDEX {index}"))
     if session.get_bind().dialect.name == "sqlite":
         session.execute(text("DROP TRIGGER audit_event_no_update"))

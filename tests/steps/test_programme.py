@@ -118,7 +118,7 @@ def test_files_handed_in_count_as_pieces(fuqing: School) -> None:
 def test_a_scheme_of_abilities_alone_asks_for_nothing_else(school: School) -> None:
     school.open()
     teacher = school.teachers[0]
-    with pytest.raises(enrolments.NotAsked):
+    with pytest.raises(enrolments.NothingAsked):
         enrolments.deliverables_of(school.session, actor=teacher, enrolment=school.enrolment(teacher))
 
 
@@ -223,11 +223,14 @@ def test_the_county_confirms_what_the_scheme_wants_confirmed(session) -> None:
     assert record(school)["tests"] == {"diagnostic": "合格", "training": {"online": "合格"}}
     with pytest.raises(NotAllowed):
         programme.confirm_facts(session, actor=school.admin, round_=school.round, facts=[offline])
-    county = Organization(kind=OrganizationKind.COUNTY, name="扶余市")
+    city = Organization(kind=OrganizationKind.CITY, name="松原市")
+    session.add(city)
+    session.flush()
+    county = Organization(kind=OrganizationKind.COUNTY, name="扶余市", parent_id=city.id)
     session.add(county)
     session.flush()
-    school.organization.parent_id = county.id
-    session.add(Role(person_id=school.admin.id, organization_id=county.id, kind=RoleKind.COUNTY_ADMIN))
+    school.organization.parent_id = county.id  # whoever administers the city stands above its counties' schools
+    session.add(Role(person_id=school.admin.id, organization_id=city.id, kind=RoleKind.COUNTY_ADMIN))
     session.flush()
     assert programme.confirm_facts(session, actor=school.admin, round_=school.round, facts=[offline]) == 1
     assert programme.confirm_facts(session, actor=school.admin, round_=school.round, facts=[offline]) == 0

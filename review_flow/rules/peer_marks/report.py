@@ -17,7 +17,6 @@ from review_flow.rules.reader import Reader, RecordInvalid, number, one_of
 
 METHODS = ("mean", "trimmed", "median", "weighted", "reliability", "agreed")
 MOST_DECIMALS = 6
-MOST = 10**9  # of any number
 ANYTHING = Decimal("Infinity")
 
 
@@ -229,7 +228,4 @@ def _name(part: Reader, key: str) -> str:
 
 
 def _decimal(field: str, value: object, *, low: Decimal = -ANYTHING, high: Decimal | None = None) -> Decimal:
-    found = number(field, value, low=low, high=high, decimals=MOST_DECIMALS)
-    if abs(found) > MOST:  # beyond it a float no longer holds what a mark's decimals say
-        raise RecordInvalid(field, say(_("数太大，不能超过{most}。"), most=MOST))
-    return found
+    return number(field, value, low=low, high=high, decimals=MOST_DECIMALS)
