@@ -23,6 +23,8 @@ EVERYBODY = {
     ("POST", "/enter"),
     ("GET", "/link/{token}"),
     ("POST", "/link/{token}"),
+    ("GET", "/verify"),
+    ("GET", "/verify/{number}"),
 }
 ADMINISTRATORS = {("GET", "/school/people"), ("POST", "/school/people/{key}/link")}
 ROLES = ("T02", "P1", "P4", "P5", "P6", "A01", "Z01")
