@@ -11,6 +11,7 @@ from models.results import Adjustment, Appeal, AppealVote, Result, Signature
 from models.reviews import Assignment, CalibrationSample, PanelMark, Review, ReviewAnswer, ReviewSign
 from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
 from models.submissions import Evidence, Finding, Submission, ValidityVote
+from models.uploads import Upload
 
 __all__ = [
     "FINGERPRINT_KEY",
@@ -58,6 +59,7 @@ __all__ = [
     "SignInFailure",
     "Signature",
     "Submission",
+    "Upload",
     "ValidityVote",
     "WebSession",
     "Workshop",

@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     """How long a worker may be silent before another takes its item over."""
     web_url: str = "http://127.0.0.1:8000"
     """Where people reach the web application: links that are printed begin with it."""
+    upload_bytes: Annotated[int, Field(ge=1_000_000)] = 4_000_000_000
+    """The largest file that a teacher may send."""
     message_urls: tuple[str, ...] = ()
     log_json: bool = False
 
