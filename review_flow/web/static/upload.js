@@ -71,13 +71,10 @@ function send(input) {
   upload.start();
 }
 
-if (!window.uploads) {
-  window.uploads = true;
-  document.addEventListener("change", (event) => {
-    if (event.target.matches("input[type=file][data-slot]")) send(event.target);
-  });
-  // While something is being sent the list is not drawn anew under it.
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.detail.requestConfig.path.endsWith("/slots") && document.querySelector("[data-sending]")) event.preventDefault();
-  });
-}
+document.addEventListener("change", (event) => {
+  if (event.target.matches("input[type=file][data-slot]")) send(event.target);
+});
+// While something is being sent the list is not drawn anew under it.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.requestConfig.path.endsWith("/slots") && document.querySelector("[data-sending]")) event.preventDefault();
+});
