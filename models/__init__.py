@@ -14,6 +14,7 @@ from models.results import Adjustment, Appeal, AppealVote, Result, Signature
 from models.reviews import Assignment, CalibrationSample, PanelMark, Review, ReviewAnswer, ReviewSign
 from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
 from models.submissions import Evidence, Finding, Submission, ValidityVote
+from models.uploads import Upload
 
 __all__ = [
     "FINGERPRINT_KEY",
@@ -72,6 +73,7 @@ __all__ = [
     "Signature",
     "Submission",
     "TrainingClass",
+    "Upload",
     "ValidityVote",
     "WebSession",
     "Workshop",

@@ -56,7 +56,9 @@ def password(
         return
     token = door.make_link(desk.session, actor=desk.actor, person=person)
     desk.done(
-        _("{name}的一次性链接（两天内有效）：{link}"), name=person.name, link=f"{settings().web_url}/link/{token}"
+        _("{name}的一次性链接（两天内有效）：{link}"),
+        name=person.name,
+        link=f"{settings().web_url or 'http://127.0.0.1:8000'}/link/{token}",
     )
 
 

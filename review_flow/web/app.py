@@ -19,7 +19,7 @@ from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
-from review_flow.web import door, verify
+from review_flow.web import door, files, reviewing, teacher, upload, verify
 from review_flow.web.access import MustChange, NotSignedIn, public, require_declared
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
@@ -108,7 +108,8 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
     app.state.storage = storage or storage_at(settings.storage)
-    for part in (router, door.router, verify.router):
+    parts = (door, teacher, reviewing, upload, files, verify)
+    for part in (router, *(one.router for one in parts)):
         app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked
     require_declared(app)
     app.mount("/static", Static(directory=app.state.assets.folder), name="static")
@@ -123,7 +124,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
 def _refused(request: Request, refusal: Exception) -> Response:
     """Answer a "no": who is not signed in is led to the door, everybody else reads why."""
     assert isinstance(refusal, Refusal)
-    if not isinstance(refusal, NotSignedIn | MustChange):
+    if not isinstance(refusal, NotSignedIn | MustChange) or request.url.path.startswith("/uploads"):
         return refusal_page(request, refusal)
     way = "/me/password" if isinstance(refusal, MustChange) else "/enter"
     if is_htmx(request):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.errors import Refusal
@@ -88,6 +88,8 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
         answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
         return answer
+    if request.url.path.startswith("/uploads"):  # read by a script, which shows the sentence
+        return PlainTextResponse(str(refusal), refusal.status)
     status = HTTPStatus(refusal.status)
     heading = say(HEADINGS.get(status, HEADINGS[HTTPStatus.FORBIDDEN]))
     return page(request, "refusal.html", status=status, heading=heading, text=str(refusal))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 from fastapi import FastAPI
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, inspect, select
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -77,8 +77,16 @@ class Web:
     def __init__(self, app: FastAPI, session: Session) -> None:
         self.app, self.session = app, session
 
-    def stranger(self) -> TestClient:
+    def release(self) -> None:
+        """Commit, with everything loaded: a look at an expired row would take the one connection from the pages."""
+        self.session.flush()
+        for row in list(self.session):
+            if inspect(row).expired:
+                self.session.refresh(row)
         self.session.commit()
+
+    def stranger(self) -> TestClient:
+        self.release()
         return browser(self.app)
 
     def of(self, number: str) -> TestClient:

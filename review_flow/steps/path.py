@@ -1,0 +1,96 @@
+"""What one teacher sees of a round: the way, what is due now, and until when. Reads, changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from models import Enrolment, Result, Round, Submission
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.duty import remaining
+from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
+from review_flow.rules.path import Stage, Way, way
+from review_flow.steps.duty import duty
+from review_flow.steps.enrolments import submissions_of
+from review_flow.steps.results import current
+from review_flow.steps.reviews import tasks_of
+from review_flow.steps.rounds import round_scheme
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from models import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a teacher stands; `owed` and `given`: reviews, before the works that are sealed go forward."""
+
+    round: Round
+    enrolment: Enrolment
+    works: list[Submission]
+    result: Result | None
+    way: Way
+    owed: int
+    given: int
+    due_at: datetime | None
+
+
+def enrolments_of(session: Session, *, person: Person) -> list[tuple[Enrolment, Round]]:
+    """Return the rounds a person takes part in that have been opened, the newest first."""
+    rows = session.execute(
+        select(Enrolment, Round)
+        .join(Round, Round.id == Enrolment.round_id)
+        .where(
+            Enrolment.person_id == person.id,
+            Enrolment.state != EnrolmentState.EXEMPT,
+            Round.phase != RoundPhase.SETUP,
+        )
+        .order_by(Round.id.desc())
+    )
+    return list(rows.tuples())
+
+
+def standing_of(session: Session, *, person: Person, round_id: int) -> Standing:
+    """Return where the person stands in a round; raises NotFound where they take no part in it."""
+    for enrolment, round_ in enrolments_of(session, person=person):
+        if round_.id == round_id:
+            return _standing(session, person, enrolment, round_)
+    raise NotFound(what=say(_("考核轮次")), key=round_id)
+
+
+def _standing(session: Session, person: Person, enrolment: Enrolment, round_: Round) -> Standing:
+    works = submissions_of(session, enrolment=enrolment)
+    result = current(session, enrolment=enrolment)
+    owed = given = left = 0
+    sealed = [one for one in works if one.state is SubmissionState.SEALED]
+    if sealed:
+        asked, given = duty(session, submission=max(sealed, key=lambda one: (one.sealed_at, one.id)))
+        owed, left = asked.total, remaining(asked, given=given)
+    found = way(
+        enrolment.state,
+        [one.state for one in works],
+        reviews_left=left,
+        result=result.state if result else None,
+        chooses=round_scheme(session, round_=round_).teacher_selection(enrolment.tier).min > 0,
+    )
+    due = _due(session, person, round_, works, found.stage)
+    return Standing(round_, enrolment, works, result, found, owed, given, due)
+
+
+def _due(session: Session, person: Person, round_: Round, works: list[Submission], stage: Stage) -> datetime | None:
+    """Return when the next stage has to be done: a task's lease and a correction's days come before the round's."""
+    if stage in {Stage.WAIT, Stage.DONE}:
+        return None
+    if stage is Stage.SIGN:
+        return round_.sign_due_at
+    if stage is Stage.REVIEW:
+        return min(
+            [round_.hard_close_at, *(one.lease_until for one in tasks_of(session, person=person, round_=round_))]
+        )
+    corrections = [one.correction_due_at for one in works if one.state is SubmissionState.CORRECTING]
+    return min([round_.submit_due_at, *(one for one in corrections if one is not None)])

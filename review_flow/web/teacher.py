@@ -1,0 +1,279 @@
+"""A teacher's way: what is next, the plan, the choice, the evidence, the duty, the result."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from models import Appeal, Evidence, Finding, Person, Submission, Upload
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import SubmissionState
+from review_flow.rules.path import Stage
+from review_flow.rules.scheme import Scheme
+from review_flow.rules.selection import selection_problems
+from review_flow.rules.words import Verdict
+from review_flow.steps import appeals, enrolments, evidence, feedback, path, results, submissions, uploads
+from review_flow.steps.rounds import round_scheme
+from review_flow.web import files, mine
+from review_flow.web.access import Db, Key, Signed
+from review_flow.web.render import go, page
+
+router = APIRouter()
+Codes = Annotated[list[str], Form(max_length=100)]
+VERDICTS = {
+    None: (_("正在检查"), "warn"),
+    Verdict.VALID: (_("检查通过"), "good"),
+    Verdict.HUMAN: (_("请人工查看"), "warn"),
+    Verdict.REJECTED: (_("退回，请更换"), "no"),
+}
+EDITABLE = {SubmissionState.DRAFT, SubmissionState.CORRECTING}
+WHERE = {
+    Stage.READ: "plan",
+    Stage.SELF_TEST: "plan",
+    Stage.CHOOSE: "choose",
+    Stage.SIGN: "result",
+    Stage.DONE: "result",
+}
+
+
+@router.get("/")
+def home(request: Request, session: Db, person: Signed) -> HTMLResponse:
+    """Show where the person stands in their newest round."""
+    mine_all = path.enrolments_of(session, person=person)
+    if not mine_all:
+        return page(request, "teacher/none.html")
+    return _home(request, session, person, mine_all[0][1].id)
+
+
+@router.get("/rounds/{key}")
+def round_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show where the person stands in a round."""
+    return _home(request, session, person, key)
+
+
+def _home(request: Request, session: Session, person: Person, round_id: int) -> HTMLResponse:
+    standing = mine.standing(session, person, round_id)
+    scheme = round_scheme(session, round_=standing.round)
+    others = [one for _enrolment, one in path.enrolments_of(session, person=person) if one.id != round_id]
+    names = {one.id: _name(scheme, one) for one in standing.works}
+    step = _link(standing)
+    return page(request, "teacher/home.html", at=standing, names=names, others=others, step=step)
+
+
+def _link(at: path.Standing) -> str | None:
+    """Return where the next thing is done."""
+    base = f"/rounds/{at.round.id}"
+    if at.way.stage in WHERE:
+        return f"{base}/{WHERE[at.way.stage]}" if at.way.stage is not Stage.DONE or at.result else None
+    if at.way.stage is Stage.REVIEW:
+        return f"/reviews?round={at.round.id}"
+    wanted = {Stage.EVIDENCE: EDITABLE, Stage.SUBMIT: {SubmissionState.SEALED}}.get(at.way.stage, set())
+    found = next((one for one in at.works if one.state in wanted), None)
+    return f"/works/{found.id}" if found else None
+
+
+def _name(scheme: Scheme, work: Submission) -> str:
+    ability = scheme.catalogue.get(work.ability)
+    return f"{work.ability} {ability.name_zh}" if ability else work.ability
+
+
+@router.get("/rounds/{key}/plan")
+def plan(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show what the round asks for."""
+    standing = mine.standing(session, person, key)
+    scheme = round_scheme(session, round_=standing.round)
+    rule = scheme.teacher_selection(standing.enrolment.tier)
+    return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule)
+
+
+@router.post("/rounds/{key}/acknowledge")
+def acknowledge(session: Db, person: Signed, key: Key) -> RedirectResponse:
+    """Say that the plan was read."""
+    enrolments.acknowledge(session, actor=person, enrolment=mine.enrolment(session, person, key))
+    return go(f"/rounds/{key}/plan")
+
+
+@router.post("/rounds/{key}/self-test")
+def self_test(session: Db, person: Signed, key: Key) -> RedirectResponse:
+    """Say that the self-test was done."""
+    enrolments.self_test(session, actor=person, enrolment=mine.enrolment(session, person, key))
+    return go(f"/rounds/{key}")
+
+
+@router.get("/rounds/{key}/choose")
+def choice(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show the abilities to choose from, by dimension."""
+    standing = mine.standing(session, person, key)
+    scheme = round_scheme(session, round_=standing.round)
+    rule = scheme.teacher_selection(standing.enrolment.tier)
+    known = [
+        one
+        for one in scheme.catalogue.abilities
+        if rule.within != "school_list" or one.code in standing.round.abilities
+    ]
+    order = scheme.catalogue.dimensions
+    known.sort(key=lambda one: order.index(one.dimension))
+    groups = [(name, list(found)) for name, found in groupby(known, key=lambda one: one.dimension)]
+    chosen = [one.ability for one in standing.works]
+    problems = _problems(session, standing, chosen)
+    return page(request, "teacher/choose.html", at=standing, groups=groups, chosen=chosen, rule=rule, problems=problems)
+
+
+def _problems(session: Session, standing: path.Standing, codes: list[str]) -> list[str]:
+    scheme, tier = round_scheme(session, round_=standing.round), standing.enrolment.tier
+    found = selection_problems(scheme, scheme.catalogue, standing.round.abilities, codes, tier=tier)
+    return [one.text for one in found]
+
+
+@router.post("/rounds/{key}/choose/check")
+def check_choice(request: Request, session: Db, person: Signed, key: Key, abilities: Codes = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies it
+    """Say, as one taps, what the choice lacks."""
+    problems = _problems(session, mine.standing(session, person, key), abilities)
+    return page(request, "parts/choice.html", problems=problems, count=len(abilities))
+
+
+@router.post("/rounds/{key}/choose")
+def choose(session: Db, person: Signed, key: Key, abilities: Codes = []) -> RedirectResponse:  # noqa: B006 - FastAPI copies it
+    """Choose the abilities."""
+    enrolments.choose(session, actor=person, enrolment=mine.enrolment(session, person, key), abilities=abilities)
+    return go(f"/rounds/{key}")
+
+
+@router.get("/works/{key}")
+def work_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show a work: its slots with what is asked, what is there and what the check saw."""
+    work = mine.work(session, person, key)
+    return page(request, "teacher/work.html", **_work(request, session, person, work))
+
+
+@router.get("/works/{key}/slots")
+def slots_part(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show the slots alone, asked for again while a check is under way."""
+    work = mine.work(session, person, key)
+    return page(request, "parts/slots.html", **_work(request, session, person, work))
+
+
+def _work(request: Request, session: Session, person: Person, work: Submission) -> dict[str, Any]:
+    standing = mine.standing(session, person, work.round_id)
+    scheme = round_scheme(session, round_=standing.round)
+    handed = evidence.standing_evidence(session, submission=work)
+    under_way = uploads.unfinished(session, submission=work)
+    found = _findings(session, handed)
+    slots = [
+        {
+            "slot": slot,
+            "asked": asked(slot),
+            "files": [
+                {
+                    **files.shown(request, person, one),
+                    "findings": found.get(one.id, []),
+                    "verdict": VERDICTS[one.verdict],
+                }
+                for one in handed
+                if one.slot == slot.id
+            ],
+            "uploads": [_under_way(request, one) for one in under_way if one.slot == slot.id],
+        }
+        for slot in scheme.slots(work.ability)
+    ]
+    return {
+        "at": standing,
+        "work": work,
+        "title": _name(scheme, work),
+        "slots": slots,
+        "editable": work.state in EDITABLE,
+        "missing": evidence.missing(scheme, submission=work, evidence=handed) if work.state in EDITABLE else [],
+        "checking": any(one.verdict is None for one in handed),
+        "left": max(standing.owed - standing.given, 0),
+    }
+
+
+def asked(slot: Any) -> list[str]:
+    """Return what a slot asks for, in short sentences."""
+    told = []
+    if slot.count > 1:
+        told.append(say(_("{count}个文件"), count=slot.count))
+    if slot.formats:
+        told.append(say(_("格式：{formats}"), formats=" ".join(slot.formats)))
+    if slot.min_seconds is not None:
+        told.append(say(_("不短于{seconds}秒"), seconds=slot.min_seconds))
+    if slot.max_seconds is not None:
+        told.append(say(_("不长于{minutes}分钟"), minutes=format((slot.max_seconds / 60).normalize(), "f")))
+    if slot.min_chars is not None:
+        told.append(say(_("不少于{count}字"), count=slot.min_chars))
+    if slot.shows_teacher:
+        told.append(say(_("画面中有您本人")))
+    return told if slot.required else [say(_("选交")), *told]
+
+
+def _findings(session: Session, handed: list[Evidence]) -> dict[int, list[Finding]]:
+    rows = session.scalars(
+        select(Finding)
+        .where(Finding.evidence_id.in_([one.id for one in handed]))
+        .order_by(Finding.evidence_id, Finding.position)
+    )
+    return {key: list(found) for key, found in groupby(rows, key=lambda one: one.evidence_id)}
+
+
+def _under_way(request: Request, one: Upload) -> dict[str, Any]:
+    place = request.app.state.settings.folder("uploads") / one.token
+    return {"upload": one, "here": place.stat().st_size if place.exists() else 0}
+
+
+@router.post("/works/{key}/seal")
+def seal(session: Db, person: Signed, key: Key, own_work: Annotated[bool, Form()] = False) -> RedirectResponse:  # noqa: FBT002 - a box of the form
+    """Seal the evidence."""
+    submissions.seal(session, actor=person, submission=mine.work(session, person, key), own_work=own_work)
+    return go(f"/works/{key}")
+
+
+@router.post("/works/{key}/submit")
+def submit(session: Db, person: Signed, key: Key) -> RedirectResponse:
+    """Send a sealed work forward."""
+    submissions.submit(session, actor=person, submission=mine.work(session, person, key))
+    return go(f"/works/{key}")
+
+
+@router.get("/rounds/{key}/result")
+def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show the result with every line that made it, what colleagues said, and what can be done about it."""
+    standing = mine.standing(session, person, key)
+    found = standing.result
+    if found is None:
+        raise NotFound(what=say(_("考核结果")), key=standing.round.name)
+    appeal = session.scalars(select(Appeal).where(Appeal.result_id == found.id)).first()
+    said = feedback.received_by(session, person=person, round_=standing.round)
+    outcome = json.loads(found.outcome)
+    return page(request, "teacher/result.html", at=standing, result=found, outcome=outcome, appeal=appeal, said=said)
+
+
+@router.post("/rounds/{key}/result/sign")
+def sign(
+    session: Db, person: Signed, key: Key, comment: Annotated[str, Form(max_length=2000)] = ""
+) -> RedirectResponse:
+    """Sign the result."""
+    results.sign(session, actor=person, result=_result(session, person, key), comment=comment.strip() or None)
+    return go(f"/rounds/{key}/result")
+
+
+@router.post("/rounds/{key}/result/appeal")
+def appeal(
+    session: Db, person: Signed, key: Key, reason: Annotated[str, Form(max_length=5000)] = ""
+) -> RedirectResponse:
+    """File an appeal."""
+    appeals.file(session, actor=person, result=_result(session, person, key), reason=reason)
+    return go(f"/rounds/{key}/result")
+
+
+def _result(session: Session, person: Person, round_id: int) -> Any:
+    found = results.current(session, enrolment=mine.enrolment(session, person, round_id))
+    if found is None:
+        raise NotFound(what=say(_("考核结果")), key=round_id)
+    return found

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.datastructures import FormData
+
+from models import Assignment
+from review_flow.rules.words import AssignmentState
+from review_flow.steps import reviews
+from review_flow.web.reviewing import form_of
+from tests.cast import School
+from tests.web.conftest import Web
+
+
+@pytest.fixture
+def task(opened: School) -> Assignment:
+    """The first task of 王芳, all works sealed."""
+    for person in opened.teachers:
+        opened.ready(person)
+        opened.seal(person)
+    opened.allocate()
+    return reviews.tasks_of(opened.session, person=opened.teachers[0], round_=opened.round)[0]
+
+
+def fields(school: School, task: Assignment) -> dict[str, object]:
+    """The page's fields for a form that the rubric takes."""
+    from models import Submission
+
+    form = school.review_form(submission=school.session.get_one(Submission, task.submission_id))
+    [(component, said)] = form["components"].items()
+    filled: dict[str, object] = {f"level:{slot}": level for slot, level in form["evidence_levels"].items()}
+    return {
+        f"item:{component}": said["items"],
+        f"mark:{component}": said["mark"],
+        "comment": form["comment"],
+        **filled,
+    }
+
+
+def test_a_form_is_what_its_fields_say() -> None:
+    filled = FormData([("item:c1", "a"), ("item:c1", "b"), ("mark:c1", " 85 "), ("mark:c2", ""), ("level:s", "合格")])
+    assert form_of(filled) == {
+        "components": {"c1": {"items": ["a", "b"], "mark": "85"}},
+        "evidence_levels": {"s": "合格"},
+        "comment": "",
+    }
+
+
+def test_a_draft_is_kept_restored_elsewhere_and_handed_in(web: Web, opened: School, task: Assignment) -> None:
+    filled = fields(opened, task)
+    address = f"/reviews/{task.id}"
+    with web.of("T01") as phone:
+        assert address in phone.get("/reviews").text
+        kept = phone.post(f"{address}/draft", data={"comment": "写了一半"}, headers={"hx-request": "true"})
+        assert ("草稿已保存" in kept.text, "<html" in kept.text) == (True, False)
+    with web.of("T01") as desk:
+        page = desk.get(address).text
+        assert "写了一半" in page
+        assert not [one.name for one in opened.teachers[1:] if one.name in page]
+        refused = desk.post(f"{address}/submit", data={"comment": "短"}, headers={"hx-request": "true"})
+        assert (refused.status_code, "评审表还不完整" in refused.text) == (422, True)
+        assert desk.post(f"{address}/submit", data=filled).headers["location"] == "/reviews"
+        assert desk.post(f"{address}/submit", data=filled).status_code == 409
+        assert desk.get(address).status_code == 409
+    opened.session.refresh(task)
+    assert task.state is AssignmentState.DONE
+
+
+def test_a_task_is_given_back_with_a_reason(web: Web, opened: School, task: Assignment) -> None:
+    with web.of("T01") as client:
+        assert client.post(f"/reviews/{task.id}/decline", data={"reason": " "}).status_code == 422
+        assert client.post(f"/reviews/{task.id}/decline", data={"reason": "视频打不开"}).status_code == 303
+    opened.session.refresh(task)
+    assert (task.state, task.declined_reason) == (AssignmentState.DECLINED, "视频打不开")
+
+
+def test_another_s_task_is_not_there(web: Web, opened: School, task: Assignment) -> None:
+    with web.of("T02") as colleague, web.of("A01") as admin:
+        for client in (colleague, admin):
+            assert client.get(f"/reviews/{task.id}").status_code == 404
+            for deed in ("draft", "submit", "decline"):
+                assert client.post(f"/reviews/{task.id}/{deed}").status_code == 404
+
+
+def test_files_are_named_by_slot_for_a_reviewer(web: Web, opened: School, task: Assignment) -> None:
+    with web.of("T01") as client:
+        page = client.get(f"/reviews/{task.id}").text
+    assert re.search(r"打开[\w-]+-\d+\.mp4", page)
+
+
+def test_one_more_is_claimed_as_long_as_there_is_one(web: Web, opened: School) -> None:
+    for person in opened.teachers[:2]:
+        opened.ready(person)
+        opened.seal(person)
+    claim = f"/rounds/{opened.round.id}/claim"
+    with web.of("T01") as client:
+        answers = [client.post(claim) for _time in range(4)]
+    assert [one.status_code for one in answers] == [303, 303, 303, 404]
+    assert answers[0].headers["location"].startswith("/reviews/")
+    assert "目前没有可供您互评的成果" in answers[3].text

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from sqlalchemy import select
+
+from models import Submission
+from review_flow.rules.lifecycle import EnrolmentState, ResultState, SubmissionState
+from review_flow.steps import advance, results
+from tests.cast import ABILITIES, CHOICE, Clock, School
+from tests.web.conftest import Web
+
+
+def works(school: School, number: int = 0) -> list[Submission]:
+    mine = select(Submission).where(Submission.author_id == school.teachers[number].id).order_by(Submission.id)
+    return list(school.session.scalars(mine))
+
+
+def test_from_the_plan_to_the_choice(web: Web, opened: School) -> None:
+    base = f"/rounds/{opened.round.id}"
+    with web.of("T01") as client:
+        assert f'href="{base}/plan"' in client.get("/").text
+        plan = client.get(f"{base}/plan").text
+        assert ("2026-03-20 23:59" in plan, "我已阅读" in plan) == (True, True)
+        assert client.post(f"{base}/acknowledge").headers["location"] == f"{base}/plan"
+        assert "我已完成自测" in client.get(f"{base}/plan").text
+        assert client.post(f"{base}/self-test").headers["location"] == base
+        page = client.get(f"{base}/choose").text
+        assert sorted(re.findall(r'value="([AB]\d+)"', page)) == sorted(ABILITIES)
+        lacking = client.post(f"{base}/choose/check", data={"abilities": ["A1", "A3"]}).text
+        assert "已选2项" in lacking
+        assert "还差" in lacking
+        assert "符合要求" in client.post(f"{base}/choose/check", data={"abilities": CHOICE}).text
+        refused = client.post(f"{base}/choose", data={"abilities": ["A1"]})
+        assert (refused.status_code, "微能力选择不符合要求" in refused.text) == (422, True)
+        assert client.post(f"{base}/choose").status_code == 422
+        assert client.post(f"{base}/choose", data={"abilities": CHOICE}).headers["location"] == base
+        home = client.get("/").text
+    assert [one.ability for one in works(opened)] == list(CHOICE)
+    assert [f"/works/{one.id}" in home for one in works(opened)] == [True] * 3
+    assert opened.enrolment(opened.teachers[0]).state is EnrolmentState.SELECTED
+
+
+def test_what_lacks_is_said_and_sealing_asks_for_the_statement(web: Web, opened: School) -> None:
+    work = opened.ready(opened.teachers[0])[0]
+    address = f"/works/{work.id}"
+    with web.of("T01") as client:
+        page = client.get(address).text
+        assert "还差：" in page
+        assert "/seal" not in page
+        assert client.post(f"{address}/seal", data={"own_work": "true"}).status_code == 409
+    opened.session.refresh(work)
+    opened.fill(work)
+    with web.of("T01") as client:
+        page = client.get(address).text
+        assert "结论：valid" in page
+        assert "检查通过" in page
+        assert "请确认全部证据由您本人制作" in client.post(f"{address}/seal").text
+        assert client.post(f"{address}/seal", data={"own_work": "true"}).headers["location"] == address
+        sealed = client.get(address).text
+        assert ("再完成" in sealed, "上传文件" in sealed) == (False, False)
+    opened.session.refresh(work)
+    assert work.state is SubmissionState.SEALED
+
+
+def test_another_s_works_and_rounds_are_not_there(web: Web, opened: School) -> None:
+    work = opened.ready(opened.teachers[0])[0]
+    with web.of("T02") as colleague, web.of("A01") as admin, web.of("P1") as member:
+        for client in (colleague, admin, member):
+            for method, path in (("GET", ""), ("GET", "/slots"), ("POST", "/seal"), ("POST", "/submit")):
+                assert client.request(method, f"/works/{work.id}{path}").status_code == 404
+        assert member.get(f"/rounds/{opened.round.id}").status_code == 404
+        assert "还没有参加" in member.get("/").text
+
+
+def test_sealed_reviewed_submitted(web: Web, opened: School) -> None:
+    for person in opened.teachers:
+        opened.ready(person)
+        opened.seal(person)
+    opened.allocate()
+    [first, *_others] = works(opened)
+    with web.of("T01") as client:
+        assert f"/reviews?round={opened.round.id}" in client.get("/").text
+        assert "请先完成对他人成果的互评" in client.post(f"/works/{first.id}/submit").text
+    opened.session.expire_all()
+    opened.do_reviews(opened.teachers[0])
+    with web.of("T01") as client:
+        assert f"/works/{first.id}/submit" in client.get(f"/works/{first.id}").text
+        assert client.post(f"/works/{first.id}/submit").status_code == 303
+    opened.session.refresh(first)
+    assert first.submitted_at is not None
+
+
+def published(school: School, clock: Clock) -> None:
+    clock.day(4, 4)
+    advance.advance(school.session, round_=school.round)
+    school.compose()
+    results.confirm_all(school.session, actor=school.members[0], round_=school.round)
+    results.publish(school.session, actor=school.admin, round_=school.round)
+
+
+def test_the_result_line_by_line_signed_and_appealed(web: Web, marked: School, clock: Clock) -> None:
+    base = f"/rounds/{marked.round.id}/result"
+    with web.of("T01") as client:
+        assert client.get(base).status_code == 404
+    published(marked, clock)
+    clock.day(4, 20)
+    advance.advance(marked.session, round_=marked.round)
+    result = results.current(marked.session, enrolment=marked.enrolment(marked.teachers[0]))
+    assert result is not None
+    assert result.state is ResultState.TO_SIGN
+    with web.of("T01") as client:
+        page = client.get(base).text
+        assert page.count("<tr>") == 1 + len(json.loads(result.outcome)["ledger"])
+        assert "教学设计完整" in page
+        assert client.post(f"{base}/sign", data={"comment": "同意"}).headers["location"] == base
+        assert client.post(f"{base}/sign").status_code == 409
+        assert client.post(f"{base}/appeal", data={"reason": " "}).status_code == 422
+        assert client.post(f"{base}/appeal", data={"reason": "第二项应为优秀"}).headers["location"] == base
+        assert "第二项应为优秀" in client.get(base).text
+        assert client.post(f"{base}/appeal", data={"reason": "again"}).status_code == 409
+
+
+@pytest.mark.parametrize("part", ["", "/plan", "/choose"])
+def test_the_teacher_s_pages_are_in_english(web: Web, opened: School, part: str) -> None:
+    with web.of("T01") as client:
+        page = client.get(f"/rounds/{opened.round.id}{part}", headers={"accept-language": "en"}).text
+    known = {"中文", "王芳", opened.scheme.title_zh}
+    known |= {one.name_zh for one in opened.scheme.catalogue.abilities} | set(opened.scheme.catalogue.dimensions)
+    known |= {band.grade for band in opened.scheme.bands.list} | {opened.round.name}
+    for word in sorted(known, key=len, reverse=True):
+        page = page.replace(word, "")
+    assert re.findall("[\u4e00-\u9fff]+", page) == []
