@@ -48,7 +48,7 @@ class EmptyFile(Refusal):
     status, text = 422, _("文件“{file}”是空的。")
 
 
-class TooMany(Refusal):
+class TooManyUploads(Refusal):
     """Unfinished uploads take room: begin no more of them."""
 
     status, text = 429, _("没有传完的文件已有{count}个，请先传完或取消。")
@@ -74,7 +74,7 @@ def begin(
     """Begin an upload by the author, for a slot that takes files now.
 
     Everything that would refuse the finished file is said before its first byte. Raises NotAllowed, NotEditable,
-    WindowClosed, UnknownSlot, TooLarge, EmptyFile, TooMany, NotFound for a file to replace that doesn't stand.
+    WindowClosed, UnknownSlot, TooLarge, EmptyFile, TooManyUploads, NotFound for a file to replace that doesn't stand.
     """
     round_ = require_author(session, actor=actor, submission=submission)
     take_turn(session, organization_id=round_.organization_id)
@@ -92,7 +92,7 @@ def begin(
         _standing(session, submission=submission, key=replaces_id)
     count = session.scalar(select(func.count()).select_from(Upload).where(Upload.owner_id == actor.id)) or 0
     if count >= AT_ONCE:
-        raise TooMany(count=count)
+        raise TooManyUploads(count=count)
     upload = Upload(
         token=secrets.token_urlsafe(24),
         owner_id=actor.id,

@@ -45,6 +45,24 @@ def size(count: int) -> str:
     return f"{amount:.1f} GB"
 
 
+BROWSERS = {
+    "MicroMessenger": "WeChat",
+    "DingTalk": "DingTalk",
+    "Edg": "Edge",
+    "Firefox": "Firefox",
+    "Chrome": "Chrome",
+    "Safari": "Safari",
+}
+SYSTEMS = ("HarmonyOS", "Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+
+
+def device(user_agent: str) -> str:
+    """Return a browser and its system as people call them; what neither is known of stays as it is."""
+    browser = next((name for word, name in BROWSERS.items() if word in user_agent), "")
+    system = next((name for name in SYSTEMS if name in user_agent), "")
+    return " · ".join(filter(None, (browser, system))) or user_agent
+
+
 @functools.cache
 def environment() -> Environment:
     """Return the templates' environment: everything escaped, an unknown name is a fault."""
@@ -56,7 +74,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"_": say, "say": say, "listed": listed}
-    made.filters |= {"moment": moment, "size": size}
+    made.filters |= {"moment": moment, "size": size, "device": device}
     return made
 
 

@@ -165,6 +165,7 @@ def test_sign_in_an_interrupted_upload_and_sealing(  # noqa: PLR0915 - one way f
     picture(page, "seal")
     page.click("#seal button")
     page.get_by_text("已封存待互评").first.wait_for()
+    assert page.locator("header").count() == 1  # the page took the page's place, not the list's
     picture(page, "sealed")
     engine = make_engine(f"sqlite:///{home / 'review-flow.db'}")
     with transaction(engine) as session:

@@ -62,7 +62,7 @@ def test_what_would_be_refused_in_the_end_is_refused_at_the_start(opened: School
 def test_unfinished_uploads_are_so_many_and_no_more(opened: School) -> None:
     work = opened.ready(opened.teachers[0])[0]
     made = [begin(opened, work) for _number in range(uploads.AT_ONCE)]
-    with pytest.raises(uploads.TooMany, match="已有20个"):
+    with pytest.raises(uploads.TooManyUploads, match="已有20个"):
         begin(opened, work)
     uploads.cancel(opened.session, upload=made[0])
     begin(opened, work)

@@ -11,6 +11,7 @@ from review_flow.rules.door import digest
 from review_flow.steps import door, people
 from review_flow.web.access import SESSION_COOKIE
 from review_flow.web.door import is_inside
+from review_flow.web.render import device
 from tests.cast import Clock, School
 from tests.web.conftest import Web
 
@@ -90,6 +91,13 @@ def test_a_given_password_opens_only_the_page_that_changes_it(web: Web, school: 
         assert client.post("/me/password", data={"old": given, "new": "T01T01T01T01"}).status_code == 422
         assert client.post("/me/password", data={"old": given, "new": GOOD}).headers["location"] == "/me"
         assert client.get("/me").status_code == 200
+
+
+def test_a_device_is_called_as_people_call_it() -> None:
+    assert device("Mozilla/5.0 (Linux; Android 14) Chrome/126.0 Mobile MicroMessenger/8.0") == "WeChat · Android"
+    assert device("Mozilla/5.0 (iPhone; CPU iPhone OS 17_5) Version/17.5 Safari/604.1") == "Safari · iPhone"
+    assert device("Mozilla/5.0 (Windows NT 10.0) Chrome/126.0 Edg/126.0") == "Edge · Windows"
+    assert (device("curl/8"), device("")) == ("curl/8", "")
 
 
 def test_sessions_are_listed_ended_and_left(web: Web, school: School) -> None:
