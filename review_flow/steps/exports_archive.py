@@ -172,7 +172,7 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
         "pipeline/nominations": (Nomination, Nomination.round_id == round_.id),
         "pipeline/voices": (NominationVoice, NominationVoice.nomination_id.in_(nominated)),
         "pipeline/moves": (NominationMove, NominationMove.nomination_id.in_(nominated)),
-        "pipeline/consents": (NominationConsent, NominationConsent.nomination_id.in_(nominated)),
+        "pipeline/agreements": (NominationConsent, NominationConsent.nomination_id.in_(nominated)),
         "pipeline/library": (LibraryEntry, LibraryEntry.nomination_id.in_(nominated)),
         "appeal_votes": (AppealVote, AppealVote.appeal_id.in_(appeals)),
     }
