@@ -1,6 +1,6 @@
 """One ability's level and number, and which abilities count (X-11, X-12, X-31)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -110,8 +110,9 @@ def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
     peer, peer_text = (None, "") if facts.peer_missing else _peer(scheme, facts, flags)
     if panel is None:
         return Composition(peer, None, None, tuple(flags), "没有考核组评分")
-    if isinstance(facts, WholeMarks) and facts.others:
-        return _of_many(scheme, facts, {"peer": (peer, peer_text), "panel": (panel, panel_text)}, flags)
+    if weights.keys() - {"peer", "panel"}:
+        others = facts.others if isinstance(facts, WholeMarks) else {}
+        return _of_many(scheme, others, {"peer": (peer, peer_text), "panel": (panel, panel_text)}, flags)
     if peer is None and weights.get("peer") and "peer_not_agreed" not in flags:
         flags.append("peer_missing")
     if peer is None or not weights.get("peer"):
@@ -123,14 +124,17 @@ def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
 
 
 def _of_many(
-    scheme: Scheme, facts: WholeMarks, core: dict[str, tuple[Fraction | None, str]], flags: list[str]
+    scheme: Scheme,
+    others: Mapping[str, Sequence[Decimal]],
+    core: Mapping[str, tuple[Fraction | None, str]],
+    flags: list[str],
 ) -> Composition:
     """X-40: further sources (self, pupils, parents) beside peers and panel; the weights of those that came make 1."""
-    means = {name: aggregated("mean", marks) for name, marks in facts.others.items() if marks}
+    means = {name: aggregated("mean", marks) for name, marks in others.items() if marks}
     spoken = {**core, **{name: (mean, f"{SOURCES.get(name, name)}{shown(mean)}") for name, mean in means.items()}}
     came = {name: number for name, (number, _text) in spoken.items() if number is not None}
     written = scheme.compose.sources
-    counting = {name: number for name, number in came.items() if written[name]}
+    counting = {name: number for name, number in came.items() if written.get(name)}
     if set(counting) != {name for name, weight in written.items() if weight}:
         flags.append("peer_missing" if "peer" not in counting and written.get("peer") else "source_missing")
     whole = sum((Fraction(written[name]) for name in counting), Fraction(0))
@@ -140,7 +144,9 @@ def _of_many(
         )
     total = sum((number * Fraction(written[name]) for name, number in counting.items()), Fraction(0)) / whole
     terms = "+".join(f"{shown(number)}×{written[name]}" for name, number in counting.items())
-    said = "，".join(text if written[name] else f"{text}（不计权重）" for name, (_n, text) in spoken.items() if text)
+    said = "，".join(
+        text if written.get(name) else f"{text}（不计权重）" for name, (_n, text) in spoken.items() if text
+    )
     sums = f"({terms})÷{shown(whole)}" if whole != 1 else terms
     return Composition(core["peer"][0], core["panel"][0], total, tuple(flags), f"{said}；{sums}={shown(total)}")
 

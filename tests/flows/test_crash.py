@@ -118,8 +118,6 @@ def home(tmp_path: Path) -> Path:
     return made
 
 
-# A killed worker on one kind of database each: leases and claims are raced on both in tests/steps.
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_worker_killed_in_the_middle_of_checking(engine: Engine, database_url: str, home: Path, prefect_api: str):
     files_waiting(engine, home, teachers=3)
     with worker(home, database_url, prefect_api) as first:
@@ -148,7 +146,6 @@ def test_prefects_server_killed_in_the_middle_of_checking(engine: Engine, databa
     assert_every_file_was_checked_once(engine)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_worker_killed_in_the_middle_of_composing(engine: Engine, database_url: str, home: Path, prefect_api: str):
     with closing(Clock().stack), transaction(engine) as session:
         school = School(session, teachers=6).open().whole()

@@ -301,6 +301,20 @@ def test_K3_points_and_credits_are_events_for_others():
     assert events == {"year_end_points": "2", "credits": "10", "outside_training_condition": None}
 
 
+def test_a_source_nobody_recorded_takes_nothing_away_whichever_way_the_marks_came():
+    sources = {"peer": "0.30", "panel": "0.50", "self": "0.20"}
+    scheme = changed(CASE1, "compose.sources", sources)
+    by_ability = [
+        {"code": code, "level": "合格", "peer": ["80", "80"], "panel": ["80"] * 3} for code in ("A1", "A3", "A5")
+    ]
+    record = {**tiered("teacher", 3), "abilities": by_ability, "marks": None}
+    for facts in (record, tiered("teacher", 3, mark="80")):
+        outcome = grade(scheme, facts)
+        assert (str(outcome.score), outcome.flags[:1]) == ("80.00", ("source_missing",))
+    without_peers = changed(CASE1, "compose.sources", {"panel": "0.80", "self": "0.20"})
+    assert str(grade(without_peers, tiered("teacher", 3, mark="80")).score) == "80.00"
+
+
 @pytest.mark.parametrize(("value", "met"), [("0.950", False), ("0.951", True)])
 def test_K4_strictly_above_ninety_five_percent(value, met):
     (target,) = grade(CASE2, {"targets": {"satisfaction_parents": {"value": value}}}).targets
