@@ -136,4 +136,3 @@ def test_alembic_finds_the_installations_own_database(tmp_path: Path, monkeypatc
     finally:
         engine_for(settings().database).dispose()
         settings.cache_clear()
-        engine_for.cache_clear()

@@ -134,4 +134,5 @@ def installed(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     installation.close()
     yield
     installation.close()
+    db.engine_for(database_url).dispose()
     db.settings.cache_clear()

@@ -445,6 +445,7 @@ def test_the_flow_issues_what_is_due_once(
         assert certificates.due_certificates(session, round_=round_) == []
         certificates.ask_for_certificates(session, round_=round_)
     assert do_due(WorkKind.ISSUE_CERTIFICATES) == 0
+    db.engine_for(database_url).dispose()
     db.settings.cache_clear()
 
 
