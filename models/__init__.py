@@ -3,7 +3,7 @@
 from models.base import Base
 from models.certificates import Certificate, CertificateIssuer
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
-from models.door import Credential, OneTimeLink, SignInFailure, WebSession
+from models.door import Credential, IdentityBinding, OneTimeLink, SignInFailure, WebSession
 from models.groups import ClassMember, GroupFact, GroupResult, TrainingClass
 from models.people import Conflict, Organization, Person, Role, Workshop
 from models.pipeline import LibraryEntry, Nomination, NominationConsent, NominationMove, NominationVoice
@@ -45,6 +45,7 @@ __all__ = [
     "GroupFact",
     "GroupResult",
     "Hours",
+    "IdentityBinding",
     "LibraryEntry",
     "Message",
     "Nomination",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, OptionalPersonRef, PersonRef
@@ -50,6 +50,20 @@ class OneTimeLink(Base):
     used_at: Mapped[datetime | None]
 
     __table_args__ = (CheckConstraint("expires_at > made_at", name="in_order"),)
+
+
+class IdentityBinding(Base):
+    """绑定: whom a person is at another service that may say who they are (OIDC, CAS, 企业微信, 钉钉)."""
+
+    __tablename__ = "identity_binding"
+
+    person_id: Mapped[PersonRef]
+    provider: Mapped[str]
+    subject: Mapped[str]
+    """The service's own lasting name for them."""
+    bound_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("provider", "subject"), UniqueConstraint("person_id", "provider"))
 
 
 class SignInFailure(Base):

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from review_flow.settings_identity import Providers
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -87,6 +89,8 @@ class Settings(BaseSettings):
     """Where people reach the web application: links that are printed begin with it; None: where it listens."""
     upload_bytes: Annotated[int, Field(ge=1_000_000)] = 4_000_000_000
     """The largest file that a teacher may send."""
+    identity_providers: Annotated[Providers, NoDecode] = ()
+    """Who else may say who somebody is (docs/sign-in.md)."""
     message_urls: tuple[str, ...] = ()
     log_json: bool = False
 

@@ -1596,6 +1596,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("person_id", name=op.f("uq_credential_person_id")),
     )
     op.create_table(
+        "identity_binding",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("bound_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_identity_binding_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_binding")),
+        sa.UniqueConstraint("person_id", "provider", name=op.f("uq_identity_binding_person_id_provider")),
+        sa.UniqueConstraint("provider", "subject", name=op.f("uq_identity_binding_provider_subject")),
+    )
+    op.create_table(
         "one_time_link",
         sa.Column("token_hash", sa.String(), nullable=False),
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -1659,6 +1671,7 @@ def downgrade() -> None:
 
     op.drop_table("web_session")
     op.drop_table("one_time_link")
+    op.drop_table("identity_binding")
     op.drop_table("credential")
     with op.batch_alter_table("sign_in_failure", schema=None) as batch_op:
         batch_op.drop_index("ix_sign_in_failure_address_at")

@@ -15,7 +15,7 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.door import device_cookie
 from review_flow.rules.words import RoleKind
-from review_flow.steps import door, people
+from review_flow.steps import door, identities, people
 from review_flow.web.access import SESSION_COOKIE, Admin, Db, Entered, Here, Key, Signed, public
 from review_flow.web.render import go, page
 
@@ -28,7 +28,8 @@ DEVICE_COOKIE, DEVICE_KEY, YEAR_S = "rf_device_", "device.key", 31_536_000
 @public
 def door_page(request: Request, session: Db, next: str = "/") -> HTMLResponse:  # noqa: A002 - the address's own word
     """Show the door; with a choice of schools only where there are several."""
-    return page(request, "door/enter.html", schools=door.schools(session), next=next)
+    others = request.app.state.settings.identity_providers
+    return page(request, "door/enter.html", schools=door.schools(session), next=next, others=others)
 
 
 @router.post("/enter")
@@ -52,7 +53,7 @@ def enter(
     if token is None or one.person_id is None:
         raise door.WrongPassword
     answer = go(next if is_inside(next) else "/")
-    _remember(request, answer, token)
+    remember(request, answer, token)
     known = device_cookie(key, person_id=one.person_id, nonce=one.device or secrets.token_hex(8))
     answer.set_cookie(DEVICE_COOKIE + one.label, known, max_age=YEAR_S, path="/enter", httponly=True, samesite="strict")
     return answer
@@ -63,7 +64,8 @@ def is_inside(path: str) -> bool:
     return path.startswith("/") and path[1:2] not in {"/", "\\"} and path.isprintable()
 
 
-def _remember(request: Request, answer: Response, token: str) -> None:
+def remember(request: Request, answer: Response, token: str) -> None:
+    """Let the browser keep the session's token, out of scripts' reach."""
     longest = int(door.LONGEST_SESSION.total_seconds())
     secure = request.url.scheme == "https"
     answer.set_cookie(SESSION_COOKIE, token, max_age=longest, httponly=True, secure=secure, samesite="lax")
@@ -104,7 +106,7 @@ def use_link(
     else:
         person = door.use_link(session, token=token, password=password)
     answer = go("/")
-    _remember(request, answer, door.begin(session, person=person, user_agent=request.headers.get("user-agent", "")))
+    remember(request, answer, door.begin(session, person=person, user_agent=request.headers.get("user-agent", "")))
     return answer
 
 
@@ -115,7 +117,16 @@ def me(request: Request, session: Db, person: Signed, here: Here) -> HTMLRespons
         session, person_id=person.id, organization_id=person.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
     )
     sessions = door.sessions_of(session, person=person)
-    return page(request, "door/me.html", person=person, sessions=sessions, here=here.id, is_admin=is_admin)
+    bound = identities.bindings_of(session, person=person)
+    return page(
+        request,
+        "door/me.html",
+        person=person,
+        sessions=sessions,
+        here=here.id,
+        is_admin=is_admin,
+        others=[(one, bound.get(one.id)) for one in request.app.state.settings.identity_providers],
+    )
 
 
 @router.post("/me/sessions/{key}/revoke")

@@ -21,6 +21,8 @@ EVERYBODY = {
     ("POST", "/language/{code}"),
     ("GET", "/enter"),
     ("POST", "/enter"),
+    ("GET", "/enter/with/{provider}"),
+    ("GET", "/enter/with/{provider}/back"),
     ("GET", "/link/{token}"),
     ("POST", "/link/{token}"),
     ("GET", "/verify"),
