@@ -27,7 +27,7 @@ def run(command: str, *, cwd: Path = ROOT, **environment: str) -> subprocess.Com
     clean = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith(("REVIEW_FLOW_", "PREFECT_", "COV_", "MAKE", "MFLAGS"))
+        if not key.startswith(("REVIEW_FLOW_", "PREFECT_", "COV_", "MAKE", "MFLAGS", "ARGS"))
     }
     return subprocess.run(
         command,
@@ -79,7 +79,7 @@ def test_make_serve_starts_worker_and_prefect_and_stops_cleanly(tmp_path):
     clean = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith(("REVIEW_FLOW_", "PREFECT_", "COV_", "MAKE", "MFLAGS"))
+        if not key.startswith(("REVIEW_FLOW_", "PREFECT_", "COV_", "MAKE", "MFLAGS", "ARGS"))
     }
     with (tmp_path / "log").open("wb") as log:
         serving = subprocess.Popen(

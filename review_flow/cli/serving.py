@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +12,7 @@ from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import Desk, ready_engine, run_deed
 from review_flow.db import settings, transaction
+from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.logs import configure
 
@@ -18,25 +21,42 @@ AsJson = common.AsJson
 NOBODY: dict[str, Any] = {"acting": None, "school": None}
 
 
+class NoCertificate(Refusal):
+    """A TLS file that can't be used: said before anything starts."""
+
+    status, text = 422, _("TLS 证书或私钥不能用（{cert}、{key}）：{why}")
+
+
 @app.command(help=cli.PARTS["serve"][1])
 def serve(
     host: Annotated[str, typer.Option(help=_("监听地址；0.0.0.0 让同一网络的人都能访问"))] = "127.0.0.1",
     port: Annotated[int, typer.Option(help=_("端口"), min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(help=_("网页进程数；SQLite 用一个就够"), min=1, max=64)] = 1,
+    tls_cert: Annotated[Path | None, typer.Option(help=_("TLS 证书文件（PEM，含中间证书）"))] = None,
+    tls_key: Annotated[Path | None, typer.Option(help=_("TLS 私钥文件（PEM）"))] = None,
+    proxy: Annotated[
+        list[str] | None, typer.Option(help=_("可信代理的地址，可重复；只信它的 X-Forwarded-* 头"))
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve until stopped."""
-    run_deed(_serve, {**NOBODY, "as_json": as_json}, {"host": host, "port": port})
+    options = {"host": host, "port": port, "workers": workers, "cert": tls_cert, "key": tls_key, "proxies": proxy or []}
+    run_deed(_serve, {**NOBODY, "as_json": as_json}, options)
 
 
-def _serve(desk: Desk, *, host: str, port: int) -> None:
+def _serve(
+    desk: Desk, *, host: str, port: int, workers: int, cert: Path | None, key: Path | None, proxies: list[str]
+) -> None:
     from review_flow.cli.supervise import Child, supervise
     from review_flow.steps import door
     from review_flow.web.assets import Assets
 
+    secure = _tls(cert, key)
     engine = ready_engine()
     Assets()  # refused here, by name, rather than by a child that dies again and again
     configure(as_json=settings().log_json)
-    address = settings().web_url or f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared
+    here = f"{'https' if secure else 'http'}://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared
+    address = settings().web_url or here
     with transaction(engine) as session:
         token = door.first_link(session)
     engine.dispose()
@@ -44,10 +64,25 @@ def _serve(desk: Desk, *, host: str, port: int) -> None:
     if token is not None:
         link = f"{address}/link/{token}"
         typer.echo(say(_("还没有能登录的管理员。请打开这个一次性链接（两天内有效）：{link}"), link=link))
+    web = ["-m", "review_flow.web", "--host", host, "--port", str(port), "--workers", str(workers), *secure]
+    web += [part for one in proxies for part in ("--proxy", one)]
     supervise(
         [
-            Child(say(_("网页")), ["-m", "review_flow.web", "--host", host, "--port", str(port)]),
+            Child(say(_("网页")), web),
             Child(say(_("后台工作")), ["-c", "from review_flow.cli import main; main()", "work"]),
         ]
     )
     desk.done(_("已停止。"))
+
+
+def _tls(cert: Path | None, key: Path | None) -> list[str]:
+    """Return the web's arguments for TLS; raises NoCertificate for files that don't belong together."""
+    if cert is None and key is None:
+        return []
+    if cert is None or key is None:
+        raise NoCertificate(cert=cert, key=key, why=say(_("请同时给出证书和私钥")))
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError) as error:
+        raise NoCertificate(cert=cert, key=key, why=error) from error
+    return ["--tls-cert", str(cert), "--tls-key", str(key)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -10,17 +12,43 @@ from review_flow.db import settings
 from review_flow.logs import configure
 from review_flow.web.app import create_app
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def application() -> FastAPI:
+    """Return the application over this installation's settings; each process of several makes its own."""
+    configure(as_json=settings().log_json)
+    return create_app(settings())
+
 
 def main() -> None:
     """Serve until told to stop; a database that is not migrated is seen at /readyz."""
     asked = argparse.ArgumentParser(prog="review_flow.web")
     asked.add_argument("--host", default="127.0.0.1")
     asked.add_argument("--port", type=int, default=8000)
+    asked.add_argument("--workers", type=int, default=1)
+    asked.add_argument("--tls-cert", type=Path)
+    asked.add_argument("--tls-key", type=Path)
+    asked.add_argument(
+        "--proxy", action="append", default=[], help="address of a proxy whose X-Forwarded-* headers count"
+    )
     given = asked.parse_args()
-    configure(as_json=settings().log_json)
-    # No proxy's headers: who asks is who connects. Our own log line says more, and no address with a link's token.
-    app = create_app(settings())
-    uvicorn.run(app, host=given.host, port=given.port, proxy_headers=False, access_log=False, server_header=False)
+    # No proxy's headers unless told so: who asks is who connects. Our own log line says more than the server's, and no
+    # address with a link's token.
+    uvicorn.run(
+        "review_flow.web.__main__:application",
+        factory=True,
+        host=given.host,
+        port=given.port,
+        workers=given.workers,
+        ssl_certfile=given.tls_cert,
+        ssl_keyfile=given.tls_key,
+        proxy_headers=bool(given.proxy),
+        forwarded_allow_ips=given.proxy,
+        access_log=False,
+        server_header=False,
+    )
 
 
 if __name__ == "__main__":

@@ -37,6 +37,9 @@ HEADERS = {
     "cache-control": "no-store",
 }
 
+SECURE = {"strict-transport-security": "max-age=31536000"}
+"""Only where TLS is: an intranet without it stays reachable."""
+
 
 class FromElsewhere(Refusal):
     """A page of another site may not make a browser do something here."""
@@ -84,7 +87,7 @@ class Envelope:
         request = Request(scope, receive)
         scope.setdefault("state", {})["id"] = key = secrets.token_hex(6)
         spoken = language.set(language_of(request))
-        answer = _Answer(send, key)
+        answer = _Answer(send, key, secure=scope["scheme"] == "https")
         with structlog.contextvars.bound_contextvars(request=key):
             try:
                 await self._answer(request, answer)
@@ -111,8 +114,8 @@ class Envelope:
 class _Answer:
     """Sends an answer on with the headers that every answer has, and remembers its status."""
 
-    def __init__(self, send: Send, key: str) -> None:
-        self._send, self._key = send, key
+    def __init__(self, send: Send, key: str, *, secure: bool) -> None:
+        self._send, self._key, self._secure = send, key, secure
         self._began = time.perf_counter()
         self.status: int | None = None
 
@@ -125,7 +128,7 @@ class _Answer:
             self.status = int(message["status"])
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self._key
-            for name, value in HEADERS.items():
+            for name, value in (HEADERS | SECURE if self._secure else HEADERS).items():
                 headers.setdefault(name, value)
         await self._send(message)
 
