@@ -21,7 +21,7 @@ from review_flow.i18n import _, listed, say
 from review_flow.outside.storage import keep, storage_at
 from review_flow.rules.consent import CURRENT, digest_of, text_of
 from review_flow.rules.verdict import Level
-from review_flow.rules.words import AdjustmentKind, AdjustmentState, Verdict
+from review_flow.rules.words import Verdict
 from review_flow.steps import (
     adjustments,
     appeals,
@@ -40,18 +40,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help=cli.PARTS["teacher"][1], no_args_is_help=True)
 command = partial(common.command, app)
 Ability = Annotated[str, typer.Argument(help=_("微能力，如 A1"))]
-KINDS = {
-    AdjustmentKind.LATE_MATERIAL: _("迟交"),
-    AdjustmentKind.LATE_ARRIVAL: _("迟到"),
-    AdjustmentKind.ABSENCE: _("旷到"),
-    AdjustmentKind.AWARD: _("加分"),
-}
-ADJUSTED = {
-    AdjustmentState.NOTIFIED: _("已告知"),
-    AdjustmentState.CONTESTED: _("有异议"),
-    AdjustmentState.CONFIRMED: _("维持"),
-    AdjustmentState.STRUCK: _("已撤销"),
-}
 VERDICTS = {None: _("等待检查"), Verdict.VALID: _("通过"), Verdict.HUMAN: _("请人工查看"), Verdict.REJECTED: _("退回")}
 SIGNS = {True: "✓", False: "✗", None: "?"}
 
@@ -131,8 +119,8 @@ def _adjustment(one: Adjustment) -> dict[str, object]:
     return {
         "id": one.id,
         "on": one.happened_on.isoformat(),
-        "kind": say(KINDS[one.kind]),
-        "state": say(ADJUSTED[one.state]),
+        "kind": say(adjustments.NAMES[one.kind]),
+        "state": say(adjustments.STATES[one.state]),
         "proof": one.proof,
         "points": one.points,
     }
