@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from review_flow.steps.drafts import Over
-
     from review_flow.rules.sections import Duration
+    from review_flow.steps.drafts import Over
 
 
 class NotAsked(Refusal):

@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from review_flow.steps.drafts import Over
-
     from review_flow.rules.scheme import Scheme
+    from review_flow.steps.drafts import Over
 
 
 BEFORE_THE_PANEL = (SubmissionState.IN_PANEL, SubmissionState.IN_ARBITRATION)

@@ -91,6 +91,7 @@ def page(request: Request, template: str, /, *, status: int = 200, **names: Any)
         "lang": language.get(),
         "languages": [(code, LANGUAGE_NAMES[code]) for code in LANGUAGES],
         "name": getattr(request.state, "name", None),
+        "seated": getattr(request.state, "seated", False),
     }
     return HTMLResponse(environment().get_template(template).render(common | names), status)
 
