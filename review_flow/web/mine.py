@@ -10,9 +10,12 @@ from models import (
     Adjustment,
     Appeal,
     Assignment,
+    Certificate,
     Enrolment,
     Evidence,
     FileReport,
+    Gathering,
+    Nomination,
     PanelMark,
     Result,
     Round,
@@ -23,7 +26,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import RoleKind, SeatKind
-from review_flow.steps import file_reports, validity
+from review_flow.steps import file_reports, gatherings, validity
 from review_flow.steps import standing as boards
 from review_flow.steps.enrolments import enrolment_of
 from review_flow.steps.path import standing_of
@@ -157,3 +160,40 @@ def report(session: Session, person: Person, key: int) -> FileReport:
         ):
             return found
     raise NotFound(what=say(_("文件报告")), key=key)
+
+
+def record(session: Session, person: Person, key: int) -> Adjustment:
+    """Return a deduction or award of the person's own."""
+    found = session.get(Adjustment, key)
+    if found is None or session.get_one(Enrolment, found.enrolment_id).person_id != person.id:
+        raise NotFound(what=say(_("您的扣分记录")), key=key)
+    return found
+
+
+def nomination(session: Session, person: Person, key: int) -> Nomination:
+    """Return a nomination of the person's own work."""
+    found = session.get(Nomination, key)
+    if found is None or found.author_id != person.id:
+        raise NotFound(what=say(_("推荐")), key=key)
+    return found
+
+
+def gathering(session: Session, person: Person, key: int) -> Gathering:
+    """Return a meeting of a round of the person's, or of one of their school's where they may run it."""
+    found = session.get(Gathering, key)
+    if found is not None:
+        enrolled = select(Enrolment.id).where(Enrolment.round_id == found.round_id, Enrolment.person_id == person.id)
+        if session.get_one(Round, found.round_id).organization_id == person.organization_id and (
+            session.scalars(enrolled).first() is not None
+            or gatherings.may_host(session, person=person, gathering=found)
+        ):
+            return found
+    raise NotFound(what=say(_("活动")), key=key)
+
+
+def certificate(session: Session, person: Person, key: int) -> Certificate:
+    """Return a certificate of the person's own."""
+    found = session.get(Certificate, key)
+    if found is None or session.get_one(Enrolment, found.enrolment_id).person_id != person.id:
+        raise NotFound(what=say(_("证书")), key=key)
+    return found
