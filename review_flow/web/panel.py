@@ -170,7 +170,8 @@ def _alike(request: Request, session: Session, person: Person, one: Evidence) ->
     sides = copies.side_by_side(session, actor=person, evidence=one)
     for side in sides:
         other = session.get(Evidence, side["there"].get("evidence", 0))
-        side["kind_zh"] = say(COPY_KINDS[side["kind"]])
+        kind = COPY_KINDS[side["kind"]]
+        side["kind_zh"] = say(kind)
         side["shown"] = [
             {
                 "where": [place(spot) for spot in half["places"]],

@@ -147,13 +147,11 @@ def grades(request: Request, session: Db, person: Signed, key: Key, at: int = 1)
         .order_by(Person.number)
     ).all()
     shown = [
-        {"result": result, "teacher": teacher, "flags": flags_of(result)}
+        {"result": result, "teacher": teacher, "flags": flags_of(result), "edge": _on_edge(result)}
         for result, teacher in rows
         if teacher.id not in away
     ]
-    shown.sort(
-        key=lambda row: (row["result"].state is not ResultState.COMPOSED, say(FLAGS["on_boundary"]) not in row["flags"])
-    )
+    shown.sort(key=lambda row: (row["result"].state is not ResultState.COMPOSED, not row["edge"]))
     start = (max(at, 1) - 1) * PAGE
     return page(
         request,
@@ -173,6 +171,10 @@ def grades(request: Request, session: Db, person: Signed, key: Key, at: int = 1)
 
 def _is_member(session: Session, person: Person, round_: Round) -> bool:
     return has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
+
+
+def _on_edge(result: Result) -> bool:
+    return "on_boundary" in json.loads(result.outcome)["flags"]
 
 
 def flags_of(result: Result) -> list[str]:
