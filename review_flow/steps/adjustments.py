@@ -196,7 +196,8 @@ def _require_recordable(session: Session, *, actor: Person, enrolment: Enrolment
         raise BadInput(field=say(_("日期")), problem=say(_("{day}还没有到。"), day=told.on))
     if not told.proof.strip():
         raise BadInput(field=say(_("证明")), problem=say(_("请写明有什么证明、在哪里。")))
-    if (told.kind is AdjustmentKind.AWARD) != (told.points is not None) or (told.points or 1) <= 0:
+    award = told.points is not None and told.points > 0
+    if award != (told.kind is AdjustmentKind.AWARD) or (told.points is not None and not award):
         raise BadInput(field=say(_("分数")), problem=say(_("加分须填大于0的分数；扣分按方案，不填。")))
     if _banded(session, enrolment=enrolment):
         raise TooLateToRecord
