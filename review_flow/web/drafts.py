@@ -89,13 +89,14 @@ def differences(asked: dict[str, Any], kept: dict[str, Any], sent: dict[str, Any
     for one in asked["components"]:
         texts = {item["id"]: item["text_zh"] for item in one["items"]}
         mine, theirs = (said.get("components", {}).get(one["id"], {}) for said in (sent, kept))
-        ticked = (listed(texts.get(item, item) for item in said.get("items", [])) for said in (mine, theirs))
-        named.append((one["name_zh"], *ticked))
+        here, there = (listed(texts.get(item, item) for item in said.get("items", [])) for said in (mine, theirs))
+        named.append((one["name_zh"], here, there))
         named.append((say(_("{name}：分数"), name=one["name_zh"]), mine.get("mark", ""), theirs.get("mark", "")))
     for slot in asked["slots"]:
-        levels = (said.get("evidence_levels", {}).get(slot["id"], "") for said in (sent, kept))
-        named.append((slot["name_zh"], *levels))
-    named.append((say(_("评语")), *(str(said.get("comment", ""))[:MOST_SHOWN] for said in (sent, kept))))
+        here, there = (said.get("evidence_levels", {}).get(slot["id"], "") for said in (sent, kept))
+        named.append((slot["name_zh"], here, there))
+    here, there = (str(said.get("comment", ""))[:MOST_SHOWN] for said in (sent, kept))
+    named.append((say(_("评语")), here, there))
     return [
         {"name": name, "here": _pieces(mine, theirs), "there": _pieces(theirs, mine)}
         for name, mine, theirs in named

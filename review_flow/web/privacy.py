@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
@@ -52,7 +52,7 @@ def consent_page(request: Request, session: Db, person: Signed) -> HTMLResponse:
     return page(request, "door/face.html", **_consent(session, person), looked=None)
 
 
-def _consent(session: Session, person: Person) -> dict[str, object]:
+def _consent(session: Session, person: Person) -> dict[str, Any]:
     given = faces.standing_consent(session, person_id=person.id)
     text = text_of()
     return {
@@ -125,9 +125,9 @@ def _enrol(request: Request, person: Person, sent: list[UploadFile]) -> list[Loo
             kept = faces.references_of(session, actor=person, encoder=encoder, keys=settings.face_keys)
         looked = look(box, paths, [from_bytes(one) for one in kept])
     with transaction(engine) as session:
-        for one in looked:
-            if one.encoding is not None:
-                encoding = to_bytes(one.encoding)
+        for found in looked:
+            if found.encoding is not None:
+                encoding = to_bytes(found.encoding)
                 faces.add_reference(session, actor=person, encoding=encoding, encoder=encoder, keys=settings.face_keys)
     return looked
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import segno
 from fastapi import APIRouter, Form, Request
@@ -138,7 +138,7 @@ def code_part(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
     return page(request, "parts/code.html", **_host(request, session, person, mine.gathering(session, person, key)))
 
 
-def _host(request: Request, session: Session, person: Person, gathering: Gathering) -> dict[str, object]:
+def _host(request: Request, session: Session, person: Person, gathering: Gathering) -> dict[str, Any]:
     code = gatherings.code_at(session, actor=person, gathering=gathering)
     here = request.app.state.settings.public_url or f"{request.url.scheme}://{request.headers['host']}"
     made = segno.make(gatherings.link(here, gathering.id, code), error="m").svg_inline(scale=6, border=2, omitsize=True)
