@@ -265,30 +265,42 @@ def _open_appeals(session: Session, *, round_: Round) -> list[Appeal]:
 def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
     """Return what waits for this person on the round's panel; empty lists for somebody without a seat."""
     member = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
-    hearer = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.APPEAL])
+    confirmable = _confirmable(session, Result, person=person, round_=round_).order_by(Enrolment.id)
     return Agenda(
         marks=asked_of(session, person=person, round_=round_),
         validity=to_judge(session, person=person, round_=round_),
-        adjustments=_to_decide(session, person=person, round_=round_) if member else [],
-        results=_to_confirm(session, person=person, round_=round_) if member else [],
-        appeals=[one for one in _open_appeals(session, round_=round_) if _may_hear(session, person, one)]
-        if hearer
-        else [],
+        adjustments=to_decide(session, person=person, round_=round_),
+        results=list(session.scalars(confirmable)) if member else [],
+        appeals=to_hear(session, person=person, round_=round_),
     )
 
 
-def _to_decide(session: Session, *, person: Person, round_: Round) -> list[Adjustment]:
-    """Return the contested records that are neither about the person nor recorded by them."""
+def to_decide(session: Session, *, person: Person, round_: Round) -> list[Adjustment]:
+    """Return the contested records for a member to decide: neither about them nor recorded by them."""
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]):
+        return []
     others = Enrolment.person_id != person.id, func.coalesce(Adjustment.recorded_by_id, 0) != person.id
     return list(session.scalars(_contested_in(round_).where(*others)))
 
 
-def _to_confirm(session: Session, *, person: Person, round_: Round) -> list[Result]:
-    """Return the results without a confirmed grade, but those of whom the person has to keep away from."""
+def count_to_confirm(session: Session, *, person: Person, round_: Round) -> int:
+    """Return how many results wait for a grade that this person may confirm as a member."""
+    return session.scalar(_confirmable(session, func.count(Result.id), person=person, round_=round_)) or 0
+
+
+def _confirmable(session: Session, what: Any, *, person: Person, round_: Round) -> Select[Any]:
+    """Select of the results without a confirmed grade, but those of whom the person has to keep away from."""
     away = conflicting_with(session, person_id=person.id)
-    composed = select(Result).join(Enrolment, Enrolment.id == Result.enrolment_id)
+    composed = select(what).select_from(Result).join(Enrolment, Enrolment.id == Result.enrolment_id)
     composed = composed.where(Enrolment.round_id == round_.id, Result.current, Result.state == ResultState.COMPOSED)
-    return list(session.scalars(composed.where(Enrolment.person_id.not_in(away)).order_by(Enrolment.id)))
+    return composed.where(Enrolment.person_id.not_in(away))
+
+
+def to_hear(session: Session, *, person: Person, round_: Round) -> list[Appeal]:
+    """Return the appeals that wait for a hearer who had no part in the result."""
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.APPEAL]):
+        return []
+    return [one for one in _open_appeals(session, round_=round_) if _may_hear(session, person, one)]
 
 
 def _may_hear(session: Session, person: Person, appeal: Appeal) -> bool:

@@ -66,7 +66,7 @@ def answered(
         keep()
     except DraftElsewhere as refused:
         rows = differences(asked, row.draft or {}, form_of(filled))
-        return page(
+        answer = page(
             request,
             "parts/conflict.html",
             status=refused.status,
@@ -75,6 +75,8 @@ def answered(
             address=address,
             version=row.draft_version,
         )
+        answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#conflict", "innerHTML show:#conflict:top"
+        return answer
     return page(request, "parts/saved.html", until=until_of(row), version=row.draft_version)
 
 

@@ -121,7 +121,7 @@ def contested(session: Session, person: Person, key: int) -> Adjustment:
     found = session.get(Adjustment, key)
     if found is not None:
         round_ = session.get_one(Round, session.get_one(Enrolment, found.enrolment_id).round_id)
-        if found in boards.agenda(session, person=person, round_=round_).adjustments:
+        if found in boards.to_decide(session, person=person, round_=round_):
             return found
     raise NotFound(what=say(_("扣分记录")), key=key)
 
@@ -133,7 +133,7 @@ def appeal(session: Session, person: Person, key: int) -> tuple[Appeal, Result, 
         result = session.get_one(Result, found.result_id)
         enrolment = session.get_one(Enrolment, result.enrolment_id)
         round_ = session.get_one(Round, enrolment.round_id)
-        if found in boards.agenda(session, person=person, round_=round_).appeals:
+        if found in boards.to_hear(session, person=person, round_=round_):
             return found, result, enrolment
     raise NotFound(what=say(_("申诉")), key=key)
 

@@ -14,9 +14,8 @@ from review_flow.i18n import _, say
 from review_flow.rules.peer_marks.disagreement import REASONS
 from review_flow.rules.rubric import form_fields
 from review_flow.rules.words import RoleKind, SeatKind
-from review_flow.steps import copies, evidence, file_reports, panel, people, validity
+from review_flow.steps import copies, evidence, file_reports, panel, people, standing, validity
 from review_flow.steps.rounds import round_scheme
-from review_flow.steps.standing import agenda
 from review_flow.web import drafts, files, mine
 from review_flow.web.access import Db, Filled, Key, Signed
 from review_flow.web.render import go, page
@@ -42,7 +41,7 @@ def board(request: Request, session: Db, person: Signed) -> HTMLResponse:
 
 def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
     scheme = round_scheme(session, round_=round_)
-    waits = agenda(session, person=person, round_=round_)
+    asked = panel.asked_of(session, person=person, round_=round_)
     seats = people.seats_of(session, person_id=person.id, round_id=round_.id)
     looks = set(seats) & set(file_reports.LOOKERS)
     reports = file_reports.open_reports(session, person=person, round_=round_) if looks else []
@@ -51,7 +50,7 @@ def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
         for one in session.scalars(
             select(PanelMark).where(
                 PanelMark.marker_id == person.id,
-                PanelMark.submission_id.in_([one.id for one in waits.marks]),
+                PanelMark.submission_id.in_([one.id for one in asked]),
                 PanelMark.released_at.is_(None),
             )
         )
@@ -65,7 +64,7 @@ def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
             "arbitration": mine_[one.id].seat is SeatKind.ARBITER,
             "why": differing(one),
         }
-        for one in waits.marks
+        for one in asked
     ]
     marks.sort(key=lambda row: (not (row["why"] or row["arbitration"]), row["until"]))
     return {
@@ -73,10 +72,13 @@ def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
         "seats": [say(people.SEAT_NAMES[kind]) for kind in seats],
         "member": SeatKind.MEMBER in seats,
         "marks": marks,
-        "validity": [{"work": one, "title": mine.title(scheme, one.ability)} for one in waits.validity],
-        "adjustments": waits.adjustments,
-        "results": len(waits.results),
-        "appeals": waits.appeals,
+        "validity": [
+            {"work": one, "title": mine.title(scheme, one.ability)}
+            for one in validity.to_judge(session, person=person, round_=round_)
+        ],
+        "adjustments": standing.to_decide(session, person=person, round_=round_),
+        "results": standing.count_to_confirm(session, person=person, round_=round_),
+        "appeals": standing.to_hear(session, person=person, round_=round_),
         "reports": [{"report": one, "reason": say(file_reports.REASONS[one.reason])} for one in reports],
     }
 

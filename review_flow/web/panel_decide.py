@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
-from sqlalchemy import func, select
+from fastapi import APIRouter, Depends, Form, Query, Request
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -31,6 +31,7 @@ from review_flow.web.render import go, page
 
 router = APIRouter()
 PAGE = 50
+At = Annotated[int, Query(ge=1, le=100_000)]
 Words = Annotated[str, Form(max_length=MANY_WORDS)]
 
 
@@ -51,7 +52,7 @@ Teacher = Annotated[int, Form(ge=1, lt=2**63)]
 
 
 @router.get("/panel/rounds/{key}/adjustments")
-def records(request: Request, session: Db, person: Signed, key: Key, at: int = 1) -> HTMLResponse:
+def records(request: Request, session: Db, person: Signed, key: Key, at: At = 1) -> HTMLResponse:
     """List the round's deductions and awards with their proofs, the newest first, and the form for another."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     scheme = round_scheme(session, round_=round_)
@@ -62,8 +63,8 @@ def records(request: Request, session: Db, person: Signed, key: Key, at: int = 1
         .join(Person, Person.id == Enrolment.person_id)
         .where(Enrolment.round_id == key, Person.id.not_in(away))
     )
-    count = session.scalar(select(func.count()).select_from(asked.subquery())) or 0
-    rows = session.execute(asked.order_by(Adjustment.id.desc()).limit(PAGE).offset((max(at, 1) - 1) * PAGE)).all()
+    count = _count(session, asked)
+    rows = session.execute(asked.order_by(Adjustment.id.desc()).limit(PAGE).offset((at - 1) * PAGE)).all()
     teachers = session.execute(
         select(Enrolment.id, Person.number, Person.name)
         .join(Person, Person.id == Enrolment.person_id)
@@ -82,7 +83,7 @@ def records(request: Request, session: Db, person: Signed, key: Key, at: int = 1
         teachers=teachers,
         once=secrets.token_hex(8),
         open=round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING},
-        at=max(at, 1),
+        at=at,
         pages=-(-count // PAGE) or 1,
     )
 
@@ -135,46 +136,39 @@ def decide(
 
 
 @router.get("/panel/rounds/{key}/grades")
-def grades(request: Request, session: Db, person: Signed, key: Key, at: int = 1) -> HTMLResponse:
+def grades(request: Request, session: Db, person: Signed, key: Key, at: At = 1) -> HTMLResponse:
     """List the proposed grades, those at a boundary first; who has to keep away from somebody doesn't see them."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     away = conflicting_with(session, person_id=person.id)
-    rows = session.execute(
+    waiting, edge = Result.state == ResultState.COMPOSED, Result.outcome.contains('"on_boundary"')
+    standing = (
         select(Result, Person)
         .join(Enrolment, Enrolment.id == Result.enrolment_id)
         .join(Person, Person.id == Enrolment.person_id)
         .where(Enrolment.round_id == key, Result.current)
-        .order_by(Person.number)
-    ).all()
-    shown = [
-        {"result": result, "teacher": teacher, "flags": flags_of(result), "edge": _on_edge(result)}
-        for result, teacher in rows
-        if teacher.id not in away
-    ]
-    shown.sort(key=lambda row: (row["result"].state is not ResultState.COMPOSED, not row["edge"]))
-    start = (max(at, 1) - 1) * PAGE
+    )
+    mine_ = standing.where(Person.id.not_in(away))
+    first = case((waiting & edge, 0), (waiting, 1), else_=2)
+    rows = session.execute(mine_.order_by(first, Person.number).limit(PAGE).offset((at - 1) * PAGE))
+    count, everybody = _count(session, mine_), _count(session, standing)
     return page(
         request,
         "panel/grades.html",
         round=round_,
-        rows=shown[start : start + PAGE],
-        waiting=sum(row["result"].state is ResultState.COMPOSED for row in shown),
-        aside=len(rows) - len(shown),
-        missing=len(participants(session, round_=round_)) - len(rows),
-        member=_is_member(session, person, round_),
+        rows=[{"result": result, "teacher": teacher, "flags": flags_of(result)} for result, teacher in rows],
+        waiting=_count(session, mine_.where(waiting)),
+        aside=everybody - count,
+        missing=len(participants(session, round_=round_)) - everybody,
+        member=has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]),
         admin=is_admin(session, person, round_),
         publishable=round_.phase is RoundPhase.SCORING,
-        at=max(at, 1),
-        pages=-(-len(shown) // PAGE) or 1,
+        at=at,
+        pages=-(-count // PAGE) or 1,
     )
 
 
-def _is_member(session: Session, person: Person, round_: Round) -> bool:
-    return has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
-
-
-def _on_edge(result: Result) -> bool:
-    return "on_boundary" in json.loads(result.outcome)["flags"]
+def _count(session: Session, asked: Select[Any]) -> int:
+    return session.scalar(asked.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)) or 0
 
 
 def flags_of(result: Result) -> list[str]:

@@ -106,6 +106,7 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
     if is_htmx(request) and request.method != "GET":
         answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
+        answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page one is on
         return answer
     if request.url.path.startswith("/uploads"):  # read by a script, which shows the sentence
         return PlainTextResponse(str(refusal), refusal.status)
