@@ -18,6 +18,7 @@ from models import (
     Nomination,
     PanelMark,
     Result,
+    Review,
     Round,
     Submission,
 )
@@ -160,6 +161,18 @@ def report(session: Session, person: Person, key: int) -> FileReport:
         ):
             return found
     raise NotFound(what=say(_("文件报告")), key=key)
+
+
+def received(session: Session, person: Person, key: int) -> tuple[Review, int]:
+    """Return a review of the person's own work, and the id of its round."""
+    found = session.execute(
+        select(Review, Assignment.round_id)
+        .join(Assignment, Assignment.id == Review.assignment_id)
+        .where(Review.id == key, Assignment.author_id == person.id)
+    ).first()
+    if found is None:
+        raise NotFound(what=say(_("互评")), key=key)
+    return found[0], found[1]
 
 
 def record(session: Session, person: Person, key: int) -> Adjustment:

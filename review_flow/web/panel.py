@@ -11,10 +11,11 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Evidence, Finding, PanelMark, Person, Round, Submission
 from review_flow.i18n import _, say
+from review_flow.rules.consent import ALTERNATIVES
 from review_flow.rules.peer_marks.disagreement import REASONS
 from review_flow.rules.rubric import form_fields
-from review_flow.rules.words import RoleKind, SeatKind
-from review_flow.steps import copies, evidence, file_reports, panel, people, standing, validity
+from review_flow.rules.words import AttestationKind, RoleKind, SeatKind
+from review_flow.steps import attestations, copies, evidence, file_reports, panel, people, standing, validity
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import drafts, files, mine
 from review_flow.web.access import Db, Filled, Key, Signed
@@ -156,6 +157,7 @@ def validity_page(request: Request, session: Db, person: Signed, key: Key) -> HT
         alike=alike,
         said=len(validity.votes_of(session, submission=work)),
         needed=validity.ENOUGH,
+        ways={kind: text for kind, text in ALTERNATIVES.items() if kind is not AttestationKind.TESTIMONY},
     )
 
 
@@ -210,6 +212,20 @@ def vote(
         own_work=own_work,
         reason=reason,
     )
+    return go("/panel")
+
+
+@router.post("/panel/validity/{key}/attest")
+def attest(
+    session: Db,
+    person: Signed,
+    key: Key,
+    kind: Annotated[AttestationKind, Form()],
+    statement: Annotated[str, Form(max_length=MANY_WORDS)] = "",
+) -> RedirectResponse:
+    """Sign that the author is to be seen, in one of the ways that equal a face comparison."""
+    work = mine.judged(session, person, key)
+    attestations.attest(session, actor=person, submission=work, kind=kind, statement=statement)
     return go("/panel")
 
 

@@ -121,7 +121,7 @@ def contested(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
     found = mine.contested(session, person, key)
     enrolment = session.get_one(Enrolment, found.enrolment_id)
     teacher = session.get_one(Person, enrolment.person_id)
-    return page(request, "panel/contested.html", fact=found, teacher=teacher, name=adjustments.NAMES[found.kind])
+    return page(request, "panel/contested.html", fact=found, teacher=teacher, what=adjustments.NAMES[found.kind])
 
 
 @router.post("/panel/adjustments/{key}")

@@ -93,6 +93,7 @@ def page(request: Request, template: str, /, *, status: int = 200, **names: Any)
         "name": getattr(request.state, "name", None),
         "seated": getattr(request.state, "seated", False),
     }
+    assert not common.keys() & names.keys()  # every page has these; one of its own would change the frame around it
     return HTMLResponse(environment().get_template(template).render(common | names), status)
 
 

@@ -334,6 +334,14 @@ def appeal(
     return go(f"/rounds/{key}/result")
 
 
+@router.post("/reviews/received/{key}/helped")
+def helped(session: Db, person: Signed, key: Key, yes: Annotated[bool, Form()]) -> RedirectResponse:
+    """Say whether a review one received helped; its reviewer reads it when the grade is final."""
+    found, round_id = mine.received(session, person, key)
+    feedback.answer(session, actor=person, review=found, helped=yes)
+    return go(f"/rounds/{round_id}/result")
+
+
 def _result(session: Session, person: Person, round_id: int) -> Any:
     found = results.current(session, enrolment=mine.enrolment(session, person, round_id))
     if found is None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from sqlalchemy import select
 
-from models import Adjustment, Appeal, Evidence, FileReport, PanelMark, Person, Result, Submission
+from models import Adjustment, Appeal, Attestation, Evidence, FileReport, PanelMark, Person, Result, Submission
 from review_flow.rules.lifecycle import ResultState, SubmissionState
 from review_flow.rules.words import AdjustmentState, AppealState, Verdict
 from review_flow.steps import adjustments, advance, appeals, panel, results, reviews
@@ -136,6 +136,20 @@ def test_validity_is_said_by_two_with_the_finding_in_words(web: Web, submitted: 
         assert two.post(address, data={**doubt, "reason": "同意"}).status_code == 303
     submitted.session.refresh(work)
     assert work.state is SubmissionState.CORRECTING
+
+
+def test_a_member_signs_instead_of_a_face_comparison(web: Web, submitted: School) -> None:
+    work = submitted.session.scalars(select(Submission).where(Submission.state == SubmissionState.SUBMITTED)).first()
+    assert work is not None
+    address = f"/panel/validity/{work.id}/attest"
+    with web.of("P1") as member, web.of("T02") as teacher:
+        said = {"kind": "live_recording", "statement": "在录播室当面看着录的"}
+        assert teacher.post(address, data=said).status_code == 404
+        assert member.post(address, data={**said, "statement": " "}, headers=HTMX).status_code == 422
+        assert member.post(address, data={**said, "kind": "testimony"}, headers=HTMX).status_code == 403
+        assert member.post(address, data=said).headers["location"] == "/panel"
+    signed = submitted.session.scalars(select(Attestation.signatory_id).where(Attestation.submission_id == work.id))
+    assert set(signed) == {submitted.members[0].id}
 
 
 def test_a_fact_is_recorded_with_a_look_at_its_effect(web: Web, marked: School) -> None:
