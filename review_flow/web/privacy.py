@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ PURPOSES = {
     FacePurpose.ROTATE: _("更换密钥"),
 }
 LAST_READINGS = 50
+PHOTOS, LOOK_S = "photos-", 600
 
 
 class PhotosTooBig(Refusal):
@@ -112,8 +114,9 @@ def _enrol(request: Request, person: Person, sent: list[UploadFile]) -> list[Loo
 
     settings: Settings = request.app.state.settings
     engine = request.app.state.engine
+    _forget(settings.folder("uploads"))
     with (
-        tempfile.TemporaryDirectory(dir=settings.folder("uploads")) as folder,
+        tempfile.TemporaryDirectory(prefix=PHOTOS, dir=settings.folder("uploads")) as folder,
         Sandbox(models=calibrated_models(settings.face_models)) as box,
     ):
         paths = [Path(folder) / str(number) for number in range(len(sent))]
@@ -130,6 +133,13 @@ def _enrol(request: Request, person: Person, sent: list[UploadFile]) -> list[Loo
                 encoding = to_bytes(found.encoding)
                 faces.add_reference(session, actor=person, encoding=encoding, encoder=encoder, keys=settings.face_keys)
     return looked
+
+
+def _forget(folder: Path) -> None:
+    """Remove photos that a power cut left behind: none of them is looked at for so long."""
+    for left in folder.glob(f"{PHOTOS}*"):
+        if left.stat().st_mtime < time.time() - LOOK_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _photos_page(request: Request, person: Person, names: list[str], looked: list[Looked]) -> HTMLResponse:
