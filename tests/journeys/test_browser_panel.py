@@ -186,8 +186,10 @@ def test_a_work_is_marked_by_keyboard_and_two_devices_don_t_overwrite_each_other
     page.get_by_text("草稿已保存").wait_for()
     for select_ in page.locator("select").all():
         select_.select_option("合格")
-    keys.press("Control+Enter")
+    keys.press("Control+Enter")  # what was changed last is not sent as a draft after it
     page.wait_for_url("**/panel")
+    page.wait_for_timeout(600)
+    assert page.inner_text("#refusal") == ""
     with transaction(site.engine) as session:
         given = session.scalars(select(PanelMark).where(PanelMark.mark.is_not(None))).one()
         assert str(given.mark) == "70.00"
@@ -195,9 +197,8 @@ def test_a_work_is_marked_by_keyboard_and_two_devices_don_t_overwrite_each_other
     assert (set(desk.complaints), set(phone.complaints)) == ({conflict}, {conflict})
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_every_page_fits_its_screen(site: Site, chromium: Any, size: dict[str, int]) -> None:
-    member = Screen(chromium, site, "P1", size)
+def test_every_page_fits_a_phone(site: Site, chromium: Any) -> None:
+    member = Screen(chromium, site, "P1", PHONE)
     board = member.go("/panel")
     paths = board.locator("main a[href^='/panel/']").evaluate_all("all => all.map(one => one.getAttribute('href'))")
     kinds = {path.split("/")[2]: path for path in paths}
@@ -213,7 +214,7 @@ def test_every_page_fits_its_screen(site: Site, chromium: Any, size: dict[str, i
     page.click("text=看看影响")
     page.locator("#effect .say").wait_for()
     member.picture("panel-effect")
-    teacher = Screen(chromium, site, "T01", size)
+    teacher = Screen(chromium, site, "T01", PHONE)
     for path in ("/", f"/rounds/{site.round}/plan", f"/rounds/{site.round}/records", "/reviews", "/me", "/me/face"):
         teacher.go(path)
     task = teacher.go("/reviews").get_attribute("a[href^='/reviews/']", "href")

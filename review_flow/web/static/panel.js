@@ -44,3 +44,16 @@ document.addEventListener("keydown", (event) => {
     : outside(event, rubric);
   if (done) event.preventDefault();
 });
+
+// While a form is being handed in nothing of its draft is sent: that would come too late, and be refused.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches?.("[data-rubric]")) return;
+  event.target.dataset.sent = "1";
+  event.target.querySelectorAll("[hx-post]").forEach((one) => htmx.trigger(one, "htmx:abort"));
+}, true);
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.requestConfig.path.endsWith("/draft") && document.querySelector("[data-sent]")) event.preventDefault();
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.target.matches?.("[data-rubric]")) delete event.target.dataset.sent;
+});
