@@ -11,7 +11,7 @@ from models.privacy import Attestation, Consent, FaceReading, PrivateNote, Refer
 from models.programme import Fact, Gathering, Provider
 from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
 from models.results import Adjustment, Appeal, AppealVote, Result, Signature
-from models.reviews import Assignment, CalibrationSample, PanelMark, Review, ReviewAnswer, ReviewSign
+from models.reviews import Assignment, CalibrationSample, FileReport, PanelMark, Review, ReviewAnswer, ReviewSign
 from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
 from models.submissions import Evidence, Finding, Submission, ValidityVote
 from models.uploads import Upload
@@ -39,6 +39,7 @@ __all__ = [
     "Evidence",
     "FaceReading",
     "Fact",
+    "FileReport",
     "Finding",
     "Fingerprint",
     "Gathering",

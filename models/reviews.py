@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base, PersonRef, words
+from models.base import Base, OptionalPersonRef, PersonRef, words
 from models.submissions import Submission
-from review_flow.rules.words import AssignmentState, SeatKind
+from review_flow.rules.words import AssignmentState, ReportReason, SeatKind
 
 LIVE = text("state IN ('assigned', 'begun', 'done')")
 
@@ -49,6 +49,9 @@ class Assignment(Base):
     reminded_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     draft: Mapped[dict[str, Any] | None]
+    draft_version: Mapped[int] = mapped_column(default=0)
+    draft_from: Mapped[str | None]
+    """How often the draft was kept, and by which page: another page that fills in over an older one overwrites nothing."""
     declined_reason: Mapped[str | None] = mapped_column(Text)
     claim_key: Mapped[str | None]
     """Says which claim this came from: the same one sent twice takes one task."""
@@ -110,6 +113,31 @@ class ReviewSign(Base):
     __table_args__ = (UniqueConstraint("review_id", "sign"),)
 
 
+class FileReport(Base):
+    """报告文件问题: a reviewer's word that a file is broken or suspicious; a human of the panel looks and says what it is."""
+
+    __tablename__ = "file_report"
+
+    assignment_id: Mapped[int] = mapped_column(ForeignKey("assignment.id"))
+    evidence_id: Mapped[int] = mapped_column(ForeignKey("evidence.id"))
+    reporter_id: Mapped[PersonRef]
+    reason: Mapped[ReportReason] = mapped_column(words(ReportReason, "report_reason"))
+    note: Mapped[str] = mapped_column(Text)
+    reported_at: Mapped[datetime]
+    closed_by_id: Mapped[OptionalPersonRef]
+    closed_at: Mapped[datetime | None]
+    finding: Mapped[str | None] = mapped_column(Text)
+    """What whoever looked found."""
+
+    __table_args__ = (
+        UniqueConstraint("assignment_id", "evidence_id"),
+        CheckConstraint(
+            "(closed_at IS NULL) = (closed_by_id IS NULL) AND (closed_at IS NULL) = (finding IS NULL)",
+            name="closed_whole",
+        ),
+    )
+
+
 class ReviewAnswer(Base):
     """Whether a review helped its work's author, once said; its reviewer reads it when the grade is final."""
 
@@ -131,6 +159,9 @@ class PanelMark(Base):
     author_id: Mapped[int]
     marker_id: Mapped[PersonRef]
     seat: Mapped[SeatKind] = mapped_column(words(SeatKind, "mark_seat_kind"))
+    draft: Mapped[dict[str, Any] | None]
+    draft_version: Mapped[int] = mapped_column(default=0)
+    draft_from: Mapped[str | None]
     form: Mapped[dict[str, Any] | None]
     mark: Mapped[Decimal | None]
     ability_level: Mapped[str | None]

@@ -804,6 +804,8 @@ def upgrade() -> None:
         sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("draft", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+        sa.Column("draft_version", sa.Integer(), nullable=False),
+        sa.Column("draft_from", sa.String(), nullable=True),
         sa.Column("declined_reason", sa.Text(), nullable=True),
         sa.Column("claim_key", sa.String(), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -904,6 +906,9 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
+        sa.Column("draft", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+        sa.Column("draft_version", sa.Integer(), nullable=False),
+        sa.Column("draft_from", sa.String(), nullable=True),
         sa.Column("form", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.Column("mark", sa.BigInteger(), nullable=True),
         sa.Column("ability_level", sa.String(), nullable=True),
@@ -1217,6 +1222,43 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["review_id"], ["review.id"], name=op.f("fk_review_sign_review_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_review_sign")),
         sa.UniqueConstraint("review_id", "sign", name=op.f("uq_review_sign_review_id_sign")),
+    )
+    op.create_table(
+        "file_report",
+        sa.Column("assignment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("evidence_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reporter_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "reason",
+            sa.Enum(
+                "broken",
+                "wrong_file",
+                "not_own",
+                "privacy",
+                "other",
+                name="report_reason",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finding", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(closed_at IS NULL) = (closed_by_id IS NULL) AND (closed_at IS NULL) = (finding IS NULL)",
+            name=op.f("ck_file_report_closed_whole"),
+        ),
+        sa.ForeignKeyConstraint(["assignment_id"], ["assignment.id"], name=op.f("fk_file_report_assignment_id")),
+        sa.ForeignKeyConstraint(["closed_by_id"], ["person.id"], name=op.f("fk_file_report_closed_by_id")),
+        sa.ForeignKeyConstraint(["evidence_id"], ["evidence.id"], name=op.f("fk_file_report_evidence_id")),
+        sa.ForeignKeyConstraint(["reporter_id"], ["person.id"], name=op.f("fk_file_report_reporter_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_file_report")),
+        sa.UniqueConstraint("assignment_id", "evidence_id", name=op.f("uq_file_report_assignment_id_evidence_id")),
     )
     op.create_table(
         "private_note",
@@ -1738,6 +1780,7 @@ def downgrade() -> None:
 
     op.drop_table("common_source")
 
+    op.drop_table("file_report")
     op.drop_table("review_sign")
     op.drop_table("review_answer")
     op.drop_table("review")

@@ -15,7 +15,6 @@ from review_flow.cli import common, forms
 from review_flow.cli.common import REFUSED, Desk
 from review_flow.cli.evidence import free_place, progressing
 from review_flow.cli.refusals import Misuse
-from review_flow.cli.teacher import KINDS
 from review_flow.db import settings
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
@@ -54,7 +53,7 @@ def tasks(desk: Desk) -> None:
     for kind, works in (("mark", found.marks), ("validity", found.validity)):
         rows += [{"kind": kind, "id": one.id, "what": _what(one)} for one in works]
     for fact in found.adjustments:
-        what = say(_("{kind}，异议：{reason}"), kind=say(KINDS[fact.kind]), reason=fact.contest_reason)
+        what = say(_("{kind}，异议：{reason}"), kind=say(adjustments.NAMES[fact.kind]), reason=fact.contest_reason)
         rows.append({"kind": "decide", "id": fact.id, "what": what})
     for result in found.results:
         number = _person(desk, result.enrolment_id).number

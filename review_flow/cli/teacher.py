@@ -20,8 +20,7 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, listed, say
 from review_flow.outside.storage import keep, storage_at
 from review_flow.rules.consent import CURRENT, digest_of, text_of
-from review_flow.rules.verdict import Level
-from review_flow.rules.words import AdjustmentKind, AdjustmentState, Verdict
+from review_flow.rules.words import Verdict
 from review_flow.steps import (
     adjustments,
     appeals,
@@ -40,18 +39,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help=cli.PARTS["teacher"][1], no_args_is_help=True)
 command = partial(common.command, app)
 Ability = Annotated[str, typer.Argument(help=_("微能力，如 A1"))]
-KINDS = {
-    AdjustmentKind.LATE_MATERIAL: _("迟交"),
-    AdjustmentKind.LATE_ARRIVAL: _("迟到"),
-    AdjustmentKind.ABSENCE: _("旷到"),
-    AdjustmentKind.AWARD: _("加分"),
-}
-ADJUSTED = {
-    AdjustmentState.NOTIFIED: _("已告知"),
-    AdjustmentState.CONTESTED: _("有异议"),
-    AdjustmentState.CONFIRMED: _("维持"),
-    AdjustmentState.STRUCK: _("已撤销"),
-}
 VERDICTS = {None: _("等待检查"), Verdict.VALID: _("通过"), Verdict.HUMAN: _("请人工查看"), Verdict.REJECTED: _("退回")}
 SIGNS = {True: "✓", False: "✗", None: "?"}
 
@@ -131,8 +118,8 @@ def _adjustment(one: Adjustment) -> dict[str, object]:
     return {
         "id": one.id,
         "on": one.happened_on.isoformat(),
-        "kind": say(KINDS[one.kind]),
-        "state": say(ADJUSTED[one.state]),
+        "kind": say(adjustments.NAMES[one.kind]),
+        "state": say(adjustments.STATES[one.state]),
         "proof": one.proof,
         "points": one.points,
     }
@@ -374,39 +361,33 @@ def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("�
     """Enrol reference photos; says of each that can't be used why."""
     from review_flow.evidence.faces import from_bytes, to_bytes
     from review_flow.evidence.faces_opencv import calibrated_models
+    from review_flow.evidence.references import look
     from review_flow.evidence.sandbox import Sandbox
 
     faces.require_consent(desk.session, person=desk.actor)  # before anybody's face is looked at
-    desk.pause()
     for photo in photos:
         photo.open("rb").close()
-    rows: list[dict[str, object]] = []
+    keys = settings().face_keys
+    desk.pause()
     with Sandbox(models=calibrated_models(settings().face_models)) as box:
         encoder = box.recogniser()
-        enrolled = [(photo, box.enrol(photo)) for photo in photos]
-        kept = [
-            from_bytes(one)
-            for one in faces.references_of(desk.session, actor=desk.actor, encoder=encoder, keys=settings().face_keys)
-        ]
-        for photo, found in enrolled:
-            problems = [*found.problems]
-            if found.encoding is not None:
-                together = box.agreement([*kept, found.encoding])
-                problems += [one for one in together if one.level is Level.REJECT]
-                if not problems:
-                    kept.append(found.encoding)
-                    faces.add_reference(
-                        desk.session,
-                        actor=desk.actor,
-                        encoding=to_bytes(found.encoding),
-                        encoder=encoder,
-                        keys=settings().face_keys,
-                    )
-            taken = say(_("不能用")) if problems else say(_("已登记"))
-            told = [problem.text for problem in problems]
-            rows.append({"photo": str(photo), "ok": not problems, "state": taken, "problems": told})
-        if kept:  # where there is none, why this photo can't be used is all there is to say
-            rows[-1]["problems"] = told + [one.text for one in box.agreement(kept) if one.level is Level.INFO]
+        kept = faces.references_of(desk.session, actor=desk.actor, encoder=encoder, keys=keys)
+        desk.pause()
+        looked = look(box, photos, [from_bytes(one) for one in kept])
+    for one in looked:
+        if one.encoding is not None:
+            faces.add_reference(
+                desk.session, actor=desk.actor, encoding=to_bytes(one.encoding), encoder=encoder, keys=keys
+            )
+    rows: list[dict[str, object]] = [
+        {
+            "photo": str(photo),
+            "ok": one.encoding is not None,
+            "state": say(_("不能用")) if one.encoding is None else say(_("已登记")),
+            "problems": [*one.problems, *one.notes],
+        }
+        for photo, one in zip(photos, looked, strict=True)
+    ]
     desk.status = 0 if all(row["ok"] for row in rows) else REFUSED
     desk.table(rows, {"photo": _("照片"), "state": _("结果"), "problems": _("说明")}, empty=_("没有照片。"))
 

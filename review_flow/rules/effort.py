@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
-from review_flow.i18n import _
+from review_flow.i18n import _, say
 from review_flow.rules.peer_rules import EffortRules
 
 SIGNS = {
@@ -44,6 +44,17 @@ def signs(rules: EffortRules, new: Given, *, own: Sequence[Given], others: Seque
         "copied": rules.copied_share > 0 and any(_copied(rules, new.comment, one.comment) for one in others),
     }
     return tuple(name for name, holds in found.items() if holds)
+
+
+def told(rules: EffortRules) -> list[str]:
+    """Return, in words, what will be noted as a sign, for reviewers to know beforehand."""
+    sentences = {
+        _("从拿到任务到提交少于{count}秒，会记为“用时很短”。"): rules.min_seconds,
+        _("{count}份互评用同一段评语，会记为“同一段评语”。"): rules.same_texts,
+        _("连续{count}份互评的每一项都打同样的分，会记下来。"): rules.straight_reviews,
+        _("评语与另一位老师的有{count}%相同，会记下来。"): int(rules.copied_share * 100),
+    }
+    return [say(sentence, count=count) for sentence, count in sentences.items() if count > 0]
 
 
 def plain(text: str) -> str:

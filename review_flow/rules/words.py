@@ -95,6 +95,16 @@ class AssignmentState(Enum):
     WITHDRAWN = "withdrawn"
 
 
+class ReportReason(Enum):
+    """What a reviewer finds wrong with a file."""
+
+    BROKEN = "broken"
+    WRONG_FILE = "wrong_file"
+    NOT_OWN = "not_own"
+    PRIVACY = "privacy"
+    OTHER = "other"
+
+
 UNDONE = (AssignmentState.ASSIGNED, AssignmentState.BEGUN)
 LIVE = (*UNDONE, AssignmentState.DONE)
 """What counts as a reviewer of a work: one who still may do it, or did."""

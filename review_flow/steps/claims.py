@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, insert, literal, select
 
-from models import Assignment, CalibrationSample, Person, Round, Submission
+from models import Assignment, CalibrationSample, FileReport, Person, Round, Submission
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
@@ -43,7 +43,7 @@ class CapReached(Refusal):
 def claim(session: Session, *, actor: Person, round_: Round, key: str | None = None) -> Assignment:
     """Take one more work to review: of those that still want a review the least reviewed, among these the oldest.
 
-    What the person declined comes last, so that declining never leaves them stuck. Only somebody who owes more reviews
+    What the person declined comes last, so that declining never leaves them stuck; what they reported, never. Only somebody who owes more reviews
     than they hold gets a work that has all it wants: nobody waits for others. The same `key` again is the same claim
     sent twice, and returns its task. Raises NotAllowed for somebody who is exempt or has left, CapReached,
     NothingToReview.
@@ -119,6 +119,7 @@ def _take(
             Submission.state.in_(OPEN_TO_REVIEW),
             Submission.author_id.not_in(kept_apart(session, person=actor, rules=scheme.review.peer.allocation)),
             Submission.id.not_in(mine.where(Assignment.state.in_(LIVE))),
+            Submission.id.not_in(mine.join(FileReport, FileReport.assignment_id == Assignment.id)),
             *([reviewers < scheme.review.peer.receive_target + Submission.extra_reviews] if wanting else []),
         )
         .order_by(case((declined, 1), else_=0), reviewers, Submission.sealed_at, Submission.id)

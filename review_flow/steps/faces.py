@@ -303,6 +303,12 @@ def readings(session: Session, *, actor: Person, organization_id: int) -> list[F
     return list(session.scalars(found.order_by(FaceReading.id)))
 
 
+def kept_of(session: Session, *, person: Person) -> int:
+    """Return how many encodings of a person are kept."""
+    kept = select(func.count()).where(ReferenceFace.person_id == person.id, ReferenceFace.encrypted.is_not(None))
+    return session.scalar(kept) or 0
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """How much is kept: standing consents, people with a face, faces."""

@@ -202,20 +202,21 @@ def _adjustments(session: Session, *, enrolment: Enrolment) -> Record:
         )
     )
     return {
-        "events": [
-            {
-                "id": str(row.id),
-                "kind": row.kind.value,
-                "on": row.happened_on.isoformat(),
-                "approved_leave": row.approved_leave,
-                "contested": row.state is AdjustmentState.CONTESTED,
-            }
-            for row in rows
-            if row.kind is not AdjustmentKind.AWARD
-        ],
+        "events": [event_of(row) for row in rows if row.kind is not AdjustmentKind.AWARD],
         "awards": [
             str(row.points)
             for row in rows
             if row.kind is AdjustmentKind.AWARD and row.state is not AdjustmentState.CONTESTED
         ],
+    }
+
+
+def event_of(row: Adjustment) -> Record:
+    """Return a deduction as the record names it."""
+    return {
+        "id": str(row.id),
+        "kind": row.kind.value,
+        "on": row.happened_on.isoformat(),
+        "approved_leave": row.approved_leave,
+        "contested": row.state is AdjustmentState.CONTESTED,
     }

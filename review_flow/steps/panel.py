@@ -15,6 +15,7 @@ from review_flow.rules.marks import panel_needs_arbiter
 from review_flow.rules.rubric import FormInvalid, Marks, evaluate
 from review_flow.rules.words import LIVE, SeatKind, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.drafts import keep_draft, require_latest
 from review_flow.steps.enrolments import failed_abilities
 from review_flow.steps.evidence import slots_filled
 from review_flow.steps.messages import tell
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from review_flow.rules.sections import Duration
+    from review_flow.steps.drafts import Over
 
 
 class NotAsked(Refusal):
@@ -177,11 +179,20 @@ def asked_of(session: Session, *, person: Person, round_: Round) -> list[Submiss
     )
 
 
-def mark(session: Session, *, actor: Person, submission: Submission, form: Mapping[str, Any]) -> PanelMark:
-    """Record one member's, or the arbiter's, marks. The last one settles the work or calls the arbiter.
+def save_draft(
+    session: Session, *, actor: Person, submission: Submission, draft: dict[str, Any], over: Over | None = None
+) -> PanelMark:
+    """Keep a half-filled form of somebody who was asked; `over`: which draft it was filled in over.
 
-    Raises NotAsked, NotAllowed where a conflict was declared meanwhile, AlreadyMarked, MarkRefused naming each field.
+    Raises NotAsked, NotAllowed, AlreadyMarked, DraftElsewhere.
     """
+    _round, own = _to_mark(session, actor=actor, submission=submission)
+    keep_draft(own, draft=draft, over=over)
+    return own
+
+
+def _to_mark(session: Session, *, actor: Person, submission: Submission) -> tuple[Round, PanelMark]:
+    """Take the school's turn, and return the round and the mark that the actor was asked for and has not given."""
     round_ = session.get_one(Round, submission.round_id)
     take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
@@ -192,10 +203,30 @@ def mark(session: Session, *, actor: Person, submission: Submission, form: Mappi
         raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
     if own.mark is not None:
         raise AlreadyMarked
+    return round_, own
+
+
+def rounds_of(session: Session, *, person: Person) -> list[Round]:
+    """Return the rounds on whose panel the person sits, the newest first; none that nobody has opened yet."""
+    seated = select(PanelSeat.round_id).where(PanelSeat.person_id == person.id)
+    found = select(Round).where(Round.id.in_(seated), Round.phase != RoundPhase.SETUP).order_by(Round.id.desc())
+    return list(session.scalars(found)) if person.active else []
+
+
+def mark(
+    session: Session, *, actor: Person, submission: Submission, form: Mapping[str, Any], over: Over | None = None
+) -> PanelMark:
+    """Record one member's, or the arbiter's, marks. The last one settles the work or calls the arbiter.
+
+    Raises NotAsked, NotAllowed where a conflict was declared meanwhile, AlreadyMarked, MarkRefused naming each field,
+    DraftElsewhere where another device has kept a later draft than the one (`over`) this was filled in over.
+    """
+    round_, own = _to_mark(session, actor=actor, submission=submission)
+    require_latest(own, over=over)
     given = _evaluated(session, round_=round_, submission=submission, form=form)
     scheme = round_scheme(session, round_=round_)
     own.form, own.mark, own.ability_level = dict(form), given.mark, given.ability_level
-    own.scheme_digest, own.marked_at = scheme.digest, now()
+    own.scheme_digest, own.marked_at, own.draft = scheme.digest, now(), None
     session.flush()
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="panel.mark", about=own, mark=given.mark

@@ -66,11 +66,7 @@ def standing_of(session: Session, *, person: Person, round_id: int) -> Standing:
 def _standing(session: Session, person: Person, enrolment: Enrolment, round_: Round) -> Standing:
     works = submissions_of(session, enrolment=enrolment)
     result = current(session, enrolment=enrolment)
-    owed = given = left = 0
-    sealed = [one for one in works if one.state is SubmissionState.SEALED]
-    if sealed:
-        asked, given = duty(session, submission=max(sealed, key=lambda one: (one.sealed_at, one.id)))
-        owed, left = asked.total, remaining(asked, given=given)
+    owed, given, left = _duty(session, works)
     found = way(
         enrolment.state,
         [one.state for one in works],
@@ -80,6 +76,20 @@ def _standing(session: Session, person: Person, enrolment: Enrolment, round_: Ro
     )
     due = _due(session, person, round_, works, found.stage)
     return Standing(round_, enrolment, works, result, found, owed, given, due)
+
+
+def _duty(session: Session, works: list[Submission]) -> tuple[int, int, int]:
+    """Return how many reviews are owed, given and left before the works that are sealed go forward."""
+    sealed = [one for one in works if one.state is SubmissionState.SEALED]
+    if not sealed:
+        return 0, 0, 0
+    asked, given = duty(session, submission=max(sealed, key=lambda one: (one.sealed_at, one.id)))
+    return asked.total, given, remaining(asked, given=given)
+
+
+def reviews_left(session: Session, *, enrolment: Enrolment) -> int:
+    """Return how many reviews a teacher has still to do before their sealed works go forward."""
+    return _duty(session, submissions_of(session, enrolment=enrolment))[2]
 
 
 def _due(session: Session, person: Person, round_: Round, works: list[Submission], stage: Stage) -> datetime | None:

@@ -97,6 +97,18 @@ def has_seat(session: Session, *, person_id: int, round_id: int, kinds: Collecti
     )
 
 
+def seats_of(session: Session, *, person_id: int, round_id: int) -> list[SeatKind]:
+    """Return the seats a person holds on the round's panel, in the order of their kinds."""
+    held = select(PanelSeat.kind).where(PanelSeat.round_id == round_id, PanelSeat.person_id == person_id)
+    kinds = set(session.scalars(held))
+    return [kind for kind in SeatKind if kind in kinds]
+
+
+def sits(session: Session, *, person_id: int) -> bool:
+    """Whether the person holds a seat on the panel of any round."""
+    return session.scalars(select(PanelSeat.id).where(PanelSeat.person_id == person_id).limit(1)).first() is not None
+
+
 def _active_with(session: Session, person_id: int, holders: Select[tuple[int]]) -> bool:
     found = select(Person.id).where(Person.id == person_id, Person.active, Person.id.in_(holders))
     return session.scalars(found).first() is not None

@@ -16,6 +16,7 @@ from review_flow.rules.rubric import FormInvalid, evaluate
 from review_flow.rules.words import LIVE, UNDONE, AssignmentState, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.disagreement import ask_more, look
+from review_flow.steps.drafts import keep_draft, require_latest
 from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.effort import note
 from review_flow.steps.evidence import slots_filled
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
+    from review_flow.steps.drafts import Over
 
 
 BEFORE_THE_PANEL = (SubmissionState.IN_PANEL, SubmissionState.IN_ARBITRATION)
@@ -90,11 +92,16 @@ def _own(session: Session, *, actor: Person, assignment: Assignment) -> Round:
     return round_
 
 
-def save_draft(session: Session, *, actor: Person, assignment: Assignment, draft: dict[str, Any]) -> None:
-    """Keep a half-filled form; the lease starts anew, since somebody is at it, unless it has ended already."""
+def save_draft(
+    session: Session, *, actor: Person, assignment: Assignment, draft: dict[str, Any], over: Over | None = None
+) -> None:
+    """Keep a half-filled form; the lease starts anew, since somebody is at it, unless it has ended already.
+
+    Raises NotYours, ReviewOver, DraftElsewhere.
+    """
     round_ = _own(session, actor=actor, assignment=assignment)
     _require_open(session, assignment=assignment)
-    assignment.draft = draft
+    keep_draft(assignment, draft=draft, over=over)
     assignment.begun_at = assignment.begun_at or now()
     if assignment.state is AssignmentState.LAPSED:
         return
@@ -112,17 +119,21 @@ STATES = {
 }
 
 
-def submit(session: Session, *, actor: Person, assignment: Assignment, form: Mapping[str, Any]) -> Review:
+def submit(
+    session: Session, *, actor: Person, assignment: Assignment, form: Mapping[str, Any], over: Over | None = None
+) -> Review:
     """Record the actor's review of the assigned work or sample (001-A-24).
 
     A lapsed task may still be handed in before somebody else did it; who got it instead and hasn't begun is let off.
     What was begun while the work was open to review counts until the work is graded.
-    Raises NotYours, NotAllowed where a conflict was declared meanwhile, ReviewOver, FormRefused naming each field.
+    Raises NotYours, NotAllowed where a conflict was declared meanwhile, ReviewOver, FormRefused naming each field,
+    DraftElsewhere where another device has kept a later draft than the one (`over`) this was filled in over.
     """
     round_ = _own(session, actor=actor, assignment=assignment)
     if assignment.author_id is not None and actor.id in conflicting_with(session, person_id=assignment.author_id):
         raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
     _require_open(session, assignment=assignment)
+    require_latest(assignment, over=over)
     late = assignment.state is AssignmentState.LAPSED
     scheme = round_scheme(session, round_=round_)
     mark = _evaluated(session, scheme=scheme, assignment=assignment, form=form)

@@ -20,7 +20,6 @@ from models import (
     Result,
     Round,
     Submission,
-    ValidityVote,
 )
 from review_flow.errors import Refusal
 from review_flow.i18n import _, clauses, listed, say
@@ -38,11 +37,12 @@ from review_flow.steps.people import SEAT_NAMES, conflicting_with, has_seat
 from review_flow.steps.results import results_of
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import obstacles, round_scheme
-from review_flow.steps.validity import VOTERS
+from review_flow.steps.validity import to_judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
@@ -223,13 +223,15 @@ def _contested(session: Session, *, round_: Round) -> Iterator[Wait]:
 
 
 def _open_adjustments(session: Session, *, round_: Round) -> list[Adjustment]:
-    return list(
-        session.scalars(
-            select(Adjustment)
-            .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
-            .where(Enrolment.round_id == round_.id, Adjustment.state == AdjustmentState.CONTESTED)
-            .order_by(Adjustment.id)
-        )
+    return list(session.scalars(_contested_in(round_)))
+
+
+def _contested_in(round_: Round) -> Select[tuple[Adjustment]]:
+    return (
+        select(Adjustment)
+        .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
+        .where(Enrolment.round_id == round_.id, Adjustment.state == AdjustmentState.CONTESTED)
+        .order_by(Adjustment.id)
     )
 
 
@@ -262,49 +264,43 @@ def _open_appeals(session: Session, *, round_: Round) -> list[Appeal]:
 
 def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
     """Return what waits for this person on the round's panel; empty lists for somebody without a seat."""
-    away = conflicting_with(session, person_id=person.id)
     member = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
-    voter = has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS)
-    hearer = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.APPEAL])
+    confirmable = _confirmable(session, Result, person=person, round_=round_).order_by(Enrolment.id)
     return Agenda(
         marks=asked_of(session, person=person, round_=round_),
-        validity=_to_judge(session, person=person, round_=round_, away=away) if voter else [],
-        adjustments=[
-            one
-            for one in (_open_adjustments(session, round_=round_) if member else [])
-            if person.id not in {one.recorded_by_id, session.get_one(Enrolment, one.enrolment_id).person_id}
-        ],
-        results=[
-            one
-            for one in (results_of(session, round_=round_) if member else [])
-            if one.state is ResultState.COMPOSED and session.get_one(Enrolment, one.enrolment_id).person_id != person.id
-        ],
-        appeals=[one for one in _open_appeals(session, round_=round_) if _may_hear(session, person, one)]
-        if hearer
-        else [],
+        validity=to_judge(session, person=person, round_=round_),
+        adjustments=to_decide(session, person=person, round_=round_),
+        results=list(session.scalars(confirmable)) if member else [],
+        appeals=to_hear(session, person=person, round_=round_),
     )
 
 
-def _to_judge(session: Session, *, person: Person, round_: Round, away: set[int]) -> list[Submission]:
-    unchecked = select(Evidence.submission_id).where(Evidence.state == EvidenceState.WAITING)
-    said = select(ValidityVote.id).where(
-        ValidityVote.submission_id == Submission.id,
-        ValidityVote.voter_id == person.id,
-        ValidityVote.attempt == Submission.corrections,
-    )
-    return list(
-        session.scalars(
-            select(Submission)
-            .where(
-                Submission.round_id == round_.id,
-                Submission.state == SubmissionState.SUBMITTED,
-                Submission.author_id.not_in(away),
-                Submission.id.not_in(unchecked),
-                ~said.exists(),
-            )
-            .order_by(Submission.id)
-        )
-    )
+def to_decide(session: Session, *, person: Person, round_: Round) -> list[Adjustment]:
+    """Return the contested records for a member to decide: neither about them nor recorded by them."""
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]):
+        return []
+    others = Enrolment.person_id != person.id, func.coalesce(Adjustment.recorded_by_id, 0) != person.id
+    return list(session.scalars(_contested_in(round_).where(*others)))
+
+
+def count_to_confirm(session: Session, *, person: Person, round_: Round) -> int:
+    """Return how many results wait for a grade that this person may confirm as a member."""
+    return session.scalar(_confirmable(session, func.count(Result.id), person=person, round_=round_)) or 0
+
+
+def _confirmable(session: Session, what: Any, *, person: Person, round_: Round) -> Select[Any]:
+    """Select of the results without a confirmed grade, but those of whom the person has to keep away from."""
+    away = conflicting_with(session, person_id=person.id)
+    composed = select(what).select_from(Result).join(Enrolment, Enrolment.id == Result.enrolment_id)
+    composed = composed.where(Enrolment.round_id == round_.id, Result.current, Result.state == ResultState.COMPOSED)
+    return composed.where(Enrolment.person_id.not_in(away))
+
+
+def to_hear(session: Session, *, person: Person, round_: Round) -> list[Appeal]:
+    """Return the appeals that wait for a hearer who had no part in the result."""
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.APPEAL]):
+        return []
+    return [one for one in _open_appeals(session, round_=round_) if _may_hear(session, person, one)]
 
 
 def _may_hear(session: Session, person: Person, appeal: Appeal) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Person, Round, Submission, ValidityVote
+from models import Evidence, Person, Round, Submission, ValidityVote
 from review_flow.clock import days_after, now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
@@ -16,7 +16,7 @@ from review_flow.rules.words import EvidenceState, SeatKind, Verdict, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.evidence import attested, standing_evidence
 from review_flow.steps.messages import tell
-from review_flow.steps.people import conflicting_with, require_seat
+from review_flow.steps.people import conflicting_with, has_seat, require_seat
 from review_flow.steps.reviews import forward
 from review_flow.steps.rounds import round_scheme
 from review_flow.steps.taking_back import take_back
@@ -69,7 +69,7 @@ def vote(
     files = standing_evidence(session, submission=submission)
     if any(one.state is EvidenceState.WAITING for one in files):
         raise StillChecking
-    votes = _votes(session, submission=submission)
+    votes = votes_of(session, submission=submission)
     if actor.id in {one.voter_id for one in votes}:
         raise AlreadySaid
     session.add(
@@ -97,6 +97,31 @@ def vote(
     settle(session, submission=submission)
 
 
+def to_judge(session: Session, *, person: Person, round_: Round) -> list[Submission]:
+    """Return the works that wait for this person's word: checked, not of anybody they keep away from, not yet said."""
+    unchecked = select(Evidence.submission_id).where(Evidence.state == EvidenceState.WAITING)
+    said = select(ValidityVote.id).where(
+        ValidityVote.submission_id == Submission.id,
+        ValidityVote.voter_id == person.id,
+        ValidityVote.attempt == Submission.corrections,
+    )
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
+        return []
+    return list(
+        session.scalars(
+            select(Submission)
+            .where(
+                Submission.round_id == round_.id,
+                Submission.state == SubmissionState.SUBMITTED,
+                Submission.author_id.not_in(conflicting_with(session, person_id=person.id)),
+                Submission.id.not_in(unchecked),
+                ~said.exists(),
+            )
+            .order_by(Submission.submitted_at, Submission.id)
+        )
+    )
+
+
 def settle(session: Session, *, submission: Submission) -> None:
     """Decide what can be decided now: by the check where it passes everything, by two agreeing people otherwise.
 
@@ -108,7 +133,7 @@ def settle(session: Session, *, submission: Submission) -> None:
     files = standing_evidence(session, submission=submission)
     if any(one.state is EvidenceState.WAITING for one in files):
         return
-    votes = _votes(session, submission=submission)
+    votes = votes_of(session, submission=submission)
     agree = [one for one in votes if _says_valid(scheme, one)]
     signed = attested(session, submission=submission)
     seen = any(one.teacher_present or one.id in signed for one in files)
@@ -120,7 +145,8 @@ def settle(session: Session, *, submission: Submission) -> None:
         _refuse(session, scheme=scheme, submission=submission, reasons=reasons)
 
 
-def _votes(session: Session, *, submission: Submission) -> list[ValidityVote]:
+def votes_of(session: Session, *, submission: Submission) -> list[ValidityVote]:
+    """Return what people said of a work as it stands now, since its last correction."""
     return list(
         session.scalars(
             select(ValidityVote)

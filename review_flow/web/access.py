@@ -95,6 +95,7 @@ def entered(request: Request, session: Db) -> Person:
     if found is None:
         raise NotSignedIn
     request.state.web_session, _person, request.state.must_change = found
+    request.state.seated = people.sits(session, person_id=found[1].id)
     request.state.name = found[1].name  # a refusal is drawn when the transaction is over
     return found[1]
 

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -26,11 +26,14 @@ from review_flow.errors import NotFound
 from review_flow.evidence.heads import HEAD_BYTES, SHOWN, media_type
 from review_flow.i18n import _, say
 from review_flow.outside.storage import CHUNK
-from review_flow.steps.evidence import require_kept
+from review_flow.steps.evidence import require_kept, standing_evidence
 from review_flow.web.access import Db, Signed
 
 if TYPE_CHECKING:
-    from models import Person
+    from sqlalchemy.orm import Session
+
+    from models import Person, Submission
+    from review_flow.rules.catalogue import Slot
 
 router = APIRouter()
 LASTS = timedelta(hours=4)
@@ -142,3 +145,14 @@ def shown(request: Request, person: Person, one: Evidence, *, named: bool = True
         "poster": links.get("poster"),
         "sheet": links.get("sheet"),
     }
+
+
+def by_slot(
+    request: Request, session: Session, person: Person, work: Submission, slots: Iterable[Slot], *, named: bool = False
+) -> list[dict[str, Any]]:
+    """Return a work's standing files by slot; under names that don't tell whose they are, unless `named`."""
+    handed = standing_evidence(session, submission=work)
+    return [
+        {"slot": slot, "files": [shown(request, person, one, named=named) for one in handed if one.slot == slot.id]}
+        for slot in slots
+    ]

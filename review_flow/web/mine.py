@@ -4,17 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models import Assignment, Enrolment, Round, Submission
+from sqlalchemy import select
+
+from models import (
+    Adjustment,
+    Appeal,
+    Assignment,
+    Certificate,
+    Enrolment,
+    Evidence,
+    FileReport,
+    Gathering,
+    Nomination,
+    PanelMark,
+    Result,
+    Review,
+    Round,
+    Submission,
+)
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState
+from review_flow.rules.scheme import DELIVERABLES
+from review_flow.rules.words import RoleKind, SeatKind
+from review_flow.steps import file_reports, gatherings, validity
+from review_flow.steps import standing as boards
 from review_flow.steps.enrolments import enrolment_of
 from review_flow.steps.path import standing_of
+from review_flow.steps.people import conflicting_with, has_role, has_seat
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from models import Person
+    from review_flow.rules.scheme import Scheme
     from review_flow.steps.path import Standing
 
 
@@ -44,4 +67,146 @@ def task(session: Session, person: Person, key: int) -> Assignment:
     found = session.get(Assignment, key)
     if found is None or found.reviewer_id != person.id:
         raise NotFound(what=say(_("互评任务")), key=key)
+    return found
+
+
+def title(scheme: Scheme, code: str) -> str:
+    """Return an ability's code and name; what the scheme asks for besides abilities has a name of its own."""
+    if code == DELIVERABLES:
+        return say(_("其他材料"))
+    known = scheme.catalogue.get(code)
+    return f"{code} {known.name_zh}" if known else code
+
+
+def panel(session: Session, person: Person, round_id: int, *kinds: SeatKind, admin: bool = False) -> Round:
+    """Return a round on whose panel the person sits in one of these seats; or whose school they administer."""
+    found = session.get(Round, round_id)
+    if found is not None:
+        if has_seat(session, person_id=person.id, round_id=round_id, kinds=kinds):
+            return found
+        roles = [RoleKind.SCHOOL_ADMIN] if admin else []
+        if has_role(session, person_id=person.id, organization_id=found.organization_id, kinds=roles):
+            return found
+    raise NotFound(what=say(_("考核轮次")), key=round_id)
+
+
+def asked(session: Session, person: Person, key: int) -> tuple[Submission, PanelMark]:
+    """Return a work that waits for the person's mark."""
+    found = session.execute(
+        select(Submission, PanelMark)
+        .join(PanelMark, PanelMark.submission_id == Submission.id)
+        .where(
+            Submission.id == key,
+            PanelMark.marker_id == person.id,
+            PanelMark.mark.is_(None),
+            PanelMark.released_at.is_(None),
+        )
+    ).first()
+    if found is None or found[0].author_id in conflicting_with(session, person_id=person.id):
+        raise NotFound(what=say(_("请您评分的成果")), key=key)
+    return found[0], found[1]
+
+
+def judged(session: Session, person: Person, key: int) -> Submission:
+    """Return a work that waits for the person's word on its validity."""
+    found = session.get(Submission, key)
+    if found is not None:
+        round_ = session.get_one(Round, found.round_id)
+        if found in validity.to_judge(session, person=person, round_=round_):
+            return found
+    raise NotFound(what=say(_("等您认定的成果")), key=key)
+
+
+def contested(session: Session, person: Person, key: int) -> Adjustment:
+    """Return a contested record that the person may decide."""
+    found = session.get(Adjustment, key)
+    if found is not None:
+        round_ = session.get_one(Round, session.get_one(Enrolment, found.enrolment_id).round_id)
+        if found in boards.to_decide(session, person=person, round_=round_):
+            return found
+    raise NotFound(what=say(_("扣分记录")), key=key)
+
+
+def appeal(session: Session, person: Person, key: int) -> tuple[Appeal, Result, Enrolment]:
+    """Return an appeal that the person may hear, the result it is against, and whose that is."""
+    found = session.get(Appeal, key)
+    if found is not None:
+        result = session.get_one(Result, found.result_id)
+        enrolment = session.get_one(Enrolment, result.enrolment_id)
+        round_ = session.get_one(Round, enrolment.round_id)
+        if found in boards.to_hear(session, person=person, round_=round_):
+            return found, result, enrolment
+    raise NotFound(what=say(_("申诉")), key=key)
+
+
+def result(session: Session, person: Person, key: int) -> tuple[Result, Enrolment, Round]:
+    """Return a standing result that the person may confirm: as a member of its panel, not one of their own."""
+    found = session.get(Result, key)
+    if found is not None and found.current:
+        enrolment = session.get_one(Enrolment, found.enrolment_id)
+        away = conflicting_with(session, person_id=person.id)
+        if enrolment.person_id not in away:
+            return found, enrolment, panel(session, person, enrolment.round_id, SeatKind.MEMBER)
+    raise NotFound(what=say(_("考核结果")), key=key)
+
+
+def report(session: Session, person: Person, key: int) -> FileReport:
+    """Return a report on a file that the person may look at."""
+    found = session.get(FileReport, key)
+    if found is not None:
+        work_id = session.get_one(Evidence, found.evidence_id).submission_id
+        round_id = session.get_one(Submission, work_id).round_id
+        if found in file_reports.open_reports(
+            session, person=person, round_=panel(session, person, round_id, *file_reports.LOOKERS)
+        ):
+            return found
+    raise NotFound(what=say(_("文件报告")), key=key)
+
+
+def received(session: Session, person: Person, key: int) -> tuple[Review, int]:
+    """Return a review of the person's own work, and the id of its round."""
+    found = session.execute(
+        select(Review, Assignment.round_id)
+        .join(Assignment, Assignment.id == Review.assignment_id)
+        .where(Review.id == key, Assignment.author_id == person.id)
+    ).first()
+    if found is None:
+        raise NotFound(what=say(_("互评")), key=key)
+    return found[0], found[1]
+
+
+def record(session: Session, person: Person, key: int) -> Adjustment:
+    """Return a deduction or award of the person's own."""
+    found = session.get(Adjustment, key)
+    if found is None or session.get_one(Enrolment, found.enrolment_id).person_id != person.id:
+        raise NotFound(what=say(_("您的扣分记录")), key=key)
+    return found
+
+
+def nomination(session: Session, person: Person, key: int) -> Nomination:
+    """Return a nomination of the person's own work."""
+    found = session.get(Nomination, key)
+    if found is None or found.author_id != person.id:
+        raise NotFound(what=say(_("推荐")), key=key)
+    return found
+
+
+def gathering(session: Session, person: Person, key: int) -> Gathering:
+    """Return a meeting of a round of the person's, or of one of their school's where they may run it."""
+    found = session.get(Gathering, key)
+    if found is not None:
+        enrolled = select(Enrolment.id).where(Enrolment.round_id == found.round_id, Enrolment.person_id == person.id)
+        if session.get_one(Round, found.round_id).organization_id == person.organization_id and (
+            session.scalars(enrolled).first() is not None
+            or gatherings.may_host(session, person=person, gathering=found)
+        ):
+            return found
+    raise NotFound(what=say(_("活动")), key=key)
+
+
+def certificate(session: Session, person: Person, key: int) -> Certificate:
+    """Return a certificate of the person's own."""
+    found = session.get(Certificate, key)
+    if found is None or session.get_one(Enrolment, found.enrolment_id).person_id != person.id:
+        raise NotFound(what=say(_("证书")), key=key)
     return found

@@ -91,7 +91,9 @@ def page(request: Request, template: str, /, *, status: int = 200, **names: Any)
         "lang": language.get(),
         "languages": [(code, LANGUAGE_NAMES[code]) for code in LANGUAGES],
         "name": getattr(request.state, "name", None),
+        "seated": getattr(request.state, "seated", False),
     }
+    assert not common.keys() & names.keys()  # every page has these; one of its own would change the frame around it
     return HTMLResponse(environment().get_template(template).render(common | names), status)
 
 
@@ -105,6 +107,7 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
     if is_htmx(request) and request.method != "GET":
         answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
+        answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page one is on
         return answer
     if request.url.path.startswith("/uploads"):  # read by a script, which shows the sentence
         return PlainTextResponse(str(refusal), refusal.status)

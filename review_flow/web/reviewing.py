@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Assignment, CalibrationSample, Person, Round, Submission
-from review_flow.i18n import say
+from models import Assignment, CalibrationSample, Evidence, Round, Submission
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.catalogue import Slot
+from review_flow.rules.effort import told
 from review_flow.rules.rubric import form_fields
-from review_flow.rules.words import UNDONE
-from review_flow.steps import claims, evidence, path, reviews
+from review_flow.rules.scheme import Scheme
+from review_flow.rules.words import UNDONE, ReportReason
+from review_flow.steps import claims, evidence, file_reports, path, reviews
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import files, mine
+from review_flow.web import drafts, files, mine
 from review_flow.web.access import Db, Filled, Key, Signed
 from review_flow.web.render import go, page
 
@@ -23,16 +26,14 @@ router = APIRouter()
 
 
 @router.get("/reviews")
-def tasks(request: Request, session: Db, person: Signed) -> HTMLResponse:
-    """List what the person has still to review, round by round, the most urgent first."""
-    rounds = [
-        {
-            "round": round_,
-            "tasks": [_row(session, one) for one in reviews.tasks_of(session, person=person, round_=round_)],
-        }
-        for _enrolment, round_ in path.enrolments_of(session, person=person)
-    ]
-    return page(request, "review/tasks.html", rounds=rounds)
+def tasks(request: Request, session: Db, person: Signed, done: bool = False) -> HTMLResponse:  # noqa: FBT001, FBT002 - a word of the address
+    """List what the person has still to review, round by round, the most urgent first; thank who has just handed in."""
+    rounds = []
+    for enrolment, round_ in path.enrolments_of(session, person=person):
+        found = [_row(session, one) for one in reviews.tasks_of(session, person=person, round_=round_)]
+        left = path.reviews_left(session, enrolment=enrolment)
+        rounds.append({"round": round_, "tasks": found, "left": left})
+    return page(request, "review/tasks.html", rounds=rounds, done=done)
 
 
 def _row(session: Session, task: Assignment) -> dict[str, Any]:
@@ -42,10 +43,8 @@ def _row(session: Session, task: Assignment) -> dict[str, Any]:
 def _title(session: Session, task: Assignment) -> str:
     if task.sample_id is not None:
         return session.get_one(CalibrationSample, task.sample_id).title
-    ability = session.get_one(Submission, task.submission_id).ability
     scheme = round_scheme(session, round_=session.get_one(Round, task.round_id))
-    known = scheme.catalogue.get(ability)
-    return f"{ability} {known.name_zh}" if known else ability
+    return mine.title(scheme, session.get_one(Submission, task.submission_id).ability)
 
 
 @router.post("/rounds/{key}/claim")
@@ -62,68 +61,74 @@ def task_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
     task = mine.task(session, person, key)
     if task.state not in UNDONE:
         raise reviews.ReviewOver(state=say(reviews.STATES[task.state]))
-    scheme = round_scheme(session, round_=session.get_one(Round, task.round_id))
-    work = session.get_one(Submission, task.submission_id) if task.submission_id else None
-    slots = evidence.slots_filled(session, scheme=scheme, submission=work) if work else []
+    scheme, work, slots = _about(session, task)
+    shown = files.by_slot(request, session, person, work, slots) if work else []
     return page(
         request,
         "review/task.html",
         task=task,
         title=_title(session, task),
+        told=told(scheme.review.peer.effort),
         asked=form_fields(scheme, slots),
-        shown=_shown(request, session, person, work, slots),
-        draft=task.draft or {},
+        shown=shown,
+        files=[file for slot in shown for file in slot["files"]],
+        reasons=file_reports.REASONS,
+        address=f"/reviews/{key}",
+        **drafts.opened(task),
     )
 
 
-def _shown(
-    request: Request, session: Session, person: Person, work: Submission | None, slots: list[Any]
-) -> list[dict[str, Any]]:
-    """Return the files by slot, under names that don't tell whose they are."""
-    handed = evidence.standing_evidence(session, submission=work) if work else []
-    return [
-        {
-            "slot": slot,
-            "files": [files.shown(request, person, one, named=False) for one in handed if one.slot == slot.id],
-        }
-        for slot in slots
-    ]
-
-
-def form_of(filled: FormData) -> dict[str, Any]:
-    """Return the review form of a page's fields; a component with neither tick nor mark is 未涉及."""
-    form: dict[str, Any] = {"components": {}, "evidence_levels": {}, "comment": str(filled.get("comment", ""))}
-    for field, value in filled.multi_items():
-        what, _colon, key = field.partition(":")
-        if what in {"item", "mark"} and value:
-            one = form["components"].setdefault(key, {"items": [], "mark": ""})
-            if what == "item":
-                one["items"].append(str(value))
-            else:
-                one["mark"] = str(value).strip()
-        elif what == "level" and value:
-            form["evidence_levels"][key] = str(value)
-    return form
+def _about(session: Session, task: Assignment) -> tuple[Scheme, Submission | None, list[Slot]]:
+    """Return the scheme, the work (None for a sample) and its filled slots."""
+    scheme = round_scheme(session, round_=session.get_one(Round, task.round_id))
+    work = session.get_one(Submission, task.submission_id) if task.submission_id else None
+    return scheme, work, evidence.slots_filled(session, scheme=scheme, submission=work) if work else []
 
 
 @router.post("/reviews/{key}/draft")
 def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: Filled) -> HTMLResponse:
     """Keep what was filled in so far; the task's time begins anew."""
     task = mine.task(session, person, key)
-    reviews.save_draft(session, actor=person, assignment=task, draft=form_of(filled))
-    return page(request, "parts/saved.html", until=task.lease_until)
+    scheme, _work, slots = _about(session, task)
+    over, form = drafts.over_of(filled), drafts.form_of(filled)
+    return drafts.answered(
+        request,
+        row=task,
+        filled=filled,
+        asked=form_fields(scheme, slots),
+        address=f"/reviews/{key}",
+        keep=lambda: reviews.save_draft(session, actor=person, assignment=task, draft=form, over=over),
+    )
 
 
 @router.post("/reviews/{key}/submit")
 def submit(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
     """Hand the review in."""
-    reviews.submit(session, actor=person, assignment=mine.task(session, person, key), form=form_of(filled))
-    return go("/reviews")
+    task, over = mine.task(session, person, key), drafts.over_of(filled)
+    reviews.submit(session, actor=person, assignment=task, form=drafts.form_of(filled), over=over)
+    return go("/reviews?done=1")
+
+
+@router.post("/reviews/{key}/report")
+def report(
+    session: Db,
+    person: Signed,
+    key: Key,
+    file: Annotated[int, Form(alias="evidence", ge=1, lt=2**63)],
+    why: Annotated[ReportReason, Form()],
+    note: Annotated[str, Form(max_length=2000)] = "",
+) -> RedirectResponse:
+    """Report a file, and go on with another work at once."""
+    task, found = mine.task(session, person, key), session.get(Evidence, file)
+    if found is None:
+        raise NotFound(what=say(_("文件")), key=file)
+    taken = file_reports.report(session, actor=person, assignment=task, evidence=found, reason=why, note=note)
+    return go(f"/reviews/{taken.id}" if taken else "/reviews")
 
 
 @router.post("/reviews/{key}/decline")
 def decline(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
-    """Give a task back, with a reason: a broken or suspicious file is one."""
+    """Give a task back, with a reason."""
     reason = str(filled.get("reason", ""))
     reviews.decline(session, actor=person, assignment=mine.task(session, person, key), reason=reason)
     return go("/reviews")

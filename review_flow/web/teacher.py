@@ -11,17 +11,31 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Appeal, Evidence, Finding, Person, Submission, Upload
+from models import Appeal, Enrolment, Evidence, Finding, Person, Submission, Upload
+from review_flow.clock import now
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import SubmissionState
+from review_flow.rules.certificates import CertificateState
+from review_flow.rules.grading import grade
+from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.path import Stage
-from review_flow.rules.scheme import Scheme
+from review_flow.rules.scheme import DELIVERABLES, Scheme
 from review_flow.rules.selection import selection_problems
 from review_flow.rules.words import Verdict
-from review_flow.steps import appeals, enrolments, evidence, feedback, path, results, submissions, uploads
+from review_flow.steps import (
+    appeals,
+    certificates,
+    enrolments,
+    evidence,
+    feedback,
+    path,
+    results,
+    submissions,
+    uploads,
+)
+from review_flow.steps.facts import record_of
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import files, mine
+from review_flow.web import files, mine, programme
 from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
 
@@ -34,6 +48,7 @@ VERDICTS = {
     Verdict.REJECTED: (_("退回，请更换"), "no"),
 }
 EDITABLE = {SubmissionState.DRAFT, SubmissionState.CORRECTING}
+ENDED = {SubmissionState.INVALID, SubmissionState.GRADED}
 WHERE = {
     Stage.READ: "plan",
     Stage.SELF_TEST: "plan",
@@ -62,9 +77,13 @@ def _home(request: Request, session: Session, person: Person, round_id: int) -> 
     standing = mine.standing(session, person, round_id)
     scheme = round_scheme(session, round_=standing.round)
     others = [one for _enrolment, one in path.enrolments_of(session, person=person) if one.id != round_id]
-    names = {one.id: _name(scheme, one) for one in standing.works}
+    names = {one.id: mine.title(scheme, one.ability) for one in standing.works}
     step = _link(standing)
-    return page(request, "teacher/home.html", at=standing, names=names, others=others, step=step)
+    more = {
+        "deliverables": bool(scheme.deliverables) and standing.round.phase is RoundPhase.OPEN,
+        "rises": programme.rises(session, person=person, round_id=round_id),
+    }
+    return page(request, "teacher/home.html", at=standing, names=names, others=others, step=step, **more)
 
 
 def _link(at: path.Standing) -> str | None:
@@ -79,18 +98,16 @@ def _link(at: path.Standing) -> str | None:
     return f"/works/{found.id}" if found else None
 
 
-def _name(scheme: Scheme, work: Submission) -> str:
-    ability = scheme.catalogue.get(work.ability)
-    return f"{work.ability} {ability.name_zh}" if ability else work.ability
-
-
 @router.get("/rounds/{key}/plan")
 def plan(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Show what the round asks for."""
     standing = mine.standing(session, person, key)
     scheme = round_scheme(session, round_=standing.round)
     rule = scheme.teacher_selection(standing.enrolment.tier)
-    return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule)
+    tested = standing.way.stage is Stage.SELF_TEST
+    outcome = grade(scheme, record_of(session, enrolment=standing.enrolment, weighed=False)) if tested else None
+    checks = outcome.gates if outcome else ()
+    return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule, checks=checks)
 
 
 @router.post("/rounds/{key}/acknowledge")
@@ -186,13 +203,44 @@ def _work(request: Request, session: Session, person: Person, work: Submission) 
     return {
         "at": standing,
         "work": work,
-        "title": _name(scheme, work),
+        "title": mine.title(scheme, work.ability),
         "slots": slots,
         "editable": work.state in EDITABLE,
+        "sealable": work.ability != DELIVERABLES,
+        "instead": _instead(session, standing, scheme, work),
         "missing": evidence.missing(scheme, submission=work, evidence=handed) if work.state in EDITABLE else [],
         "checking": any(one.verdict is None for one in handed),
         "left": max(standing.owed - standing.given, 0),
     }
+
+
+def _instead(session: Session, at: path.Standing, scheme: Scheme, work: Submission) -> list[tuple[str, str]]:
+    """Return the abilities that may take the place of one that did not pass, while the window is open."""
+    if work.state not in ENDED or at.round.phase is not RoundPhase.OPEN or now() > at.round.hard_close_at:
+        return []
+    if work.ability not in enrolments.failed_abilities(session, enrolment=at.enrolment):
+        return []
+    chosen = [one.ability for one in at.works]
+    wanted = [
+        [code, *(one for one in chosen if one != work.ability)] for code in at.round.abilities if code not in chosen
+    ]
+    return [
+        (codes[0], mine.title(scheme, codes[0]))
+        for codes in wanted
+        if not selection_problems(scheme, scheme.catalogue, at.round.abilities, codes, tier=at.enrolment.tier)
+    ]
+
+
+@router.post("/works/{key}/replace")
+def replace(
+    session: Db, person: Signed, key: Key, ability: Annotated[str, Form(max_length=100)] = ""
+) -> RedirectResponse:
+    """Take another ability in the place of one that did not pass."""
+    work = mine.work(session, person, key)
+    enrolment = session.get_one(Enrolment, work.enrolment_id)
+    made = enrolments.replace(session, actor=person, enrolment=enrolment, old=work.ability, new=ability)
+    session.flush()
+    return go(f"/works/{made.id}")
 
 
 def asked(slot: Any) -> list[str]:
@@ -251,7 +299,21 @@ def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
     appeal = session.scalars(select(Appeal).where(Appeal.result_id == found.id)).first()
     said = feedback.received_by(session, person=person, round_=standing.round)
     outcome = json.loads(found.outcome)
-    return page(request, "teacher/result.html", at=standing, result=found, outcome=outcome, appeal=appeal, said=said)
+    issued = certificates.of_enrolment(session, enrolment_id=standing.enrolment.id)
+    waiting = certificates.unconfirmed(session, ids=[one.id for one in issued])
+    return page(
+        request,
+        "teacher/result.html",
+        at=standing,
+        result=found,
+        outcome=outcome,
+        appeal=appeal,
+        said=said,
+        certificates=[
+            {"one": one, "revoked": one.state is CertificateState.REVOKED, "waiting": one.id in waiting}
+            for one in issued
+        ],
+    )
 
 
 @router.post("/rounds/{key}/result/sign")
@@ -270,6 +332,14 @@ def appeal(
     """File an appeal."""
     appeals.file(session, actor=person, result=_result(session, person, key), reason=reason)
     return go(f"/rounds/{key}/result")
+
+
+@router.post("/reviews/received/{key}/helped")
+def helped(session: Db, person: Signed, key: Key, yes: Annotated[bool, Form()]) -> RedirectResponse:
+    """Say whether a review one received helped; its reviewer reads it when the grade is final."""
+    found, round_id = mine.received(session, person, key)
+    feedback.answer(session, actor=person, review=found, helped=yes)
+    return go(f"/rounds/{round_id}/result")
 
 
 def _result(session: Session, person: Person, round_id: int) -> Any:

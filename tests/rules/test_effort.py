@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from review_flow import schemes
-from review_flow.rules.effort import Given, plain, signs
+from review_flow.rules.effort import Given, plain, signs, told
 
 RULES = schemes.load("defaults").review.peer.effort
 TEXT = "教学设计完整，技术使用恰当，课堂互动充分，学生参与度高，值得学习借鉴。"
@@ -69,3 +69,14 @@ def test_short_texts_prove_no_copying():
     assert found(short, others=(short,)) == ()
     assert found(short, others=(short,), copied_chars=5) == ("copied",)
     assert found(review("80", "85"), others=(review("70"),), copied_share=Decimal(0)) == ()
+
+
+def test_what_is_noted_is_told_beforehand_and_what_is_off_is_not():
+    said = told(replace(RULES, min_seconds=60, same_texts=3, straight_reviews=4, copied_share=Decimal("0.9")))
+    assert said == [
+        "从拿到任务到提交少于60秒，会记为“用时很短”。",
+        "3份互评用同一段评语，会记为“同一段评语”。",
+        "连续4份互评的每一项都打同样的分，会记下来。",
+        "评语与另一位老师的有90%相同，会记下来。",
+    ]
+    assert told(replace(RULES, min_seconds=0, same_texts=0, straight_reviews=0, copied_share=Decimal(0))) == []

@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import select
 
 from models import Adjustment, DueWork, Message
+from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed
-from review_flow.rules.lifecycle import ResultState
+from review_flow.rules.lifecycle import EnrolmentState, ResultState
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, SeatKind, WorkKind
 from review_flow.steps import adjustments, advance, facts, rounds
-from review_flow.steps.adjustments import AlreadyDecided, TooLateToContest
+from review_flow.steps.adjustments import AlreadyDecided, NotPriced, Told, TooLateToContest, TooLateToRecord
 from tests.cast import Clock, School
 
 
@@ -168,3 +169,75 @@ def test_a_result_that_is_only_composed_leaves_the_way_open(marked: School, cloc
     marked.compose()
     contest(marked, absence)
     assert absence.state is AdjustmentState.CONTESTED
+
+
+def told_of(kind: AdjustmentKind = AdjustmentKind.ABSENCE, **names) -> Told:
+    return Told(kind, names.pop("on", date(2026, 3, 2)), names.pop("proof", "签到表"), names.pop("key", "k1"), **names)
+
+
+def add(school: School, told: Told | None = None, *, actor=None) -> Adjustment:
+    enrolment = school.enrolment(school.teachers[0])
+    return adjustments.add(
+        school.session, actor=actor or school.members[0], enrolment=enrolment, told=told or told_of()
+    )
+
+
+def test_a_fact_is_recorded_once_and_told(marked: School) -> None:
+    made = add(marked)
+    assert (made.state, made.recorded_by_id, made.points) == (AdjustmentState.NOTIFIED, marked.members[0].id, None)
+    assert add(marked, told_of(proof="另一份")) is made
+    text = marked.session.scalars(select(Message.text).where(Message.kind == "adjustment.notified")).all()
+    assert text == ["为您登记了：2026-03-02 旷到（证明：签到表）。如有异议，请在定等之前提出申辩。"]
+    award = add(marked, told_of(AdjustmentKind.AWARD, points=Decimal(2)), actor=marked.admin)
+    assert award.points == Decimal(2)
+
+
+def test_what_a_fact_would_change_is_seen_before_and_kept_nowhere(marked: School) -> None:
+    enrolment = marked.enrolment(marked.teachers[0])
+
+    def effect(told: Told) -> tuple[Decimal | None, Decimal | None, list[str]]:
+        found = adjustments.effect(marked.session, actor=marked.members[0], enrolment=enrolment, told=told)
+        return found.before.score, found.after.score, [line.points for line in found.lines]
+
+    assert effect(told_of()) == (Decimal("85.00"), Decimal("80.00"), ["-5.00", "0.00"])
+    before, after, _lines = effect(told_of(AdjustmentKind.AWARD, points=Decimal(2)))
+    assert (before, after) == (Decimal("85.00"), Decimal("87.00"))
+    assert effect(told_of(approved_leave=True))[:2] == (Decimal("85.00"), Decimal("85.00"))
+    assert marked.session.scalars(select(Adjustment)).all() == []
+
+
+def test_who_may_record_what(marked: School, clock: Clock) -> None:
+    session = marked.session
+    for actor in (marked.teachers[1], marked.reserve):
+        with pytest.raises(NotAllowed):
+            add(marked, actor=actor)
+    rounds.seat(session, actor=marked.admin, round_=marked.round, person=marked.teachers[0], kind=SeatKind.MEMBER)
+    with pytest.raises(NotAllowed, match="回避"):
+        add(marked, actor=marked.teachers[0])
+    wrong = (told_of(on=date(2027, 1, 1)), told_of(proof=" "), told_of(points=Decimal(1)))
+    awards = (told_of(AdjustmentKind.AWARD), told_of(AdjustmentKind.AWARD, points=Decimal(0)))
+    for told in (*wrong, *awards):
+        with pytest.raises(BadInput):
+            add(marked, told)
+    enrolment = marked.enrolment(marked.teachers[0])
+    state, enrolment.state = enrolment.state, EnrolmentState.EXEMPT
+    enrolment.exempt_reason = "病假"
+    with pytest.raises(NotAllowed, match="免训"):
+        add(marked)
+    enrolment.state = state
+    clock.day(4, 4)
+    advance.advance(session, round_=marked.round)
+    [first, *_others] = marked.compose()
+    first.state, first.grade = ResultState.BANDED, first.proposed_grade
+    session.flush()
+    with pytest.raises(TooLateToRecord):
+        add(marked)
+    first.state, first.grade = ResultState.COMPOSED, None
+
+
+def test_a_scheme_without_prices_records_nothing(session, clock: Clock) -> None:
+    bare = scheme_files.load("fuqing-30")
+    assert adjustments.kinds_of(bare) == []
+    school = School(session, teachers=1, scheme=bare, abilities=()).open()
+    with pytest.raises(NotPriced, match="旷到"):
+        add(school)

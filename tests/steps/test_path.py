@@ -31,6 +31,7 @@ def test_the_way_of_a_teacher_from_the_plan_to_the_panel(opened: School, clock: 
     tasks = reviews.tasks_of(session, person=person, round_=opened.round)
     assert (found.way.stage, found.given, found.due_at) == (Stage.REVIEW, 0, tasks[0].lease_until)
     assert found.owed == opened.scheme.review.peer.give * 3
+    assert path.reviews_left(session, enrolment=opened.enrolment(person)) == found.owed
     opened.do_reviews(person)
     assert (at(opened).way.stage, at(opened).due_at) == (Stage.SUBMIT, opened.round.submit_due_at)
     opened.submit(person)

@@ -13,13 +13,14 @@ from sqlalchemy import Engine, inspect, select
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from models import Person
+from models import Person, Submission
 from review_flow.logs import configure
 from review_flow.outside.storage import MemoryStorage
 from review_flow.settings import Settings
 from review_flow.steps import door
 from review_flow.web.access import SESSION_COOKIE
 from review_flow.web.app import create_app
+from tests.cast import School
 from tests.conftest import Templates
 from tests.stages import stage_of
 
@@ -102,3 +103,11 @@ class Web:
 @pytest.fixture
 def web(app: FastAPI, session: Session) -> Web:
     return Web(app, session)
+
+
+def filled(school: School, work: Submission | None, mark: str = "85") -> dict[str, object]:
+    """The page's fields for a form that the rubric takes."""
+    form = school.review_form(mark, submission=work)
+    [(component, said)] = form["components"].items()
+    levels = {f"level:{slot}": level for slot, level in form["evidence_levels"].items()}
+    return {f"item:{component}": said["items"], f"mark:{component}": mark, "comment": form["comment"], **levels}

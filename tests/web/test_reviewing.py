@@ -5,12 +5,12 @@ import re
 import pytest
 from starlette.datastructures import FormData
 
-from models import Assignment
+from models import Assignment, Submission
 from review_flow.rules.words import AssignmentState
 from review_flow.steps import reviews
-from review_flow.web.reviewing import form_of
+from review_flow.web.drafts import form_of
 from tests.cast import School
-from tests.web.conftest import Web
+from tests.web.conftest import Web, filled
 
 
 @pytest.fixture
@@ -23,24 +23,9 @@ def task(opened: School) -> Assignment:
     return reviews.tasks_of(opened.session, person=opened.teachers[0], round_=opened.round)[0]
 
 
-def fields(school: School, task: Assignment) -> dict[str, object]:
-    """The page's fields for a form that the rubric takes."""
-    from models import Submission
-
-    form = school.review_form(submission=school.session.get_one(Submission, task.submission_id))
-    [(component, said)] = form["components"].items()
-    filled: dict[str, object] = {f"level:{slot}": level for slot, level in form["evidence_levels"].items()}
-    return {
-        f"item:{component}": said["items"],
-        f"mark:{component}": said["mark"],
-        "comment": form["comment"],
-        **filled,
-    }
-
-
 def test_a_form_is_what_its_fields_say() -> None:
-    filled = FormData([("item:c1", "a"), ("item:c1", "b"), ("mark:c1", " 85 "), ("mark:c2", ""), ("level:s", "合格")])
-    assert form_of(filled) == {
+    fields = FormData([("item:c1", "a"), ("item:c1", "b"), ("mark:c1", " 85 "), ("mark:c2", ""), ("level:s", "合格")])
+    assert form_of(fields) == {
         "components": {"c1": {"items": ["a", "b"], "mark": "85"}},
         "evidence_levels": {"s": "合格"},
         "comment": "",
@@ -48,7 +33,7 @@ def test_a_form_is_what_its_fields_say() -> None:
 
 
 def test_a_draft_is_kept_restored_elsewhere_and_handed_in(web: Web, opened: School, task: Assignment) -> None:
-    filled = fields(opened, task)
+    good = filled(opened, opened.session.get_one(Submission, task.submission_id))
     address = f"/reviews/{task.id}"
     with web.of("T01") as phone:
         assert address in phone.get("/reviews").text
@@ -60,8 +45,8 @@ def test_a_draft_is_kept_restored_elsewhere_and_handed_in(web: Web, opened: Scho
         assert not [one.name for one in opened.teachers[1:] if one.name in page]
         refused = desk.post(f"{address}/submit", data={"comment": "短"}, headers={"hx-request": "true"})
         assert (refused.status_code, "评审表还不完整" in refused.text) == (422, True)
-        assert desk.post(f"{address}/submit", data=filled).headers["location"] == "/reviews"
-        assert desk.post(f"{address}/submit", data=filled).status_code == 409
+        assert desk.post(f"{address}/submit", data=good).headers["location"] == "/reviews?done=1"
+        assert desk.post(f"{address}/submit", data=good).status_code == 409
         assert desk.get(address).status_code == 409
     opened.session.refresh(task)
     assert task.state is AssignmentState.DONE

@@ -115,6 +115,11 @@ def test_the_result_line_by_line_signed_and_appealed(web: Web, marked: School, c
         page = client.get(base).text
         assert page.count("<tr>") == 1 + len(json.loads(result.outcome)["ledger"])
         assert "教学设计完整" in page
+        helped = re.search(r'action="(/reviews/received/\d+/helped)"', page)
+        assert helped is not None
+        assert client.post(helped[1], data={"yes": "true"}).headers["location"] == base
+        assert "您说：有帮助" in client.get(base).text
+        assert client.post(helped[1], data={"yes": "true"}).status_code == 409
         assert client.post(f"{base}/sign", data={"comment": "同意"}).headers["location"] == base
         assert client.post(f"{base}/sign").status_code == 409
         assert client.post(f"{base}/appeal", data={"reason": " "}).status_code == 422

@@ -1,0 +1,260 @@
+"""The panel: a board of what waits, marking beside the evidence, and whether a work is valid."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from models import Evidence, Finding, PanelMark, Person, Round, Submission
+from review_flow.i18n import _, say
+from review_flow.rules.consent import ALTERNATIVES
+from review_flow.rules.peer_marks.disagreement import REASONS
+from review_flow.rules.rubric import form_fields
+from review_flow.rules.words import AttestationKind, RoleKind, SeatKind
+from review_flow.steps import attestations, copies, evidence, file_reports, panel, people, standing, validity
+from review_flow.steps.rounds import round_scheme
+from review_flow.web import drafts, files, mine
+from review_flow.web.access import Db, Filled, Key, Signed
+from review_flow.web.render import go, page
+
+router = APIRouter()
+AT_ONCE = 20
+MANY_WORDS = 2000
+COPY_KINDS = {
+    "exact": _("完全相同"),
+    "image": _("画面相同"),
+    "video": _("影像相同"),
+    "audio": _("声音相同"),
+    "text": _("文字相同"),
+}
+
+
+@router.get("/panel")
+def board(request: Request, session: Db, person: Signed) -> HTMLResponse:
+    """Show what waits for the person, round by round: where people differ first, then by what is due."""
+    rounds = [_board(session, person, one) for one in panel.rounds_of(session, person=person)]
+    return page(request, "panel/board.html", rounds=rounds, at_once=AT_ONCE)
+
+
+def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
+    scheme = round_scheme(session, round_=round_)
+    asked = panel.asked_of(session, person=person, round_=round_)
+    seats = people.seats_of(session, person_id=person.id, round_id=round_.id)
+    looks = set(seats) & set(file_reports.LOOKERS)
+    reports = file_reports.open_reports(session, person=person, round_=round_) if looks else []
+    mine_ = {
+        one.submission_id: one
+        for one in session.scalars(
+            select(PanelMark).where(
+                PanelMark.marker_id == person.id,
+                PanelMark.submission_id.in_([one.id for one in asked]),
+                PanelMark.released_at.is_(None),
+            )
+        )
+    }
+    marks = [
+        {
+            "work": one,
+            "title": mine.title(scheme, one.ability),
+            "until": mine_[one.id].due_at,
+            "begun": mine_[one.id].draft is not None,
+            "arbitration": mine_[one.id].seat is SeatKind.ARBITER,
+            "why": differing(one),
+        }
+        for one in asked
+    ]
+    marks.sort(key=lambda row: (not (row["why"] or row["arbitration"]), row["until"]))
+    return {
+        "round": round_,
+        "seats": [say(people.SEAT_NAMES[kind]) for kind in seats],
+        "member": SeatKind.MEMBER in seats,
+        "marks": marks,
+        "validity": [
+            {"work": one, "title": mine.title(scheme, one.ability)}
+            for one in validity.to_judge(session, person=person, round_=round_)
+        ],
+        "adjustments": standing.to_decide(session, person=person, round_=round_),
+        "results": standing.count_to_confirm(session, person=person, round_=round_),
+        "appeals": standing.to_hear(session, person=person, round_=round_),
+        "reports": [{"report": one, "reason": say(file_reports.REASONS[one.reason])} for one in reports],
+    }
+
+
+def differing(work: Submission) -> list[str]:
+    """Return, in words, in what a work's reviewers differ."""
+    return [say(REASONS[name]) for name in (work.disagreement or "").split(",") if name]
+
+
+@router.get("/panel/marks/{key}")
+def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show the evidence beside the rubric; an arbiter sees both marks."""
+    work, own = mine.asked(session, person, key)
+    scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
+    slots = evidence.slots_filled(session, scheme=scheme, submission=work)
+    asked = form_fields(scheme, slots)
+    others = panel.standing_marks(session, submission=work) if own.seat is SeatKind.ARBITER else []
+    return page(
+        request,
+        "panel/mark.html",
+        own=own,
+        work=work,
+        title=mine.title(scheme, work.ability),
+        asked=asked,
+        shown=files.by_slot(request, session, person, work, slots),
+        others=[one for one in others if one.mark is not None],
+        why=differing(work),
+        address=f"/panel/marks/{key}",
+        **drafts.opened(own),
+    )
+
+
+@router.post("/panel/marks/{key}/draft")
+def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: Filled) -> HTMLResponse:
+    """Keep what was filled in so far."""
+    work, own = mine.asked(session, person, key)
+    scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
+    over, form = drafts.over_of(filled), drafts.form_of(filled)
+    return drafts.answered(
+        request,
+        row=own,
+        filled=filled,
+        asked=form_fields(scheme, evidence.slots_filled(session, scheme=scheme, submission=work)),
+        address=f"/panel/marks/{key}",
+        keep=lambda: panel.save_draft(session, actor=person, submission=work, draft=form, over=over),
+    )
+
+
+@router.post("/panel/marks/{key}")
+def mark(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
+    """Give the mark."""
+    work, _own = mine.asked(session, person, key)
+    over = drafts.over_of(filled)
+    panel.mark(session, actor=person, submission=work, form=drafts.form_of(filled), over=over)
+    return go("/panel")
+
+
+@router.get("/panel/validity/{key}")
+def validity_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show each file with what the check saw, its contact sheet, and what it has in common with others."""
+    work = mine.judged(session, person, key)
+    scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
+    shown = files.by_slot(request, session, person, work, scheme.slots(work.ability), named=True)
+    handed = [one["file"] for slot in shown for one in slot["files"]]
+    found = _findings(session, [one.id for one in handed])
+    alike = {one.id: _alike(request, session, person, one) for one in handed}
+    return page(
+        request,
+        "panel/validity.html",
+        work=work,
+        title=mine.title(scheme, work.ability),
+        author=session.get_one(Person, work.author_id),
+        shown=shown,
+        found=found,
+        alike=alike,
+        said=len(validity.votes_of(session, submission=work)),
+        needed=validity.ENOUGH,
+        ways={kind: text for kind, text in ALTERNATIVES.items() if kind is not AttestationKind.TESTIMONY},
+    )
+
+
+def _findings(session: Session, ids: list[int]) -> dict[int, list[Finding]]:
+    found: dict[int, list[Finding]] = {key: [] for key in ids}
+    rows = select(Finding).where(Finding.evidence_id.in_(ids)).order_by(Finding.evidence_id, Finding.position)
+    for one in session.scalars(rows):
+        found[one.evidence_id].append(one)
+    return found
+
+
+def _alike(request: Request, session: Session, person: Person, one: Evidence) -> list[dict[str, Any]]:
+    """Return what a file has in common with others, both sides with a link where the person may look."""
+    sides = copies.side_by_side(session, actor=person, evidence=one)
+    for side in sides:
+        other = session.get(Evidence, side["there"].get("evidence", 0))
+        kind = COPY_KINDS[side["kind"]]
+        side["kind_zh"] = say(kind)
+        side["shown"] = [
+            {
+                "where": [place(spot) for spot in half["places"]],
+                "file": files.shown(request, person, file) if file else None,
+            }
+            for half, file in ((side["here"], one), (side["there"], other))
+        ]
+    return sides
+
+
+def place(spot: dict[str, Any]) -> str:
+    """Return a place of a hit as people name it: from when to when, or the words."""
+    if "from_s" in spot:
+        start, end = (f"{int(spot[name]) // 60}:{int(spot[name]) % 60:02}" for name in ("from_s", "to_s"))
+        return f"{start}–{end}"
+    return f"“{spot['quote']}”" if spot.get("quote") else ""
+
+
+@router.post("/panel/validity/{key}")
+def vote(
+    session: Db,
+    person: Signed,
+    key: Key,
+    teacher_visible: Annotated[bool, Form()],
+    own_work: Annotated[bool, Form()],
+    reason: Annotated[str, Form(max_length=MANY_WORDS)] = "",
+) -> RedirectResponse:
+    """Say whether the evidence is valid."""
+    validity.vote(
+        session,
+        actor=person,
+        submission=mine.judged(session, person, key),
+        teacher_visible=teacher_visible,
+        own_work=own_work,
+        reason=reason,
+    )
+    return go("/panel")
+
+
+@router.post("/panel/validity/{key}/attest")
+def attest(
+    session: Db,
+    person: Signed,
+    key: Key,
+    kind: Annotated[AttestationKind, Form()],
+    statement: Annotated[str, Form(max_length=MANY_WORDS)] = "",
+) -> RedirectResponse:
+    """Sign that the author is to be seen, in one of the ways that equal a face comparison."""
+    work = mine.judged(session, person, key)
+    attestations.attest(session, actor=person, submission=work, kind=kind, statement=statement)
+    return go("/panel")
+
+
+@router.get("/panel/reports/{key}")
+def report_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show a file that somebody reported."""
+    found = mine.report(session, person, key)
+    file = session.get_one(Evidence, found.evidence_id)
+    reason = say(file_reports.REASONS[found.reason])
+    shown = files.shown(request, person, file)
+    return page(request, "panel/report.html", report=found, reason=reason, file=shown)
+
+
+@router.post("/panel/reports/{key}")
+def close_report(
+    session: Db,
+    person: Signed,
+    key: Key,
+    doubtful: Annotated[bool, Form()],
+    finding: Annotated[str, Form(max_length=MANY_WORDS)] = "",
+) -> RedirectResponse:
+    """Say what the file is."""
+    found = mine.report(session, person, key)
+    file_reports.close(session, actor=person, report=found, doubtful=doubtful, finding=finding)
+    return go("/panel")
+
+
+def is_admin(session: Session, person: Person, round_: Round) -> bool:
+    """Whether the person administers the round's school."""
+    return people.has_role(
+        session, person_id=person.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
+    )

@@ -1,0 +1,270 @@
+"""The panel's decisions: deductions and awards, contested ones, grades, publishing, appeals."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import Session
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from models import Adjustment, Enrolment, Person, Result, Round, Submission
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
+from review_flow.rules.outcome import FLAGS
+from review_flow.rules.words import AdjustmentKind, SeatKind
+from review_flow.steps import adjustments, appeals, results
+from review_flow.steps.people import conflicting_with, has_seat
+from review_flow.steps.reviews import participants
+from review_flow.steps.rounds import round_scheme
+from review_flow.web import files, mine
+from review_flow.web.access import Db, Filled, Key, Signed
+from review_flow.web.panel import MANY_WORDS, is_admin
+from review_flow.web.render import go, page
+
+router = APIRouter()
+PAGE = 50
+At = Annotated[int, Query(ge=1, le=100_000)]
+Words = Annotated[str, Form(max_length=MANY_WORDS)]
+
+
+def _told(
+    kind: Annotated[AdjustmentKind, Form()],
+    on: Annotated[date, Form()],
+    proof: Words = "",
+    once: Annotated[str, Form(max_length=40)] = "",
+    points: Annotated[str, Form(pattern=r"^(\d{1,3}(\.\d{1,2})?)?$")] = "",
+    leave: Annotated[bool, Form()] = False,  # noqa: FBT002 - a box of the form
+) -> adjustments.Told:
+    number = Decimal(points) if points else None
+    return adjustments.Told(kind, on, proof, once or secrets.token_hex(8), approved_leave=leave, points=number)
+
+
+Told = Annotated[adjustments.Told, Depends(_told)]
+Teacher = Annotated[int, Form(ge=1, lt=2**63)]
+
+
+@router.get("/panel/rounds/{key}/adjustments")
+def records(request: Request, session: Db, person: Signed, key: Key, at: At = 1) -> HTMLResponse:
+    """List the round's deductions and awards with their proofs, the newest first, and the form for another."""
+    round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
+    scheme = round_scheme(session, round_=round_)
+    away = conflicting_with(session, person_id=person.id)
+    asked = (
+        select(Adjustment, Person)
+        .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(Enrolment.round_id == key, Person.id.not_in(away))
+    )
+    count = _count(session, asked)
+    rows = session.execute(asked.order_by(Adjustment.id.desc()).limit(PAGE).offset((at - 1) * PAGE)).all()
+    teachers = session.execute(
+        select(Enrolment.id, Person.number, Person.name)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(Enrolment.round_id == key, Enrolment.state != EnrolmentState.EXEMPT, Enrolment.person_id.not_in(away))
+        .order_by(Person.number)
+    ).all()
+    return page(
+        request,
+        "panel/adjustments.html",
+        round=round_,
+        rows=rows,
+        names=adjustments.NAMES,
+        states=adjustments.STATES,
+        kinds=adjustments.kinds_of(scheme),
+        prices={one.id: one.each for one in scheme.adjust.deductions},
+        teachers=teachers,
+        once=secrets.token_hex(8),
+        open=round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING},
+        at=at,
+        pages=-(-count // PAGE) or 1,
+    )
+
+
+def _of_round(session: Session, round_id: int, enrolment_id: int) -> Enrolment:
+    found = session.get(Enrolment, enrolment_id)
+    if found is None or found.round_id != round_id:
+        raise NotFound(what=say(_("参评教师")), key=enrolment_id)
+    return found
+
+
+@router.post("/panel/rounds/{key}/adjustments/preview")
+def preview(request: Request, session: Db, person: Signed, key: Key, teacher: Teacher, told: Told) -> HTMLResponse:
+    """Show what a fact would change, before it is recorded."""
+    mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
+    enrolment = _of_round(session, key, teacher)
+    return page(
+        request,
+        "panel/effect.html",
+        effect=adjustments.effect(session, actor=person, enrolment=enrolment, told=told),
+    )
+
+
+@router.post("/panel/rounds/{key}/adjustments")
+def add(session: Db, person: Signed, key: Key, teacher: Teacher, told: Told) -> RedirectResponse:
+    """Record a deduction or an award."""
+    mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
+    adjustments.add(session, actor=person, enrolment=_of_round(session, key, teacher), told=told)
+    return go(f"/panel/rounds/{key}/adjustments")
+
+
+@router.get("/panel/adjustments/{key}")
+def contested(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show a contested record: the fact, its proof, and what the teacher says."""
+    found = mine.contested(session, person, key)
+    enrolment = session.get_one(Enrolment, found.enrolment_id)
+    teacher = session.get_one(Person, enrolment.person_id)
+    return page(request, "panel/contested.html", fact=found, teacher=teacher, what=adjustments.NAMES[found.kind])
+
+
+@router.post("/panel/adjustments/{key}")
+def decide(
+    session: Db, person: Signed, key: Key, stands: Annotated[bool, Form()], reason: Words = ""
+) -> RedirectResponse:
+    """Let a contested record stand, or strike it."""
+    adjustments.decide(
+        session, actor=person, adjustment=mine.contested(session, person, key), stands=stands, reason=reason
+    )
+    return go("/panel")
+
+
+@router.get("/panel/rounds/{key}/grades")
+def grades(request: Request, session: Db, person: Signed, key: Key, at: At = 1) -> HTMLResponse:
+    """List the proposed grades, those at a boundary first; who has to keep away from somebody doesn't see them."""
+    round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
+    away = conflicting_with(session, person_id=person.id)
+    waiting, edge = Result.state == ResultState.COMPOSED, Result.outcome.contains('"on_boundary"')
+    standing = (
+        select(Result, Person)
+        .join(Enrolment, Enrolment.id == Result.enrolment_id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(Enrolment.round_id == key, Result.current)
+    )
+    mine_ = standing.where(Person.id.not_in(away))
+    first = case((waiting & edge, 0), (waiting, 1), else_=2)
+    rows = session.execute(mine_.order_by(first, Person.number).limit(PAGE).offset((at - 1) * PAGE))
+    count, everybody = _count(session, mine_), _count(session, standing)
+    return page(
+        request,
+        "panel/grades.html",
+        round=round_,
+        rows=[{"result": result, "teacher": teacher, "flags": flags_of(result)} for result, teacher in rows],
+        waiting=_count(session, mine_.where(waiting)),
+        aside=everybody - count,
+        missing=len(participants(session, round_=round_)) - everybody,
+        member=has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]),
+        admin=is_admin(session, person, round_),
+        publishable=round_.phase is RoundPhase.SCORING,
+        at=at,
+        pages=-(-count // PAGE) or 1,
+    )
+
+
+def _count(session: Session, asked: Select[Any]) -> int:
+    return session.scalar(asked.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)) or 0
+
+
+def flags_of(result: Result) -> list[str]:
+    """Return, in words, what a reader of a result must see."""
+    return [say(FLAGS[name]) for name in json.loads(result.outcome)["flags"]]
+
+
+@router.post("/panel/rounds/{key}/grades/confirm")
+def confirm_all(session: Db, person: Signed, key: Key) -> RedirectResponse:
+    """Confirm every grade that can be."""
+    round_ = mine.panel(session, person, key, SeatKind.MEMBER)
+    results.confirm_all(session, actor=person, round_=round_)
+    return go(f"/panel/rounds/{key}/grades")
+
+
+@router.post("/panel/rounds/{key}/publish")
+def publish(session: Db, person: Signed, key: Key) -> RedirectResponse:
+    """Publish names and grades."""
+    round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
+    results.publish(session, actor=person, round_=round_)
+    return go(f"/panel/rounds/{key}/grades")
+
+
+@router.get("/panel/results/{key}")
+def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show a result line by line, to confirm its grade or lower it."""
+    found, enrolment, round_ = mine.result(session, person, key)
+    bands = round_scheme(session, round_=round_).bands.list
+    place = [band.grade for band in bands].index(found.proposed_grade)
+    may = bands[place].modal == "may" and place + 1 < len(bands)
+    return page(
+        request,
+        "panel/result.html",
+        result=found,
+        round=round_,
+        teacher=session.get_one(Person, enrolment.person_id),
+        outcome=json.loads(found.outcome),
+        flags=flags_of(found),
+        why=results.unready(session, result=found),
+        lower=bands[place + 1].grade if may else None,
+    )
+
+
+@router.post("/panel/results/{key}/confirm")
+def confirm(session: Db, person: Signed, key: Key, lower_to: Words = "", reason: Words = "") -> RedirectResponse:
+    """Confirm a grade, or lower it with a reason."""
+    found, _enrolment, round_ = mine.result(session, person, key)
+    results.confirm(session, actor=person, result=found, lower_to=lower_to or None, reason=reason or None)
+    return go(f"/panel/rounds/{round_.id}/grades")
+
+
+@router.get("/panel/appeals/{key}")
+def appeal_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show an appeal, the result it is against line by line, and the works with their files."""
+    found, result, enrolment = mine.appeal(session, person, key)
+    scheme = round_scheme(session, round_=session.get_one(Round, enrolment.round_id))
+    works = [
+        {
+            "work": work,
+            "title": mine.title(scheme, work.ability),
+            "shown": files.by_slot(request, session, person, work, scheme.slots(work.ability)),
+        }
+        for work in _graded(session, enrolment)
+    ]
+    outcome = json.loads(result.outcome)
+    marks = {one["code"]: one for one in outcome["abilities"]}
+    needed = scheme.result.appeal.reviewers_min
+    return page(
+        request,
+        "panel/appeal.html",
+        appeal=found,
+        result=result,
+        outcome=outcome,
+        works=works,
+        marks=marks,
+        needed=needed,
+    )
+
+
+def _graded(session: Session, enrolment: Enrolment) -> Iterable[Submission]:
+    graded = select(Submission).where(
+        Submission.enrolment_id == enrolment.id, Submission.state == SubmissionState.GRADED
+    )
+    return session.scalars(graded.order_by(Submission.id)).all()
+
+
+@router.post("/panel/appeals/{key}")
+def hear(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
+    """Say what one finds: dismissed, or upheld with other marks."""
+    found, _result, _enrolment = mine.appeal(session, person, key)
+    marks = {
+        field.removeprefix("mark:"): str(value).strip()
+        for field, value in filled.multi_items()
+        if field.startswith("mark:") and str(value).strip()
+    }
+    uphold = filled.get("uphold") == "true"
+    reason = str(filled.get("reason", ""))[:MANY_WORDS]
+    appeals.vote(session, actor=person, appeal=found, uphold=uphold, reason=reason, marks=marks)
+    return go("/panel")

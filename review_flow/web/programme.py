@@ -1,0 +1,216 @@
+"""Besides abilities: what is recorded of a teacher, other deliverables, meetings signed into, works that rise, certificates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import segno
+from fastapi import APIRouter, Form, Request
+from markupsafe import Markup
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from models import Adjustment, Enrolment, Gathering, Nomination, Person, Round
+from review_flow.clock import now
+from review_flow.i18n import _, say
+from review_flow.outside.certificates import TypstPrinter
+from review_flow.rules.words import AdjustmentState, FactKind, NominationKind, NominationState, WorkConsent
+from review_flow.steps import (
+    adjustments,
+    certificates_valid,
+    enrolments,
+    gatherings,
+    programme,
+    work_consents,
+)
+from review_flow.steps.library import standing_entry
+from review_flow.steps.rounds import round_scheme
+from review_flow.web import mine
+from review_flow.web.access import Db, Key, Signed
+from review_flow.web.render import go, page
+
+router = APIRouter()
+NOMINATED = {
+    NominationState.RISING: _("评选中"),
+    NominationState.CHOSEN: _("已入选"),
+    NominationState.LEFT: _("未继续推送"),
+    NominationState.WITHDRAWN: _("不推送"),
+}
+FACT_WORDS = {
+    programme.PRESENT: _("到场"),
+    programme.MADE_UP: _("已补"),
+    programme.ABSENT: _("缺席"),
+    programme.GIVEN: _("通过"),
+    programme.REFUSED: _("不通过"),
+}
+
+
+@router.get("/rounds/{key}/records")
+def records(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show what is recorded of the person in a round: hours, facts of the programme, deductions and awards."""
+    standing = mine.standing(session, person, key)
+    scheme = round_scheme(session, round_=standing.round)
+    facts = programme.facts_standing(session, enrolment=standing.enrolment)
+    names = {kind: programme.subjects(scheme, kind) for kind in {one.kind for one in facts}}
+    rows = [
+        {
+            "kind": say(programme.KIND_NAMES[one.kind]),
+            "about": names[one.kind].get(one.about, one.about),
+            "value": say(FACT_WORDS.get(one.word or "", one.word or "")) if one.number is None else str(one.number),
+            "source": one.source,
+            "waits": one.confirmed_at is None and programme.wants_confirming(scheme, one) is not None,
+        }
+        for one in facts
+    ]
+    told = select(Adjustment).where(Adjustment.enrolment_id == standing.enrolment.id).order_by(Adjustment.id)
+    hours = enrolments.hours_of(session, enrolment=standing.enrolment)
+    return page(
+        request,
+        "teacher/records.html",
+        at=standing,
+        facts=rows,
+        hours=[(one.name_zh, hours.get(one.id, 0), one.id) for one in scheme.hours.ledgers],
+        adjustments=session.scalars(told).all(),
+        names=adjustments.NAMES,
+        states=adjustments.STATES,
+        contestable=AdjustmentState.NOTIFIED,
+        deliverables=bool(scheme.deliverables),
+    )
+
+
+@router.post("/adjustments/{key}/contest")
+def contest(
+    session: Db, person: Signed, key: Key, reason: Annotated[str, Form(max_length=2000)] = ""
+) -> RedirectResponse:
+    """Say why a record is wrong."""
+    found = mine.record(session, person, key)
+    adjustments.contest(session, actor=person, adjustment=found, reason=reason)
+    round_id = session.get_one(Enrolment, found.enrolment_id).round_id
+    return go(f"/rounds/{round_id}/records")
+
+
+@router.post("/rounds/{key}/deliverables")
+def deliverables(session: Db, person: Signed, key: Key) -> RedirectResponse:
+    """Open the work that gathers what the scheme asks for besides abilities."""
+    work = enrolments.deliverables_of(session, actor=person, enrolment=mine.enrolment(session, person, key))
+    return go(f"/works/{work.id}")
+
+
+@router.get("/sign-in/{key}")
+@router.get("/sign-in/{key}/{code}")
+def sign_in_page(request: Request, session: Db, person: Signed, key: Key, code: str = "") -> HTMLResponse:
+    """Show the meeting one is about to sign into: where the QR code on the spot leads."""
+    gathering = mine.gathering(session, person, key)
+    return page(
+        request, "teacher/sign_in.html", gathering=gathering, what=_what(session, gathering), code=code, done=False
+    )
+
+
+@router.post("/sign-in/{key}")
+def sign_in(
+    request: Request, session: Db, person: Signed, key: Key, code: Annotated[str, Form(max_length=20)] = ""
+) -> HTMLResponse:
+    """Sign in with the code shown on the spot."""
+    gathering = mine.gathering(session, person, key)
+    gatherings.sign_in(session, actor=person, gathering=gathering, code=code)
+    return page(
+        request, "teacher/sign_in.html", gathering=gathering, what=_what(session, gathering), code="", done=True
+    )
+
+
+def _what(session: Session, gathering: Gathering) -> str:
+    scheme = round_scheme(session, round_=session.get_one(Round, gathering.round_id))
+    known = programme.subjects(scheme, FactKind.ATTENDANCE)
+    return known.get(gathering.activity, gathering.activity)
+
+
+@router.get("/activity/{key}")
+def host_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show, to whoever runs a meeting, the code of this minute for everybody in the room."""
+    gathering = mine.gathering(session, person, key)
+    return page(request, "teacher/host.html", **_host(request, session, person, gathering))
+
+
+@router.get("/activity/{key}/code")
+def code_part(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show the code alone, asked for again before it changes."""
+    return page(request, "parts/code.html", **_host(request, session, person, mine.gathering(session, person, key)))
+
+
+def _host(request: Request, session: Session, person: Person, gathering: Gathering) -> dict[str, Any]:
+    code = gatherings.code_at(session, actor=person, gathering=gathering)
+    here = request.app.state.settings.public_url or f"{request.url.scheme}://{request.headers['host']}"
+    made = segno.make(gatherings.link(here, gathering.id, code), error="m").svg_inline(scale=6, border=2, omitsize=True)
+    came = sum(word != programme.ABSENT for word in gatherings.attendance(session, gathering=gathering).values())
+    # Drawn by segno from our own address: the one thing on a page that is not escaped.
+    return {"gathering": gathering, "what": _what(session, gathering), "code": code, "qr": Markup(made), "came": came}  # noqa: S704 - see above
+
+
+def rises(session: Session, *, person: Person, round_id: int) -> bool:
+    """Whether a work of the person's was put forward in a round."""
+    mine_ = select(Nomination.id).where(Nomination.round_id == round_id, Nomination.author_id == person.id)
+    return session.scalars(mine_.limit(1)).first() is not None
+
+
+@router.get("/rounds/{key}/nominations")
+def nominations(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show the person's works that were put forward, and ask for each consent by itself."""
+    standing = mine.standing(session, person, key)
+    levels = {one.id: one.name_zh for one in round_scheme(session, round_=standing.round).pipeline}
+    found = session.scalars(
+        select(Nomination).where(Nomination.round_id == key, Nomination.author_id == person.id).order_by(Nomination.id)
+    )
+    rows = [
+        {
+            "one": one,
+            "state": say(NOMINATED[one.state]),
+            "level": levels.get(one.step or ""),
+            "is_work": one.kind is NominationKind.WORK,
+            "published": standing_entry(session, nomination=one) is not None,
+            "consents": {
+                about.value: work_consents.consent_of(session, nomination=one, about=about) for about in WorkConsent
+            },
+            "open": one.state is not NominationState.WITHDRAWN,
+        }
+        for one in found
+    ]
+    return page(request, "teacher/nominations.html", at=standing, rows=rows)
+
+
+@router.post("/nominations/{key}/consent")
+def say_consent(
+    session: Db,
+    person: Signed,
+    key: Key,
+    about: Annotated[WorkConsent, Form()],
+    given: Annotated[bool, Form()],
+    show_name: Annotated[bool, Form()] = False,  # noqa: FBT002 - a box of the form
+    pupils: Annotated[str, Form(pattern="^(|true|false)$")] = "",
+    pupils_note: Annotated[str, Form(max_length=2000)] = "",
+) -> RedirectResponse:
+    """Agree, or not, that a work leaves the workshop, or is published."""
+    found = mine.nomination(session, person, key)
+    work_consents.say_consent(
+        session,
+        actor=person,
+        nomination=found,
+        about=about,
+        given=given,
+        show_name=show_name,
+        pupils=pupils == "true" if pupils else None,
+        pupils_note=pupils_note or None,
+    )
+    return go(f"/rounds/{found.round_id}/nominations")
+
+
+@router.post("/certificates/{key}")
+def certificate(request: Request, session: Db, person: Signed, key: Key) -> Response:
+    """Hand out a valid certificate of one's own as a PDF; that it was printed is noted."""
+    found = mine.certificate(session, person, key)
+    round_ = session.get_one(Round, session.get_one(Enrolment, found.enrolment_id).round_id)
+    url = request.app.state.settings.public_url
+    pages = certificates_valid.pages(session, actor=person, round_=round_, certificates=[found], public_url=url)
+    printed = TypstPrinter().pdf(pages, made_at=now())
+    headers = {"content-disposition": f'attachment; filename="{found.number}.pdf"'}
+    return Response(printed, headers=headers, media_type="application/pdf")

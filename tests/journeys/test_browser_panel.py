@@ -1,0 +1,229 @@
+"""The panel and the teachers' other pages in a real Chromium: by keyboard at a desk, by thumb on a phone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import Evidence, PanelMark, Person, Submission
+from review_flow.db import make_engine, transaction
+from review_flow.outside.storage import LocalStorage
+from review_flow.rules.words import AdjustmentKind, ReportReason
+from review_flow.settings import Settings
+from review_flow.steps import adjustments, door, evidence, file_reports, panel, reviews
+from review_flow.web.access import SESSION_COOKIE
+from review_flow.web.app import create_app
+from tests.cast import START, Clock, School
+from tests.conftest import Templates
+
+FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(1000)
+CHROMIUM = shutil.which("chromium")
+PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
+]
+
+
+class Site:
+    """The application on a port of its own, with a school in the middle of its round."""
+
+    def __init__(self, home: Path, template: Path) -> None:
+        home.mkdir()
+        shutil.copy(template, home / "review-flow.db")
+        settings = Settings(home=home)
+        self.engine = make_engine(settings.database)
+        with transaction(self.engine) as session:
+            self.play(School(session).open())
+            self.keep_files(session, LocalStorage(home / "storage"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
+            port = free.getsockname()[1]
+        app = create_app(settings, engine=self.engine)
+        self.server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none"))
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.02)
+
+    def play(self, school: School) -> None:
+        session = school.session
+        for person in school.teachers:
+            school.ready(person)
+        for person in school.teachers:
+            school.seal(
+                person,
+                verdict="human" if person is school.teachers[4] else "valid",
+                present=person is not school.teachers[4],
+            )
+        school.allocate()
+        for person in school.teachers[1:]:
+            school.do_reviews(person)
+            school.submit(person)
+        task = reviews.tasks_of(session, person=school.teachers[0], round_=school.round)[0]
+        work = session.get_one(Submission, task.submission_id)
+        file = evidence.standing_evidence(session, submission=work)[0]
+        file_reports.report(
+            session,
+            actor=school.teachers[0],
+            assignment=task,
+            evidence=file,
+            reason=ReportReason.PRIVACY,
+            note="黑板上写着全班学生的电话",
+        )
+        for teacher in school.teachers[:2]:
+            told = adjustments.Told(AdjustmentKind.ABSENCE, date(2026, 3, 2), "签到表第3页", "k")
+            made = adjustments.add(session, actor=school.admin, enrolment=school.enrolment(teacher), told=told)
+            if teacher is school.teachers[1]:
+                adjustments.contest(session, actor=teacher, adjustment=made, reason="那天在市里参加培训，有通知")
+        self.round = school.round.id
+        self.marker = min(
+            school.members, key=lambda one: -len(panel.asked_of(session, person=one, round_=school.round))
+        ).number
+
+    def keep_files(self, session: Session, storage: LocalStorage) -> None:
+        """Something where every file should be."""
+        for one in session.scalars(select(Evidence)):
+            storage.put(one.storage_key, FILM)
+
+    def cookie(self, number: str) -> dict[str, str]:
+        with transaction(self.engine) as session:
+            person = session.scalars(select(Person).where(Person.number == number)).one()
+            return {
+                "name": SESSION_COOKIE,
+                "value": door.begin(session, person=person, user_agent="Chromium"),
+                "url": self.address,
+            }
+
+    def close(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(10)
+        self.engine.dispose()
+
+
+@pytest.fixture
+def site(tmp_path: Path, templates: Templates) -> Iterator[Site]:
+    clock = Clock(START)
+    made = Site(tmp_path / "home", templates.sqlite())
+    yield made
+    made.close()
+    clock.stack.close()
+
+
+@pytest.fixture
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+class Screen:
+    """A browser window of one person; what its console complains of is kept."""
+
+    def __init__(self, chromium: Any, site: Site, number: str, size: dict[str, int]) -> None:
+        self.size, self.site, self.complaints = size, site, list[str]()
+        context = chromium.new_context(viewport=size, locale="zh-CN", is_mobile=size is PHONE)
+        context.set_default_timeout(15_000)
+        context.add_cookies([site.cookie(number)])
+        self.page = context.new_page()
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+
+    def go(self, path: str, name: str | None = None) -> Any:
+        self.page.goto(self.site.address + path)
+        self.picture(name or path.strip("/").replace("/", "-") or "home")
+        return self.page
+
+    def picture(self, name: str) -> None:
+        """Never wider than the screen; kept where somebody asked for pictures."""
+        assert (name, self.page.evaluate("document.documentElement.scrollWidth") <= self.size["width"]) == (name, True)
+        if folder := os.environ.get("REVIEW_FLOW_SCREENSHOTS"):
+            size = "phone" if self.size is PHONE else "desk"
+            self.page.screenshot(path=Path(folder) / f"{name}-{size}.png", full_page=True, caret="initial")
+
+
+def test_a_work_is_marked_by_keyboard_and_two_devices_don_t_overwrite_each_other(site: Site, chromium: Any) -> None:
+    desk, phone = (Screen(chromium, site, site.marker, size) for size in (DESK, PHONE))
+    page = desk.go("/panel")
+    path = page.get_attribute("a[href^='/panel/marks/']", "href")
+    desk.go(path, "mark")
+    phone.go(path, "mark")
+    keys = page.keyboard
+    keys.press("1")
+    assert page.locator("[data-keys] input[type=checkbox]").first.is_checked()
+    keys.press("Enter")
+    page.wait_for_function("document.activeElement.matches('.mark')")
+    keys.type("69")
+    keys.press("ArrowUp")
+    assert page.locator(".mark").first.input_value() == "70"
+    page.get_by_text("草稿已保存").wait_for()
+    page.wait_for_function("Number(document.querySelector('#version').value) > 0")
+
+    other = phone.page
+    other.fill("#comment", "在手机上写的评语，另一份")
+    other.locator(".two-drafts").wait_for()
+    phone.picture("conflict")
+    other.click("text=用这里的")
+    other.get_by_text("草稿已保存").wait_for()
+    page.fill("#comment", "教学设计完整，技术使用恰当，值得学习。")
+    page.locator(".two-drafts").wait_for()
+    page.click("text=用这里的")
+    page.get_by_text("草稿已保存").wait_for()
+    for select_ in page.locator("select").all():
+        select_.select_option("合格")
+    keys.press("Control+Enter")  # what was changed last is not sent as a draft after it
+    page.wait_for_url("**/panel")
+    page.wait_for_timeout(600)
+    assert page.inner_text("#refusal") == ""
+    with transaction(site.engine) as session:
+        given = session.scalars(select(PanelMark).where(PanelMark.mark.is_not(None))).one()
+        assert str(given.mark) == "70.00"
+    conflict = "Failed to load resource: the server responded with a status of 409 (Conflict)"
+    assert (set(desk.complaints), set(phone.complaints)) == ({conflict}, {conflict})
+
+
+def test_every_page_fits_a_phone(site: Site, chromium: Any) -> None:
+    member = Screen(chromium, site, "P1", PHONE)
+    board = member.go("/panel")
+    paths = board.locator("main a[href^='/panel/']").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    kinds = {path.split("/")[2]: path for path in paths}
+    assert set(kinds) == {"marks", "validity", "reports", "adjustments", "rounds"}
+    for kind, path in kinds.items():
+        member.go(path, f"panel-{kind}")
+    page = member.go(f"/panel/rounds/{site.round}/grades", "panel-grades")
+    page = member.go(f"/panel/rounds/{site.round}/adjustments", "panel-adjustments-all")
+    page.click("summary")
+    page.select_option("#teacher", index=3)
+    page.fill("#on", "2026-03-02")
+    page.fill("#proof", "签到表")
+    page.click("text=看看影响")
+    page.locator("#effect .say").wait_for()
+    member.picture("panel-effect")
+    teacher = Screen(chromium, site, "T01", PHONE)
+    for path in ("/", f"/rounds/{site.round}/plan", f"/rounds/{site.round}/records", "/reviews", "/me", "/me/face"):
+        teacher.go(path)
+    task = teacher.go("/reviews").get_attribute("a[href^='/reviews/']", "href")
+    page = teacher.go(task, "review")
+    page.get_by_text("提交互评").click()
+    page.locator("#refusal .say-no").wait_for()
+    assert page.url == site.address + task  # reloading leads to the page, not to where it was sent
+    for summary in page.locator("summary").all():
+        summary.click()
+    teacher.picture("review-open")
+    unprocessable = "Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)"
+    assert (member.complaints, teacher.complaints) == ([], [unprocessable])
