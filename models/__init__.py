@@ -1,5 +1,6 @@
 """The tables, by the words of the field."""
 
+from models.api import ApiToken, KeptAnswer
 from models.base import Base
 from models.certificates import Certificate, CertificateIssuer
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
@@ -15,10 +16,12 @@ from models.reviews import Assignment, CalibrationSample, PanelMark, Review, Rev
 from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
 from models.submissions import Evidence, Finding, Submission, ValidityVote
 from models.uploads import Upload
+from models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "FINGERPRINT_KEY",
     "Adjustment",
+    "ApiToken",
     "Appeal",
     "AppealVote",
     "Assignment",
@@ -45,6 +48,7 @@ __all__ = [
     "GroupFact",
     "GroupResult",
     "Hours",
+    "KeptAnswer",
     "LibraryEntry",
     "Message",
     "Nomination",
@@ -76,5 +80,7 @@ __all__ = [
     "Upload",
     "ValidityVote",
     "WebSession",
+    "Webhook",
+    "WebhookDelivery",
     "Workshop",
 ]
