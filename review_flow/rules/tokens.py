@@ -1,6 +1,7 @@
 """接口令牌: what a program may be let do for its person, how long and how often."""
 
 from enum import StrEnum
+from typing import Self
 
 from review_flow.i18n import _
 
@@ -13,7 +14,7 @@ class Scope(StrEnum):
 
     text: str
 
-    def __new__(cls, value: str, text: str) -> "Scope":
+    def __new__(cls, value: str, text: str) -> Self:
         """Keep the name for people beside the value."""
         member = str.__new__(cls, value)
         member._value_, member.text = value, text
