@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from review_flow.rules.tokens import LONGEST_DAYS, USUAL_DAYS, Scope
+from review_flow.rules.tokens import LONGEST_DAYS, SCOPE_NAMES, USUAL_DAYS, Scope
 from review_flow.steps import tokens
 from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
@@ -19,7 +19,7 @@ router = APIRouter()
 def tokens_page(request: Request, session: Db, person: Signed) -> HTMLResponse:
     """List one's tokens, and what a new one may be let do."""
     rows = [{"token": one, "live": tokens.is_live(one)} for one in tokens.tokens_of(session, person=person)]
-    names = {one.value: one.text for one in Scope}
+    names = {one.value: text for one, text in SCOPE_NAMES.items()}
     return page(request, "tokens/list.html", rows=rows, names=names, days=USUAL_DAYS, longest=LONGEST_DAYS)
 
 

@@ -10,7 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from models import Person
 from review_flow.db import transaction
 from review_flow.errors import Refusal
-from review_flow.i18n import _, say
+from review_flow.i18n import _
 from review_flow.rules.tokens import Scope
 from review_flow.rules.words import RoleKind
 from review_flow.steps import people, tokens
@@ -57,7 +57,7 @@ def scoped(scopes: SecurityScopes, session: Db, found: Annotated[tokens.Bearer, 
     """Let in a person whose token has the scopes that the route asks for."""
     for one in scopes.scopes:
         if Scope(one) not in found.scopes:
-            raise ScopeMissing(scope=say(Scope(one).value))
+            raise ScopeMissing(scope=one)
     return session.get_one(Person, found.person_id)
 
 

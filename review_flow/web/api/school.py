@@ -163,7 +163,10 @@ def get_progress(session: Db, person: Administrator, key: Key) -> Progress:
 def list_waits(session: Db, person: Administrator, key: Key, part: Asked) -> Page[WaitOut]:
     """List what a round waits for, and from whom."""
     found = standing.waits(session, round_=seen.school_round(session, person, key))
-    told = [WaitOut(who=one.who, person=one.person and who(one.person), why=one.why, until=one.until) for one in found]
+    told = [
+        WaitOut(who=one.who, person=who(one.person) if one.person else None, why=one.why, until=one.until)
+        for one in found
+    ]
     return numbered_part(told, part=part)
 
 
@@ -281,7 +284,7 @@ def _event(one: AuditEvent, actor: Person | None) -> EventOut:
     return EventOut(
         number=one.number,
         at=one.at,
-        actor=actor and who(actor),
+        actor=who(actor) if actor else None,
         deed=one.deed,
         about=one.about,
         data=json.loads(one.data),

@@ -352,7 +352,7 @@ def _result_out(session: Session, found: Result) -> ResultOut:
         composed_at=found.composed_at,
         ledger=outcome["ledger"],
         outcome=outcome,
-        appeal=appeal and _appeal(appeal),
+        appeal=_appeal(appeal) if appeal else None,
     )
 
 

@@ -32,6 +32,7 @@ BODIES = {
     "voteValidity": {"teacher_visible": True, "own_work": True},
     "confirmResult": {},
     "decideAdjustment": {"stands": True, "reason": "x"},
+    "putWebhook": {"events": ["result.published"], "on": True},
     "voteAppeal": {"uphold": False, "reason": "x"},
 }
 
