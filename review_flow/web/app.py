@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -24,7 +25,7 @@ from review_flow.web.access import MustChange, NotSignedIn, public, require_decl
 from review_flow.web.api import document
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
-from review_flow.web.problems import is_api, misread
+from review_flow.web.problems import BodyUnreadable, is_api, misread
 from review_flow.web.render import is_htmx, refusal_page
 
 if TYPE_CHECKING:
@@ -138,8 +139,11 @@ def _refused(request: Request, refusal: Exception) -> Response:
 
 def _no_page(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    missing = NotFound(what=say(_("网页")), key=request.url.path)
-    answer = refusal_page(request, missing if error.status_code == missing.status else Wrong(error.status_code))
+    refusal: Refusal = NotFound(what=say(_("网页")), key=request.url.path)
+    if error.status_code != refusal.status:
+        unread = is_api(request.url.path) and error.status_code == HTTPStatus.BAD_REQUEST
+        refusal = BodyUnreadable() if unread else Wrong(error.status_code)
+    answer = refusal_page(request, refusal)
     answer.headers.update(error.headers or {})  # which methods are allowed
     return answer
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from review_flow.errors import BadInput, NotFound
+from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import _, language, listed, say
 from review_flow.rules.rubric import FormInvalid
 from review_flow.web.versions import VersionMissing
@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from fastapi.exceptions import RequestValidationError
     from starlette.requests import Request
 
-    from review_flow.errors import Refusal
-
 PROBLEM = "application/problem+json"
 MISREAD = {
     "missing": _("不能缺少。"),
     "extra_forbidden": _("没有这个字段。"),
     "json_invalid": _("不是可读的JSON。"),
 }
+
+
+class BodyUnreadable(Refusal):
+    """A body that is no JSON in UTF-8, or goes deeper than anybody means."""
+
+    status, text = 422, _("请求的内容不是可读的JSON（UTF-8）。")
 
 
 def is_api(path: str) -> bool:

@@ -170,7 +170,7 @@ def list_waits(session: Db, person: Administrator, key: Key, part: Asked) -> Pag
     return numbered_part(told, part=part)
 
 
-@writes(routes, "POST", "/roster", status=202, refuses=[WrongPhase, BadInput])
+@writes(routes, "POST", "/roster", status=202, refuses=[WrongPhase, BadInput, NotFound])
 def import_roster(request: Request, session: Db, person: Administrator, body: RosterIn) -> ImportOut:
     """Bring people in, by the rules of the roster's sheet; the worker does it, ask for the import to see how it went."""
     round_ = None if body.round_id is None else seen.school_round(session, person, body.round_id)
