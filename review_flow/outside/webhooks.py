@@ -156,21 +156,31 @@ def _reached(addresses: Sequence[str], port: int) -> socket.socket:
 def _exchange(parts: SplitResult, addresses: Sequence[str], headers: dict[str, str], body: bytes) -> int:
     """Return the status; a receiver that drips its answer is cut off at the end of its time."""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    raw = _reached(addresses, port)
-    cut = threading.Timer(LONGEST_S, raw.shutdown, [socket.SHUT_RDWR])
+    line = _reached(addresses, port)
+    if parts.scheme == "https":
+        line = ssl.create_default_context().wrap_socket(
+            line, server_hostname=parts.hostname, do_handshake_on_connect=False
+        )
+    cut = threading.Timer(LONGEST_S, _cut, [line])
     cut.daemon = True
     cut.start()
-    try:
-        secure = parts.scheme == "https"
-        line = ssl.create_default_context().wrap_socket(raw, server_hostname=parts.hostname) if secure else raw
-        connection = http.client.HTTPConnection(str(parts.hostname), port, timeout=PATIENCE_S)
-        connection.sock = line
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body, {**headers, "host": parts.netloc, "connection": "close"})
-        return connection.getresponse().status
-    finally:
-        cut.cancel()
-        raw.close()
+    with line:
+        try:
+            if isinstance(line, ssl.SSLSocket):
+                line.do_handshake()
+            connection = http.client.HTTPConnection(str(parts.hostname), port, timeout=PATIENCE_S)
+            connection.sock = line
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request("POST", target, body, {**headers, "host": parts.netloc, "connection": "close"})
+            return connection.getresponse().status
+        finally:
+            cut.cancel()
+
+
+def _cut(line: socket.socket) -> None:
+    """End a connection under whoever reads from it: of the socket itself, since TLS would want to say goodbye."""
+    with suppress(OSError):  # it ended by itself just now
+        socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
 def poster_for(settings: Settings) -> Poster:
