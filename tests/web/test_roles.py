@@ -26,7 +26,16 @@ EVERYBODY = {
     ("GET", "/verify"),
     ("GET", "/verify/{number}"),
 }
-ADMINISTRATORS = {("GET", "/school/people"), ("POST", "/school/people/{key}/link")}
+ADMINISTRATORS = {
+    ("GET", "/school/people"),
+    ("POST", "/school/people/{key}/link"),
+    ("GET", "/school/webhooks"),
+    ("POST", "/school/webhooks"),
+    ("GET", "/school/webhooks/{key}"),
+    ("POST", "/school/webhooks/{key}"),
+    ("POST", "/school/webhooks/{key}/test"),
+    ("POST", "/school/webhooks/{key}/remove"),
+}
 ROLES = ("T02", "P1", "P4", "P5", "P6", "A01", "Z01")
 
 

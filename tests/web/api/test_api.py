@@ -334,3 +334,25 @@ def test_one_s_tokens_have_a_page(web: Web, school: School) -> None:
         assert browser.post("/me/tokens", data={"name": "x", "days": "7", "scopes": "all"}).status_code == 422
         english = browser.get("/me/tokens", headers={"accept-language": "en"}).text
         assert "API tokens" in english
+
+
+def test_the_administrator_has_a_page_of_webhooks(web: Web, opened: School) -> None:
+    with web.of("A01") as admin, web.of("T01") as teacher:
+        assert 'href="/school/webhooks"' in admin.get("/me").text
+        filled = {"url": "https://oa.test/h", "events": ["round.opened", "result.published"]}
+        made = admin.post("/school/webhooks", data=filled).text
+        secret = made.split('<p class="sheet"><code>')[1].split("<")[0]
+        assert secret.startswith("whsec_")
+        assert "https://oa.test/h" in admin.get("/school/webhooks").text
+        assert admin.post("/school/webhooks/1/test").headers["location"] == "/school/webhooks/1"
+        shown = admin.get("/school/webhooks/1").text
+        assert ("webhook.test" in shown, "等待发送" in shown, secret in shown) == (True, True, False)
+        assert shown.count(" checked>") == 3
+        assert admin.post("/school/webhooks/1", data={"events": ["round.opened"]}).status_code == 303
+        assert "已停用：由管理员停用" in admin.get("/school/webhooks/1").text
+        assert admin.post("/school/webhooks/1", data={"on": "true"}).status_code == 422
+        inner = admin.post("/school/webhooks", data={**filled, "url": "http://127.0.0.1/"})
+        assert (inner.status_code, "内部地址" in inner.text) == (422, True)
+        assert teacher.get("/school/webhooks/1").status_code == 403
+        assert admin.post("/school/webhooks/1/remove").headers["location"] == "/school/webhooks"
+        assert admin.get("/school/webhooks/1").status_code == 404
