@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -144,8 +145,15 @@ def _no_page(request: Request, error: Exception) -> Response:
         unread = is_api(request.url.path) and error.status_code == HTTPStatus.BAD_REQUEST
         refusal = BodyUnreadable() if unread else Wrong(error.status_code)
     answer = refusal_page(request, refusal)
-    answer.headers.update(error.headers or {})  # which methods are allowed
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["allow"] = _allowed(request)
     return answer
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of an address: each has a route of its own, and a route knows no other's."""
+    routes = [one for one in request.app.routes if isinstance(one, APIRoute) and one.path_regex.match(request.url.path)]
+    return ", ".join(sorted({method for one in routes for method in one.methods or ()}))
 
 
 def _misread(request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -29,7 +29,7 @@ from review_flow.web.api.pages import Asked, listed_part, numbered_part
 from review_flow.web.api.panel import who
 from review_flow.web.api.rounds import RoundOut, shown_round
 from review_flow.web.api.routes import reads, router, writes
-from review_flow.web.api.shapes import Code, In, Out, Page, Who, Word
+from review_flow.web.api.shapes import Code, Day, In, Out, Page, Who, Word
 
 routes = router("school")
 FIRST_ROW = 2  # of a sheet, below its header
@@ -71,9 +71,9 @@ class RosterRow(In):
     subject: Cell = ""
     stage: Cell = ""
     workshop: Cell = ""
-    roles: Annotated[list[RoleKind], Field(max_length=10, default_factory=list)]
+    roles: Annotated[list[Annotated[RoleKind, Field(strict=False)]], Field(max_length=10, default_factory=list)]
     contact: Cell = ""
-    retires_on: date | None = None
+    retires_on: Day | None = None
     exempt: Cell = ""
     household: Cell = ""
 

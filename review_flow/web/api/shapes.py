@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from review_flow.i18n import say
 from review_flow.rules.lifecycle import State
@@ -17,6 +19,15 @@ NO_NUL = r"^[^\x00]*$"
 Code = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
 Line = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 Prose = Annotated[str, Field(max_length=5000, pattern=NO_NUL)]
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        raise ValueError("not a day like 2026-03-20")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day), Field(strict=False)]
 
 
 class Out(BaseModel):
@@ -34,9 +45,9 @@ class Edited(Out):
 
 
 class In(BaseModel):
-    """Something that is sent: what nobody knows is refused, so that a slip of the pen is not passed over."""
+    """Something that is sent: what nobody knows is refused, and so is 1 for true or 0 for a date: no slip is passed over."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Word(Out):

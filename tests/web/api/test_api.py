@@ -71,7 +71,15 @@ def test_what_is_wrong_is_named_field_by_field(web: Web, opened: School, program
             assert (answer.status_code, answer.json()["status"]) == (422, 422)
         large = admin.post("/roster", content=b"x" * 2_000_001, headers={"content-type": "application/json"})
         assert (large.status_code, large.json()["code"]) == (413, "body-too-large")
-        assert admin.delete("/rounds").headers["allow"] == "GET"
+        lax = {"number": 1, "name": "x", "retires_on": 0, "roles": ["king"]}
+        refused = admin.post("/roster", json={"rows": [lax], "round_id": "1"}).json()["errors"]
+        assert [one["field"].removeprefix("body.") for one in refused] == [
+            "rows.0.number",
+            "rows.0.roles.0",
+            "rows.0.retires_on",
+            "round_id",
+        ]
+        assert admin.delete(f"/rounds/{opened.round.id}/publicity").headers["allow"] == "GET, POST"
 
 
 def test_a_token_s_requests_are_counted_and_a_session_opens_nothing(web: Web, school: School, program: Program) -> None:
