@@ -1,5 +1,6 @@
 """The tables, by the words of the field."""
 
+from models.api import ApiToken, KeptAnswer
 from models.base import Base
 from models.certificates import Certificate, CertificateIssuer
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
@@ -15,10 +16,12 @@ from models.reviews import Assignment, CalibrationSample, FileReport, PanelMark,
 from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
 from models.submissions import Evidence, Finding, Submission, ValidityVote
 from models.uploads import Upload
+from models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "FINGERPRINT_KEY",
     "Adjustment",
+    "ApiToken",
     "Appeal",
     "AppealVote",
     "Assignment",
@@ -47,6 +50,7 @@ __all__ = [
     "GroupResult",
     "Hours",
     "IdentityBinding",
+    "KeptAnswer",
     "LibraryEntry",
     "Message",
     "Nomination",
@@ -78,5 +82,7 @@ __all__ = [
     "Upload",
     "ValidityVote",
     "WebSession",
+    "Webhook",
+    "WebhookDelivery",
     "Workshop",
 ]

@@ -21,10 +21,15 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
         super().__init__(type(self).__name__, names)
         self.names = names
 
+    @classmethod
+    def code_of(cls) -> str:
+        """Return the class name in kebab case: TooFewAbilities → too-few-abilities."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
     @property
     def code(self) -> str:
-        """Return the class name in kebab case: TooFewAbilities → too-few-abilities."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
+        """Return what programs know the refusal by."""
+        return self.code_of()
 
     def __str__(self) -> str:
         return say(self.text, **self.names)

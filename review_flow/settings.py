@@ -5,6 +5,8 @@ With nothing set, everything lives under one home folder, made on first use and 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
 from functools import cached_property
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from review_flow.settings_identity import Providers
@@ -92,6 +94,8 @@ class Settings(BaseSettings):
     identity_providers: Annotated[Providers, NoDecode] = ()
     """Who else may say who somebody is (docs/sign-in.md)."""
     message_urls: tuple[str, ...] = ()
+    webhook_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Private networks that webhooks may be sent into, such as ["10.0.0.0/8"]; plain HTTP goes only there."""
     log_json: bool = False
 
     @classmethod
@@ -142,6 +146,10 @@ class Settings(BaseSettings):
     def number_key(self) -> bytes:
         """Return the key of certificate numbers: the set one (64 hex digits), or the home's own, made once."""
         return _key(self.certificate_key) if self.certificate_key else self.secret("certificate.key")
+
+    def derived_key(self, label: str) -> bytes:
+        """Return the key of one purpose, made of the certificate key: the same on every machine that shares that."""
+        return hmac.new(self.number_key(), f"review-flow {label}".encode(), hashlib.sha256).digest()
 
     def face_keys(self) -> tuple[bytes, ...]:
         """Return the keys of reference faces: the first seals, all open; read anew each time, for they may change.

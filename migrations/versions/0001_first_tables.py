@@ -31,6 +31,7 @@ def upgrade() -> None:
                 "finalise_round",
                 "issue_certificates",
                 "deliver_messages",
+                "deliver_webhooks",
                 "import_sheet",
                 "export_round",
                 "purge_evidence",
@@ -1702,8 +1703,106 @@ def upgrade() -> None:
     with op.batch_alter_table("upload", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_upload_submission_id"), ["submission_id"], unique=False)
 
+    op.create_table(
+        "api_token",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("prefix", sa.String(), nullable=False),
+        sa.Column("token_hash", sa.String(), nullable=False),
+        sa.Column("scopes", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("minute_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("minute_count", sa.Integer(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("expires_at > created_at", name=op.f("ck_api_token_in_order")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_api_token_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_token")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_api_token_token_hash")),
+    )
+    with op.batch_alter_table("api_token", schema=None) as batch_op:
+        batch_op.create_index("ix_api_token_person_id", ["person_id"], unique=False)
+
+    op.create_table(
+        "kept_answer",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("request_digest", sa.String(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_kept_answer_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kept_answer")),
+        sa.UniqueConstraint("person_id", "key", name=op.f("uq_kept_answer_person_id_key")),
+    )
+    with op.batch_alter_table("kept_answer", schema=None) as batch_op:
+        batch_op.create_index("ix_kept_answer_at", ["at"], unique=False)
+
+    op.create_table(
+        "webhook",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("sealed_secret", sa.LargeBinary(), nullable=False),
+        sa.Column("made_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_reason", sa.Text(), nullable=True),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(disabled_at IS NULL) = (disabled_reason IS NULL)", name=op.f("ck_webhook_disabled_with_reason")
+        ),
+        sa.ForeignKeyConstraint(["made_by_id"], ["person.id"], name=op.f("fk_webhook_made_by_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_webhook_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
+    )
+    with op.batch_alter_table("webhook", schema=None) as batch_op:
+        batch_op.create_index("ix_webhook_organization_id", ["organization_id"], unique=False)
+
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("webhook_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.Column("public_id", sa.String(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("delivered_at IS NULL OR next_at IS NULL", name=op.f("ck_webhook_delivery_delivered_once")),
+        sa.ForeignKeyConstraint(["webhook_id"], ["webhook.id"], name=op.f("fk_webhook_delivery_webhook_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_delivery")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_webhook_delivery_public_id")),
+    )
+    with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
+        batch_op.create_index("ix_webhook_delivery_webhook_id_next_at", ["webhook_id", "next_at"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
+        batch_op.drop_index("ix_webhook_delivery_webhook_id_next_at")
+
+    op.drop_table("webhook_delivery")
+    with op.batch_alter_table("webhook", schema=None) as batch_op:
+        batch_op.drop_index("ix_webhook_organization_id")
+
+    op.drop_table("webhook")
+    with op.batch_alter_table("kept_answer", schema=None) as batch_op:
+        batch_op.drop_index("ix_kept_answer_at")
+
+    op.drop_table("kept_answer")
+    with op.batch_alter_table("api_token", schema=None) as batch_op:
+        batch_op.drop_index("ix_api_token_person_id")
+
+    op.drop_table("api_token")
     with op.batch_alter_table("upload", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_upload_submission_id"))
 

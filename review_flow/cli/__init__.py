@@ -33,6 +33,7 @@ PARTS = {
     "review": ("review", _("互评：任务、评审表、提交")),
     "panel": ("panel", _("考核组：有效性、评分、定等、申诉复核")),
     "certificate": ("certificate", _("证书：签发、颁发单位确认、打印、撤销、核验")),
+    "token": ("token", _("接口令牌：建立、列出、撤销")),
     "export": ("export", _("导出：考核结果表与归档")),
     "verify": ("operate", _("核验归档文件，逐份重算")),
     "check": ("operate", _("核对数据库里必须成立的每一条")),

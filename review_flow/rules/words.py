@@ -147,6 +147,7 @@ class WorkKind(Enum):
     FINALISE_ROUND = "finalise_round"
     ISSUE_CERTIFICATES = "issue_certificates"
     DELIVER_MESSAGES = "deliver_messages"
+    DELIVER_WEBHOOKS = "deliver_webhooks"
     IMPORT_SHEET = "import_sheet"
     EXPORT_ROUND = "export_round"
     PURGE_EVIDENCE = "purge_evidence"

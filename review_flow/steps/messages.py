@@ -10,6 +10,7 @@ from models import Message, Person, Role
 from review_flow.clock import now
 from review_flow.i18n import say
 from review_flow.rules.words import RoleKind, WorkKind
+from review_flow.steps import webhook_news
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -27,15 +28,24 @@ def tell(
     session.add(message)
     session.flush()
     enqueue(session, kind=WorkKind.DELIVER_MESSAGES, subject_id=person_id)
+    webhook_news.book(session, message=message)
     return message
 
 
 def tell_admins(session: Session, *, round_: Round, kind: str, sentence: str) -> None:
     """Leave a message for every administrator of the round's school."""
-    for person_id in session.scalars(
-        select(Role.person_id).where(Role.organization_id == round_.organization_id, Role.kind == RoleKind.SCHOOL_ADMIN)
-    ):
-        tell(session, person_id=person_id, round_id=round_.id, kind=kind, sentence=sentence)
+    tell_administrators(
+        session, organization_id=round_.organization_id, round_id=round_.id, kind=kind, sentence=sentence
+    )
+
+
+def tell_administrators(
+    session: Session, *, organization_id: int, round_id: int | None, kind: str, sentence: str, **names: object
+) -> None:
+    """Leave a message for every administrator of an organization."""
+    admins = select(Role.person_id).where(Role.organization_id == organization_id, Role.kind == RoleKind.SCHOOL_ADMIN)
+    for person_id in session.scalars(admins.order_by(Role.id)).all():
+        tell(session, person_id=person_id, round_id=round_id, kind=kind, sentence=sentence, **names)
 
 
 def deliver(session: Session, *, person_id: int, messenger: Messenger) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,22 +21,12 @@ from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
-from review_flow.web import (
-    door,
-    files,
-    identity,
-    panel,
-    panel_decide,
-    privacy,
-    programme,
-    reviewing,
-    teacher,
-    upload,
-    verify,
-)
+from review_flow.web import (door, files, identity, panel, panel_decide, privacy, programme, reviewing, teacher, tokens, upload, verify, webhooks)
 from review_flow.web.access import MustChange, NotSignedIn, public, require_declared
+from review_flow.web.api import document
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
+from review_flow.web.problems import BodyUnreadable, is_api, misread
 from review_flow.web.render import is_htmx, refusal_page
 
 if TYPE_CHECKING:
@@ -120,8 +112,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
     app.state.storage = storage or storage_at(settings.storage)
-    parts = (door, identity, teacher, reviewing, privacy, programme, panel, panel_decide, upload, files, verify)
-    for part in (router, *(one.router for one in parts)):
+    parts = (door, identity, teacher, reviewing, privacy, programme, panel, panel_decide, for, part, in, router, one, parts, tokens, webhooks, document, upload, files, verify)
         app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked
     require_declared(app)
     app.mount("/static", Static(directory=app.state.assets.folder), name="static")
@@ -136,7 +127,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
 def _refused(request: Request, refusal: Exception) -> Response:
     """Answer a "no": who is not signed in is led to the door, everybody else reads why."""
     assert isinstance(refusal, Refusal)
-    if not isinstance(refusal, NotSignedIn | MustChange) or request.url.path.startswith("/uploads"):
+    if not isinstance(refusal, NotSignedIn | MustChange) or request.url.path.startswith(("/uploads", "/api/")):
         return refusal_page(request, refusal)
     way = "/me/password" if isinstance(refusal, MustChange) else "/enter"
     if is_htmx(request):
@@ -148,13 +139,27 @@ def _refused(request: Request, refusal: Exception) -> Response:
 
 def _no_page(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    missing = NotFound(what=say(_("网页")), key=request.url.path)
-    return refusal_page(request, missing if error.status_code == missing.status else Wrong(error.status_code))
+    refusal: Refusal = NotFound(what=say(_("网页")), key=request.url.path)
+    if error.status_code != refusal.status:
+        unread = is_api(request.url.path) and error.status_code == HTTPStatus.BAD_REQUEST
+        refusal = BodyUnreadable() if unread else Wrong(error.status_code)
+    answer = refusal_page(request, refusal)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["allow"] = _allowed(request)
+    return answer
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of an address: each has a route of its own, and a route knows no other's."""
+    routes = [one for one in request.app.routes if isinstance(one, APIRoute) and one.path_regex.match(request.url.path)]
+    return ", ".join(sorted({method for one in routes for method in one.methods or ()}))
 
 
 def _misread(request: Request, error: Exception) -> Response:
     """Name the fields that are missing or can't be read; an address that can't be read leads nowhere."""
     assert isinstance(error, RequestValidationError)
+    if is_api(request.url.path):
+        return misread(request, error)
     places = [one["loc"] for one in error.errors()]
     if any(place[0] == "path" for place in places):
         return refusal_page(request, NotFound(what=say(_("网页")), key=request.url.path))

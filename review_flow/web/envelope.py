@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language
+from review_flow.web.problems import is_api
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -98,7 +99,8 @@ class Envelope:
     async def _answer(self, request: Request, answer: _Answer) -> None:
         from review_flow.web.render import refusal_page
 
-        if request.method not in SAFE_METHODS and not from_here(request.headers):
+        by_cookie = not is_api(request.url.path)  # there a token says who asks, and no browser adds that by itself
+        if by_cookie and request.method not in SAFE_METHODS and not from_here(request.headers):
             await refusal_page(request, FromElsewhere())(request.scope, request.receive, answer)
             return
         try:

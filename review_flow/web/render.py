@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language, listed, say
+from review_flow.web.problems import is_api, problem
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -104,6 +105,8 @@ def go(path: str) -> RedirectResponse:
 
 def refusal_page(request: Request, refusal: Refusal) -> Response:
     """Return a "no": its sentence beside the form for htmx, which keeps what was typed; else a page of its own."""
+    if is_api(request.url.path):
+        return problem(request, refusal)
     if is_htmx(request) and request.method != "GET":
         answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"

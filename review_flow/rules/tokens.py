@@ -1,0 +1,27 @@
+"""接口令牌: what a program may be let do for its person, how long and how often."""
+
+from enum import StrEnum
+
+from review_flow.i18n import _
+
+LONGEST_DAYS, USUAL_DAYS = 365, 90
+PER_MINUTE = 120
+
+
+class Scope(StrEnum):
+    """What a token opens, each by itself: a program that only reads is given no more."""
+
+    READ = "read"
+    TEACH = "teach"
+    REVIEW = "review"
+    PANEL = "panel"
+    ADMIN = "admin"
+
+
+SCOPE_NAMES = {
+    Scope.READ: _("查看本人的轮次、成果和结果"),
+    Scope.TEACH: _("以教师身份办理：选微能力、封存、提交、签名、申诉"),
+    Scope.REVIEW: _("互评：领取、评审、谢绝"),
+    Scope.PANEL: _("考核组：评分、有效性、定等、申诉复核"),
+    Scope.ADMIN: _("校级管理：人员、进展、结果、公示、回调、审计"),
+}

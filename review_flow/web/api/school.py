@@ -1,0 +1,292 @@
+"""The school's administrator: people, progress, imports, results, publicity, the audit trail."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import AuditEvent, Enrolment, Organization, Person, Result, Role, SheetImport
+from review_flow.errors import BadInput, NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.words import RoleKind, SheetKind
+from review_flow.steps import imports, results, standing
+from review_flow.steps.imports_tables import ROSTER
+from review_flow.steps.people import ROLE_NAMES
+from review_flow.steps.rounds import WrongPhase
+from review_flow.web.access import Db, Key
+from review_flow.web.api import seen
+from review_flow.web.api.access import Administrator
+from review_flow.web.api.pages import Asked, listed_part, numbered_part
+from review_flow.web.api.panel import who
+from review_flow.web.api.rounds import RoundOut, shown_round
+from review_flow.web.api.routes import reads, router, writes
+from review_flow.web.api.shapes import Code, Day, In, Out, Page, Who, Word
+
+routes = router("school")
+FIRST_ROW = 2  # of a sheet, below its header
+Cell = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+MOST_ROWS = 2000
+
+
+class PersonOut(Who):
+    """Somebody of the school."""
+
+    subject: str | None
+    stage: str | None
+    active: bool
+    roles: list[str]
+
+
+class Progress(Out):
+    """How many enrolments, submissions and standing results are in which state."""
+
+    enrolments: dict[str, int]
+    submissions: dict[str, int]
+    results: dict[str, int]
+
+
+class WaitOut(Out):
+    """Something that has not happened yet: who it waits for, why, until when."""
+
+    who: str
+    person: Who | None
+    why: str
+    until: datetime | None
+
+
+class RosterRow(In):
+    """One person, as in a row of the roster's sheet; what is absent or blank stays as it is."""
+
+    number: Annotated[Cell, Field(min_length=1)]
+    name: Annotated[Cell, Field(min_length=1)]
+    subject: Cell = ""
+    stage: Cell = ""
+    workshop: Cell = ""
+    roles: Annotated[list[Annotated[RoleKind, Field(strict=False)]], Field(max_length=10, default_factory=list)]
+    contact: Cell = ""
+    retires_on: Day | None = None
+    exempt: Cell = ""
+    household: Cell = ""
+
+
+class RosterIn(In):
+    """The people to add or change; with a round, its teachers take part. All rows are taken, or none."""
+
+    rows: Annotated[list[RosterRow], Field(min_length=1, max_length=MOST_ROWS)]
+    round_id: Annotated[int | None, Field(ge=1, lt=2**63)] = None
+
+
+class RowProblem(Out):
+    """What is wrong with a row, counted from 0; null: with all of it."""
+
+    row: int | None
+    problem: str
+
+
+class ImportOut(Out):
+    """An import: done by the worker after it was asked for; `refused` with every problem of every row."""
+
+    id: int
+    state: str
+    rows: int | None
+    finished_at: datetime | None
+    problems: list[RowProblem]
+
+
+class ResultLine(Out):
+    """One teacher's standing result."""
+
+    id: int
+    person: Who
+    version: int
+    state: Word
+    score: str | None
+    proposed_grade: str
+    grade: str | None
+
+
+class EventOut(Out):
+    """One link of the audit chain. `about`: table and id; actor null: the clock or a check."""
+
+    number: int
+    at: datetime
+    actor: Who | None
+    deed: str
+    about: str
+    data: dict[str, Any]
+    hash: str
+
+
+@reads(routes, "/people")
+def list_people(session: Db, person: Administrator, part: Asked) -> Page[PersonOut]:
+    """List the school's people."""
+    everybody = select(Person).where(Person.organization_id == person.organization_id)
+    return listed_part(session, everybody, key=Person.id, part=part, shown=lambda rows: _people(session, rows))
+
+
+def _people(session: Session, rows: Sequence[Any]) -> list[PersonOut]:
+    found = [one for (one,) in rows]
+    held = session.execute(
+        select(Role.person_id, Role.kind).where(Role.person_id.in_([one.id for one in found])).order_by(Role.id)
+    ).all()
+    return [
+        PersonOut(
+            id=one.id,
+            number=one.number,
+            name=one.name,
+            subject=one.subject,
+            stage=one.stage,
+            active=one.active,
+            roles=[kind.value for person_id, kind in held if person_id == one.id],
+        )
+        for one in found
+    ]
+
+
+@reads(routes, "/rounds/{key}/progress")
+def get_progress(session: Db, person: Administrator, key: Key) -> Progress:
+    """Tell how far a round has come."""
+    counts = standing.counts(session, round_=seen.school_round(session, person, key))
+    return Progress(**{name: {state.value: count for state, count in of.items()} for name, of in counts.items()})
+
+
+@reads(routes, "/rounds/{key}/waits")
+def list_waits(session: Db, person: Administrator, key: Key, part: Asked) -> Page[WaitOut]:
+    """List what a round waits for, and from whom."""
+    found = standing.waits(session, round_=seen.school_round(session, person, key))
+    told = [
+        WaitOut(who=one.who, person=who(one.person) if one.person else None, why=one.why, until=one.until)
+        for one in found
+    ]
+    return numbered_part(told, part=part)
+
+
+@writes(routes, "POST", "/roster", status=202, refuses=[WrongPhase, BadInput, NotFound])
+def import_roster(request: Request, session: Db, person: Administrator, body: RosterIn) -> ImportOut:
+    """Bring people in, by the rules of the roster's sheet; the worker does it, ask for the import to see how it went."""
+    round_ = None if body.round_id is None else seen.school_round(session, person, body.round_id)
+    made = imports.start(
+        session,
+        actor=person,
+        organization=session.get_one(Organization, person.organization_id),
+        round_=round_,
+        kind=SheetKind.ROSTER,
+        file_name="api.csv",
+        data=_sheet(body.rows),
+        storage=request.app.state.storage,
+    )
+    return _import(made)
+
+
+def _sheet(rows: Sequence[RosterRow]) -> bytes:
+    """Return the rows as the sheet that an administrator would have brought."""
+    text = io.StringIO(newline="")
+    sheet = csv.writer(text)
+    sheet.writerow([column.name_zh for column in ROSTER.columns])
+    for one in rows:
+        said = one.model_dump(mode="json")
+        said["roles"] = "、".join(ROLE_NAMES[kind] for kind in one.roles)
+        sheet.writerow([said[column.key] or "" for column in ROSTER.columns])
+    return text.getvalue().encode()
+
+
+@reads(routes, "/imports/{key}")
+def get_import(session: Db, person: Administrator, key: Key) -> ImportOut:
+    """Tell how an import went."""
+    found = session.get(SheetImport, key)
+    if found is None or found.organization_id != person.organization_id:
+        raise NotFound(what=say(_("导入")), key=key)
+    return _import(found)
+
+
+def _import(one: SheetImport) -> ImportOut:
+    problems = [(int(number), text) for number, texts in (one.problems or {}).items() for text in texts]
+    return ImportOut(
+        id=one.id,
+        state=one.state.value,
+        rows=one.rows,
+        finished_at=one.finished_at,
+        problems=[
+            RowProblem(row=number - FIRST_ROW if number >= FIRST_ROW else None, problem=text)
+            for number, text in sorted(problems)
+        ],
+    )
+
+
+@reads(routes, "/rounds/{key}/results")
+def list_results(session: Db, person: Administrator, key: Key, part: Asked) -> Page[ResultLine]:
+    """List the standing results of a round."""
+    found = (
+        select(Result, Person)
+        .join(Enrolment, Enrolment.id == Result.enrolment_id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(Enrolment.round_id == seen.school_round(session, person, key).id, Result.current)
+    )
+    return listed_part(session, found, key=Result.id, part=part, shown=lambda rows: [_line(*row) for row in rows])
+
+
+def _line(one: Result, person: Person) -> ResultLine:
+    return ResultLine(
+        id=one.id,
+        person=who(person),
+        version=one.version,
+        state=Word.of(one.state),
+        score=None if one.score is None else str(one.score),
+        proposed_grade=one.proposed_grade,
+        grade=one.grade,
+    )
+
+
+@writes(routes, "POST", "/rounds/{key}/publicity", refuses=[results.NotComposed, WrongPhase])
+def publish_results(session: Db, person: Administrator, key: Key) -> RoundOut:
+    """Publish names and grades for the scheme's days, once every result is confirmed."""
+    found = seen.school_round(session, person, key)
+    results.publish(session, actor=person, round_=found)
+    return shown_round(found)
+
+
+@reads(routes, "/audit")
+def list_audit(
+    session: Db,
+    person: Administrator,
+    part: Asked,
+    about: Annotated[Code | None, Query(description="One thing alone, as `submission:12`.")] = None,
+    deed: Annotated[Code | None, Query(description="One kind of deed alone, as `review.submit`.")] = None,
+) -> Page[EventOut]:
+    """List the school's audit trail, the newest first."""
+    found = (
+        select(AuditEvent, Person)
+        .outerjoin(Person, Person.id == AuditEvent.actor_id)
+        .where(AuditEvent.organization_id == person.organization_id)
+    )
+    found = found if about is None else found.where(AuditEvent.about == about)
+    found = found if deed is None else found.where(AuditEvent.deed == deed)
+    return listed_part(
+        session,
+        found,
+        key=AuditEvent.id,
+        part=part,
+        shown=lambda rows: [_event(*row) for row in rows],
+        newest_first=True,
+    )
+
+
+def _event(one: AuditEvent, actor: Person | None) -> EventOut:
+    return EventOut(
+        number=one.number,
+        at=one.at,
+        actor=who(actor) if actor else None,
+        deed=one.deed,
+        about=one.about,
+        data=json.loads(one.data),
+        hash=one.hash,
+    )

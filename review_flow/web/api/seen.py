@@ -1,0 +1,131 @@
+"""What of a school a person may know of, by id or in a list; everything else is not found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Select, or_, select
+
+from models import Adjustment, Appeal, Enrolment, Evidence, PanelMark, PanelSeat, Result, Role, Round, Submission
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
+from review_flow.rules.words import EvidenceState, RoleKind
+from review_flow.steps.people import conflicting_with, has_seat
+from review_flow.steps.validity import VOTERS
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from models import Person
+
+OfEnrolment = TypeVar("OfEnrolment", Adjustment, Result)
+
+
+def rounds(person: Person) -> Select[tuple[Round]]:
+    """Select the rounds a person takes part in, sits on the panel of, or administers."""
+    takes_part = select(Enrolment.round_id).where(
+        Enrolment.person_id == person.id, Enrolment.state != EnrolmentState.EXEMPT
+    )
+    seated = select(PanelSeat.round_id).where(PanelSeat.person_id == person.id)
+    administers = select(Role.organization_id).where(Role.person_id == person.id, Role.kind == RoleKind.SCHOOL_ADMIN)
+    return select(Round).where(
+        or_(
+            Round.id.in_(takes_part) & (Round.phase != RoundPhase.SETUP),
+            Round.id.in_(seated),
+            Round.organization_id.in_(administers),
+        )
+    )
+
+
+def round_(session: Session, person: Person, key: int) -> Round:
+    """Return a round that the person may know of."""
+    found = session.scalars(rounds(person).where(Round.id == key)).first()
+    if found is None:
+        raise NotFound(what=say(_("考核轮次")), key=key)
+    return found
+
+
+def school_round(session: Session, person: Person, key: int) -> Round:
+    """Return a round of the administrator's own school."""
+    found = session.get(Round, key)
+    if found is None or found.organization_id != person.organization_id:
+        raise NotFound(what=say(_("考核轮次")), key=key)
+    return found
+
+
+def panel_round(session: Session, person: Person, key: int) -> Round:
+    """Return a round on whose panel the person sits."""
+    seated = select(Round).join(PanelSeat, PanelSeat.round_id == Round.id)
+    found = session.scalars(seated.where(Round.id == key, PanelSeat.person_id == person.id)).first()
+    if found is None:
+        raise NotFound(what=say(_("考核轮次")), key=key)
+    return found
+
+
+def panel_work(session: Session, person: Person, key: int) -> Submission:
+    """Return a work that the person was asked to mark, or may say of whether it is valid; never one of their own."""
+    found = session.get(Submission, key)
+    if found is None or not _before_panel(session, person, found):
+        raise NotFound(what=say(_("成果")), key=key)
+    return found
+
+
+def _before_panel(session: Session, person: Person, work: Submission) -> bool:
+    if work.author_id in conflicting_with(session, person_id=person.id):
+        return False
+    asked = select(PanelMark.id).where(
+        PanelMark.submission_id == work.id, PanelMark.marker_id == person.id, PanelMark.released_at.is_(None)
+    )
+    if session.scalars(asked).first() is not None:
+        return True
+    waiting = work.state is SubmissionState.SUBMITTED
+    return waiting and has_seat(session, person_id=person.id, round_id=work.round_id, kinds=VOTERS)
+
+
+def panel_row(session: Session, person: Person, model: type[OfEnrolment], key: int, what: str) -> OfEnrolment:
+    """Return an adjustment or a result of a round on whose panel the person sits; never their own."""
+    found = session.get(model, key)
+    if found is not None:
+        enrolment = session.get_one(Enrolment, found.enrolment_id)
+        seated: Select[Any] = select(PanelSeat.id).where(
+            PanelSeat.round_id == enrolment.round_id, PanelSeat.person_id == person.id
+        )
+        if enrolment.person_id != person.id and session.scalars(seated).first() is not None:
+            return found
+    raise NotFound(what=say(what), key=key)
+
+
+def panel_appeal(session: Session, person: Person, key: int) -> Appeal:
+    """Return an appeal in a round on whose panel the person sits; never their own."""
+    found = session.get(Appeal, key)
+    if found is None:
+        raise NotFound(what=say(_("申诉")), key=key)
+    panel_row(session, person, Result, found.result_id, _("申诉"))
+    return found
+
+
+def own_adjustment(session: Session, person: Person, key: int) -> Adjustment:
+    """Return an adjustment of the person's own."""
+    found = session.get(Adjustment, key)
+    if found is None or session.get_one(Enrolment, found.enrolment_id).person_id != person.id:
+        raise NotFound(what=say(_("扣分记录")), key=key)
+    return found
+
+
+def works(person: Person) -> Select[tuple[Submission]]:
+    """Select the works of a person that were not replaced."""
+    return select(Submission).where(Submission.author_id == person.id, Submission.state != SubmissionState.REPLACED)
+
+
+def files(work: Submission) -> Select[tuple[Evidence]]:
+    """Select the files of a work that stand."""
+    return select(Evidence).where(Evidence.submission_id == work.id, Evidence.state != EvidenceState.SUPERSEDED)
+
+
+def own_file(session: Session, person: Person, key: int) -> Evidence:
+    """Return a file of the person's own work, one that was superseded included."""
+    found = session.get(Evidence, key)
+    if found is None or session.get_one(Submission, found.submission_id).author_id != person.id:
+        raise NotFound(what=say(_("文件")), key=key)
+    return found

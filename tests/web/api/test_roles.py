@@ -1,0 +1,105 @@
+"""Every route that programs call, as nobody and as every role: deny by default, and foreign ids are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
+
+from review_flow.rules.tokens import Scope
+from review_flow.steps import people
+from review_flow.web.access import _PUBLIC
+from review_flow.web.api.document import description
+from tests.cast import School
+from tests.web.api.conftest import Program, client_of
+from tests.web.conftest import Web
+from tests.web.test_roles import ROLES, filled
+
+BODIES = {
+    "putChoice": {"abilities": ["A1"]},
+    "replaceAbility": {"old": "A1", "new": "A3"},
+    "sealSubmission": {"own_work": True},
+    "signResult": {},
+    "fileAppeal": {"reason": "x"},
+    "contestAdjustment": {"reason": "x"},
+    "putDraft": {},
+    "submitReview": {},
+    "declineTask": {"reason": "x"},
+    "markSubmission": {},
+    "voteValidity": {"teacher_visible": True, "own_work": True},
+    "confirmResult": {},
+    "decideAdjustment": {"stands": True, "reason": "x"},
+    "putWebhook": {"events": ["result.published"], "on": True},
+    "voteAppeal": {"uphold": False, "reason": "x"},
+}
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.path.startswith("/api/"):
+            for method in sorted(route.methods):
+                yield method, route.path, route
+
+
+def scope_of(method: str, path: str) -> str:
+    [[scope]] = [one["bearer"] for one in description()["paths"][path][method.lower()]["security"]]
+    return str(scope)
+
+
+def ask(client: TestClient, method: str, path: str, route: APIRoute, key: object) -> int:
+    answer = client.request(
+        method, f"http://school.test{filled(path, key)}", json=BODIES.get(route.unique_id), headers={"if-match": "*"}
+    )
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code
+
+
+def test_only_the_description_is_everybody_s(web: Web, school: School) -> None:
+    public = {path for _method, path, route in routes(web.app) if route.endpoint in _PUBLIC}
+    assert public == {"/api/v1/openapi.json"}
+    with web.of("A01") as browser, client_of(web.app, None) as nobody, client_of(web.app, "rft_00000000_x") as wrong:
+        for method, path, route in routes(web.app):
+            if path not in public:
+                assert [(path, ask(one, method, path, route, 1)) for one in (nobody, wrong, browser)] == [
+                    (path, 401)
+                ] * 3
+
+
+@pytest.mark.parametrize("number", ROLES)
+def test_what_is_not_there_is_not_found_whoever_asks(web: Web, school: School, program: Program, number: str) -> None:
+    people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
+    with program(number) as client:
+        for method, path, route in routes(web.app):
+            if "{" in path:
+                admin = scope_of(method, path) == "admin" and number not in {"A01", "Z01"}
+                assert (path, ask(client, method, path, route, 987_654)) == (path, 403 if admin else 404)
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_scope_opens_its_own_routes_and_no_other(web: Web, opened: School, program: Program, scope: Scope) -> None:
+    with program("A01", scope) as client:
+        for method, path, route in routes(web.app):
+            if route.endpoint not in _PUBLIC:
+                asked = scope_of(method, path)
+                assert (path, ask(client, method, path, route, 987_654) == 403) == (path, asked != scope.value)
+
+
+def test_an_address_that_is_no_number_is_not_found(web: Web, school: School, program: Program) -> None:
+    with program("A01") as client:
+        for method, path, route in routes(web.app):
+            if "{key}" in path:
+                for key in ("x", "99999999999999999999"):
+                    assert (path, key, ask(client, method, path, route, key)) == (path, key, 404)
+
+
+def test_another_school_s_rows_are_not_there(web: Web, marked: School, program: Program) -> None:
+    """Ids that exist, of every kind: whoever is of another school finds none of them."""
+    people.found_school(marked.session, name="第二中学", admin_number="Z01", admin_name="吴静")
+    with program("Z01") as client:
+        for method, path, route in routes(web.app):
+            if "{" in path:
+                assert (path, ask(client, method, path, route, 1)) == (path, 404)

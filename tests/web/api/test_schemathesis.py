@@ -1,0 +1,89 @@
+"""Requests that nobody thought of, made from the description itself: right ones, wrong ones, at rows that are there.
+
+Each role asks what its scopes are for, a little. `REVIEW_FLOW_FUZZ_EXAMPLES=100 pytest …` lets each ask everything.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.config import SchemathesisConfig
+
+from review_flow.steps import tokens
+from tests.cast import Clock, School
+from tests.stages import stage
+from tests.web.api.conftest import Program
+from tests.web.conftest import Web
+
+LONG = "REVIEW_FLOW_FUZZ_EXAMPLES" in os.environ
+EXAMPLES = int(os.environ.get("REVIEW_FLOW_FUZZ_EXAMPLES", "2"))
+ROLES = {"T01": {"read", "teach", "review"}, "P1": {"panel"}, "A01": {"admin"}}
+CHECKS = {
+    # What has the right shape may still be refused for what it says: a form by its rubric, a cursor that no answer
+    # gave, a version that is no longer the one.
+    "positive_data_acceptance": {"expected-statuses": ["2xx", "401", "403", "404", "409", "410", "412", "422", "429"]},
+    "missing_required_header": {"expected-statuses": ["401", "403", "422", "428"]},
+}
+
+
+@stage
+def under_way(session, _clock: Clock) -> School:
+    """Everybody chose; two works are sealed and being reviewed, the others lack their evidence."""
+    school = School(session).open()
+    for person in school.teachers:
+        school.ready(person)
+    for person in school.teachers[:4]:
+        school.seal(person)
+    school.allocate()
+    return school
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600 if LONG else 300)
+@pytest.mark.parametrize("number", list(ROLES))
+def test_nothing_is_found(
+    web: Web, under_way: School, program: Program, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "PER_MINUTE", 10**9)
+    found = run(web, program(number).headers["authorization"], ROLES[number], random.Random(number))
+    assert not found, "\n\n".join(found)
+
+
+def run(web: Web, authorization: str, scopes: set[str], chance: random.Random) -> list[str]:
+    auth = {"openapi": {"bearer": {"bearer": authorization.removeprefix("Bearer ")}}}
+    config = SchemathesisConfig.from_dict({"checks": CHECKS, "auth": auth})
+    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", web.app, config=config)
+    failures: list[str] = []
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if not LONG and not scopes.issuperset(operation.definition.raw["security"][0]["bearer"]):
+            continue
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            there = {"path_parameters": {"key": chance.randint(1, 3)}}
+            at_rows = mode is GenerationMode.POSITIVE and "{key}" in operation.path
+            kinds = [operation.as_strategy(mode, **there)] if at_rows else []
+            kinds += [operation.as_strategy(mode)] if LONG or not at_rows else []
+
+            @seed(20260302)
+            @settings(
+                max_examples=EXAMPLES,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(case=st.one_of(kinds))
+            def ask(case: schemathesis.Case) -> None:
+                case.call_and_validate()
+
+            try:
+                ask()
+            except BaseException as error:  # noqa: BLE001 - all that is found is told at once
+                failures.append(f"{operation.label} {mode}: {error}"[:3000])
+    return failures
