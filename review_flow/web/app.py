@@ -21,7 +21,21 @@ from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
-from review_flow.web import (door, files, identity, panel, panel_decide, privacy, programme, reviewing, teacher, tokens, upload, verify, webhooks)
+from review_flow.web import (
+    door,
+    files,
+    identity,
+    panel,
+    panel_decide,
+    privacy,
+    programme,
+    reviewing,
+    teacher,
+    tokens,
+    upload,
+    verify,
+    webhooks,
+)
 from review_flow.web.access import MustChange, NotSignedIn, public, require_declared
 from review_flow.web.api import document
 from review_flow.web.assets import Assets
@@ -112,7 +126,22 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
     app.state.storage = storage or storage_at(settings.storage)
-    parts = (door, identity, teacher, reviewing, privacy, programme, panel, panel_decide, for, part, in, router, one, parts, tokens, webhooks, document, upload, files, verify)
+    parts = (
+        door,
+        identity,
+        tokens,
+        privacy,
+        teacher,
+        programme,
+        reviewing,
+        panel,
+        panel_decide,
+        webhooks,
+        upload,
+        files,
+        verify,
+    )
+    for part in (router, *(one.router for one in parts), *document.ROUTERS):
         app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked
     require_declared(app)
     app.mount("/static", Static(directory=app.state.assets.folder), name="static")
