@@ -31,7 +31,7 @@ def kinds(desk: Desk) -> None:
     scheme = round_scheme(desk.session, round_=desk.round)
     rows: list[dict[str, object]] = [
         {"kind": kind.value, "kind_zh": say(programme.KIND_NAMES[kind]), "about": about, "name": name}
-        for kind in FactKind
+        for kind in programme.TOLD
         for about, name in programme.subjects(scheme, kind).items()
     ]
     titles = {"kind": _("类别"), "kind_zh": _("名称"), "about": _("项目"), "name": _("项目名称")}

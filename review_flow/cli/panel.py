@@ -14,6 +14,7 @@ from review_flow import cli
 from review_flow.cli import common, forms
 from review_flow.cli.common import REFUSED, Desk
 from review_flow.cli.evidence import free_place, progressing
+from review_flow.cli.facts import DONE, decimal
 from review_flow.cli.refusals import Misuse
 from review_flow.cli.teacher import KINDS
 from review_flow.db import settings
@@ -33,6 +34,7 @@ from review_flow.steps import (
     results,
     standing,
     validity,
+    voices,
 )
 
 app = typer.Typer(help=cli.PARTS["panel"][1], no_args_is_help=True)
@@ -228,6 +230,18 @@ def mark(desk: Desk, work: Work, form: Annotated[Path, typer.Argument(help=_("�
     """Mark a work."""
     given = panel.mark(desk.session, actor=desk.actor, submission=_work(desk, work), form=forms.filled(form))
     desk.done(_("已评分，{mark}分。"), mark=given.mark)
+
+
+@command(_("现场评价：听课后为一位教师打分（0–100，方案有现场评价时）"))
+def on_site(
+    desk: Desk,
+    number: Annotated[str, typer.Argument(help=_("工号"))],
+    mark: Annotated[str, typer.Argument(help=_("分数，0–100"))],
+) -> None:
+    """Give the mark of a visit."""
+    enrolment = desk.enrolment(number)
+    said = voices.give_on_site_mark(desk.session, actor=desk.actor, enrolment=enrolment, mark=decimal(mark))
+    desk.done(DONE[said], state=said)
 
 
 @command(_("由候补接替不能评分的人（管理员）"))

@@ -9,6 +9,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.reader import FULL_MARK, Reader, RecordInvalid, number, one_of
 from review_flow.rules.record_programme import ProgrammeFacts, read_programme
 from review_flow.rules.scheme import Scheme
+from review_flow.rules.voices import Voice, read_voices
 
 MISSING = {"", "缺", "缺失", "missing"}
 
@@ -52,13 +53,12 @@ class AbilityFacts:
 
 @dataclass(frozen=True)
 class WholeMarks:
-    """Marks given for the whole teacher instead of ability by ability; `others` by further sources (X-40)."""
+    """Marks given for the whole teacher instead of ability by ability."""
 
     peer: tuple[Decimal, ...]
     panel: tuple[Decimal, ...]
     arbiter: Decimal | None
     peer_missing: bool
-    others: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ class Record:
     tier: str | None
     abilities: tuple[AbilityFacts, ...] | None
     marks: WholeMarks | None
+    voices: Mapping[str, tuple[Voice, ...]]
     events: tuple[Event, ...]
     awards: tuple[Decimal, ...]
     checklists: Mapping[str, tuple[str, ...]]
@@ -111,7 +112,8 @@ def read_record(scheme: Scheme, data: Mapping[str, object]) -> Record:
         required=peer.count("required") if peer else None,
         tier=_tier(scheme, root),
         abilities=_abilities(scheme, root) if data.get("abilities") is not None else None,
-        marks=_whole(scheme, root),
+        marks=_whole(root),
+        voices=read_voices(scheme, root),
         events=tuple(_event(scheme, part, index) for index, part in enumerate(root.parts("events"))),
         awards=_awards(root),
         checklists=_checklists(scheme, root),
@@ -137,14 +139,13 @@ def _tier(scheme: Scheme, root: Reader) -> str | None:
     return known[one_of("tier", written, list(known))]
 
 
-def _whole(scheme: Scheme, root: Reader) -> WholeMarks | None:
+def _whole(root: Reader) -> WholeMarks | None:
     part = root.part("marks")
     if part is None:
         return None
     peer = part.marks("peer")
     missing = part.truth("peer_missing") or root.truth("peer_missing") or not peer
-    others = {name: part.marks(name) for name in scheme.compose.sources if name not in {"peer", "panel"}}
-    return WholeMarks(peer, part.marks("panel"), part.mark("arbiter"), missing, others)
+    return WholeMarks(peer, part.marks("panel"), part.mark("arbiter"), missing)
 
 
 def _abilities(scheme: Scheme, root: Reader) -> tuple[AbilityFacts, ...]:

@@ -154,6 +154,7 @@ class FactKind(Enum):
     MARK = "mark"
     PERIOD = "period"
     APPROVAL = "approval"
+    VOICE = "voice"
 
 
 class GroupLevel(Enum):
@@ -213,6 +214,7 @@ class SheetKind(Enum):
     PROGRESS = "progress"
     ATTENDANCE = "attendance"
     AWARDS = "awards"
+    SURVEY = "survey"
 
 
 class ExportKind(Enum):

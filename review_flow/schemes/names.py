@@ -64,7 +64,7 @@ FIELDS: dict[str, str] = {
     "clamp": "得分范围", "deductions": "扣分", "bonuses": "加分", "unless": "不扣情形", "events": "适用场合",
     "table": "加分依据", "may_cross_pass": "可以越过合格线", "boundary": "分界分归属", "rounding": "取整", "list": "等次表",
     "mode": "取整方式", "scale": "小数位数", "band_on": "定等依据", "modal": "效力", "self": "自评", "on_site": "现场评价",
-    "students": "学生问卷", "parents": "家长问卷",
+    "students": "学生问卷", "parents": "家长问卷", "min_answers": "问卷最少份数",
     # calendar
     "lease": "一份互评任务", "lease_min": "临近截止时的互评任务", "peer_extension": "互评延长", "grace": "补做宽限",
     "correction": "补正", "arbitration": "仲裁", "notice": "扣分事实的申辩", "publicity": "公示", "sign": "签名",

@@ -54,6 +54,9 @@ def compose(take: Taking) -> Iterator[Block]:
             ("评分来源", "权重"), tuple((word(one), percent(weight)) for one, weight in sources.items()), (1, 1)
         )
         yield "互评不足规定份数的，其权重并入考核组评分。"
+    if rule.min_answers:
+        least = listed([f"{word(name)}{count}份" for name, count in rule.min_answers.items()])
+        yield f"问卷不记名，至少回收{least}的方予计入；不足的不计，其权重由其余来源分担。"
 
 
 def adjust(take: Taking) -> Iterator[Block]:

@@ -27,6 +27,7 @@ from review_flow.steps.programme import (
     OWN,
     PRESENT,
     REFUSED,
+    TOLD,
     Telling,
     keep_fact,
     problem,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from review_flow.rules.scheme import Scheme
     from review_flow.steps.imports_tables import Bringing
 
-KINDS = {name: kind for kind, name in KIND_NAMES.items()}
+KINDS = {KIND_NAMES[kind]: kind for kind in TOLD}
 WORDS = {
     PRESENT_WORD: PRESENT,
     MADE_UP_WORD: MADE_UP,
@@ -108,6 +109,4 @@ def _details(row: Row) -> dict[str, Any]:
 
 def names_of(scheme: Scheme) -> dict[str, list[str]]:
     """Return, by 类别, what a scheme lets one tell: for the sheet's help."""
-    return {
-        say(KIND_NAMES[kind]): list(subjects(scheme, kind).values()) for kind in KIND_NAMES if subjects(scheme, kind)
-    }
+    return {say(KIND_NAMES[kind]): list(subjects(scheme, kind).values()) for kind in TOLD if subjects(scheme, kind)}

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from models import Enrolment, Fact, Organization, Person, Round
+from models import Enrolment, Fact, Organization, Person, Result, Round
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, listed, say
-from review_flow.rules.lifecycle import RoundPhase
+from review_flow.rules.lifecycle import ResultState, RoundPhase
 from review_flow.rules.record_programme import FAIL, PASS
+from review_flow.rules.voices import NAMES, further
 from review_flow.rules.words import FactKind, RoleKind, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.people import conflicting_with, has_role, has_seat, require_admin
@@ -37,7 +38,8 @@ MOST_MARK = Decimal(100)
 PHASES = (RoundPhase.SETUP, RoundPhase.OPEN, RoundPhase.SCORING)
 LEADERS_TELL = {FactKind.PIECE, FactKind.ATTENDANCE, FactKind.THEME, FactKind.PERIOD}
 PANEL_TELLS = {FactKind.MARK, FactKind.APPROVAL, FactKind.TEST}
-NUMBERED = {FactKind.MINUTES, FactKind.MARK, FactKind.PERIOD}
+OF_OTHERS = {*PANEL_TELLS, FactKind.VOICE}
+NUMBERED = {FactKind.MINUTES, FactKind.MARK, FactKind.PERIOD, FactKind.VOICE}
 WORDS: dict[FactKind, tuple[str, ...]] = {
     FactKind.ATTENDANCE: (PRESENT, MADE_UP, ABSENT),
     FactKind.TEST: (PASS, FAIL),
@@ -52,7 +54,10 @@ KIND_NAMES = {
     FactKind.MARK: _("考核项得分"),
     FactKind.PERIOD: _("周期记录"),
     FactKind.APPROVAL: _("审核"),
+    FactKind.VOICE: _("多方评价"),
 }
+TOLD = tuple(kind for kind in FactKind if kind is not FactKind.VOICE)
+"""What a leader, administrator or panel member tells; a source's mark is its own to give (steps/voices)."""
 
 
 class NotTold(Refusal):
@@ -116,6 +121,7 @@ def subjects(scheme: Scheme, kind: FactKind) -> dict[str, str]:
             for ability in scheme.catalogue.abilities
             for step in chain
         },
+        FactKind.VOICE: {name: NAMES[name] for name in further(scheme)},
     }
     return named[kind]
 
@@ -142,6 +148,8 @@ def tell_fact(session: Session, *, actor: Person, enrolment: Enrolment, telling:
 
 def problem(scheme: Scheme, telling: Telling) -> str | None:
     """Return, in Chinese, why a fact can't be taken under a scheme; None: it can."""
+    if telling.kind not in TOLD:
+        return say(_("自评、现场评价由本人登记，问卷用表格导入"))
     known = subjects(scheme, telling.kind)
     if not known:
         return say(_("方案里没有这一类"))
@@ -150,17 +158,30 @@ def problem(scheme: Scheme, telling: Telling) -> str | None:
     allowed = WORDS.get(telling.kind)
     if allowed and telling.word not in allowed:
         return say(_("结果应为以下之一：{allowed}"), allowed=listed(allowed))
-    return _number_problem(telling.kind, telling.number)
+    return number_problem(telling.kind, telling.number)
 
 
-def _number_problem(kind: FactKind, number: Decimal | None) -> str | None:
+def number_problem(kind: FactKind, number: Decimal | None) -> str | None:
+    """Return, in Chinese, what is wrong with a fact's number; None: nothing."""
     if number is None:
         return say(_("请填写数值")) if kind in NUMBERED else None
     if number < 0:
         return say(_("数值不能小于0"))
-    if kind is FactKind.MARK and number > MOST_MARK:
+    if kind in {FactKind.MARK, FactKind.VOICE} and number > MOST_MARK:
         return say(_("分数在0到100之间"))
+    if kind is FactKind.VOICE and number != round(number, 2):
+        return say(_("分数最多两位小数"))
     return say(_("数值应为整数")) if kind is FactKind.PERIOD and number % 1 else None
+
+
+def banded(session: Session, *, round_: Round, enrolment_id: int | None = None) -> set[int]:
+    """Return the enrolments, or the one, whose grade is confirmed: what is told from then on could change nothing."""
+    asked = (
+        select(Result.enrolment_id)
+        .join(Enrolment, Result.enrolment_id == Enrolment.id)
+        .where(Enrolment.round_id == round_.id, Result.current, Result.state != ResultState.COMPOSED)
+    )
+    return set(session.scalars(asked if enrolment_id is None else asked.where(Enrolment.id == enrolment_id)))
 
 
 def standing(session: Session, enrolment: Enrolment, telling: Telling) -> Fact | None:
@@ -213,7 +234,7 @@ def _require_teller(session: Session, *, actor: Person, round_: Round, enrolment
     person = session.get_one(Person, enrolment.person_id)
     if has_role(
         session, person_id=actor.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
-    ) and (kind not in PANEL_TELLS or actor.id != person.id):
+    ) and (kind not in OF_OTHERS or actor.id != person.id):
         return
     if kind in LEADERS_TELL and leads(session, actor=actor, workshop_id=person.workshop_id):
         return

@@ -15,6 +15,7 @@ from models import (
     Assignment,
     Enrolment,
     Evidence,
+    Fact,
     PanelMark,
     Person,
     Result,
@@ -28,13 +29,15 @@ from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at, grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, State, SubmissionState
 from review_flow.rules.scheme import DELIVERABLES
-from review_flow.rules.words import UNDONE, AdjustmentState, AppealState, EvidenceState, SeatKind
+from review_flow.rules.voices import SELF
+from review_flow.rules.words import UNDONE, AdjustmentState, AppealState, EvidenceState, FactKind, SeatKind
 from review_flow.steps.appeals import require_hearer
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
 from review_flow.steps.panel import asked_of
 from review_flow.steps.people import SEAT_NAMES, conflicting_with, has_seat
+from review_flow.steps.programme import banded
 from review_flow.steps.results import results_of
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import obstacles, round_scheme
@@ -122,14 +125,26 @@ def _teachers(session: Session, *, round_: Round) -> Iterator[Wait]:
         .order_by(Evidence.id)
     ):
         files[file.submission_id].append(file)
+    silent = _without_self_mark(session, scheme, round_)
     for enrolment in participants(session, round_=round_):
         person = session.get_one(Person, enrolment.person_id)
+        if enrolment.id in silent:
+            yield Wait(person.name, say(_("还没有自评")), person)
         if round_.phase is RoundPhase.OPEN and _is_early(scheme, enrolment):
             yield Wait(person.name, say(EARLY[enrolment.state]), person, round_.hard_close_at)
         if round_.phase is RoundPhase.OPEN and scheme.components:
             yield from _programme(session, scheme, round_, enrolment, person)
         for work in works[enrolment.id]:
             yield from _work(session, scheme, round_, enrolment, person, work, files[work.id])
+
+
+def _without_self_mark(session: Session, scheme: Scheme, round_: Round) -> set[int]:
+    """Return the enrolments whose own mark counts and is not given yet (002-1-07)."""
+    if not scheme.compose.sources.get(SELF) or round_.phase not in {RoundPhase.OPEN, RoundPhase.SCORING}:
+        return set()
+    gave = select(Fact.enrolment_id).where(Fact.kind == FactKind.VOICE, Fact.about == SELF, Fact.struck_at.is_(None))
+    asked = select(Enrolment.id).where(Enrolment.round_id == round_.id, Enrolment.id.not_in(gave))
+    return set(session.scalars(asked)) - banded(session, round_=round_)
 
 
 def _is_early(scheme: Scheme, enrolment: Enrolment) -> bool:

@@ -33,7 +33,6 @@ SHOWN: dict[
     str, set[str]
 ] = {  # printed days and headers; hours that a gate's own number decides; and three the records do not reach
     "case1-tiers": {
-        "consequences.year_end_excellent.value",
         "phases.closing.begins",
         "phases.closing.ends",
         "phases.prepare.ends",

@@ -86,6 +86,7 @@ def test_template_has_the_columns_of_its_sheet(kind):
         SheetKind.PROGRESS: PROGRESS,
         SheetKind.ATTENDANCE: ATTENDANCE,
         SheetKind.AWARDS: AWARDS,
+        SheetKind.SURVEY: ["工号", "问卷", "得分", "份数", "来源", "编号"],
     }
     book = python_calamine.load_workbook(io.BytesIO(imports.template(kind)))
     assert book.sheet_names[1] == "填写说明"
