@@ -63,7 +63,8 @@ class Judged:
         state = "有效" if self.facts.valid else "证据无效"
         counted = "计入" if self.counts else "不计入"
         about = f"{name}（{state}，{self.level or '未评等级'}）"
-        return about if self.score is None else f"{about}{counted}：{self.composition.arithmetic}"
+        late = f"；{'、'.join(self.facts.overdue)}逾期未作，按方案视为通过" if self.facts.overdue else ""
+        return about + late if self.score is None else f"{about}{counted}：{self.composition.arithmetic}{late}"
 
     def outcome(self) -> AbilityOutcome:
         """Return the ability for the outcome."""

@@ -12,6 +12,7 @@ from review_flow.rules.scheme import Scheme
 from review_flow.rules.voices import Voice, read_voices
 
 MISSING = {"", "缺", "缺失", "missing"}
+OVERDUE = "overdue"
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,10 @@ class AbilityFacts:
     peer_missing: bool
     heard: bool = False  # `panel` holds the marks of an appeal's hearers (N29)
     trust: "PeerTrust | None" = None
-    approvals: Mapping[str, bool] = field(
-        default_factory=dict
-    )  # of the scheme's chain, those that were given or refused
+    approvals: Mapping[str, bool] = field(default_factory=dict)
+    """Of the scheme's chain, those that were given or refused."""
+    overdue: tuple[str, ...] = ()
+    """Of the approvals, those that count as given because their days were over."""
 
 
 @dataclass(frozen=True)
@@ -178,12 +180,21 @@ def _ability(scheme: Scheme, part: Reader) -> AbilityFacts:
         heard=part.truth("heard") or False,
         trust=_trust(part.part("peer_trust"), len(part.marks("peer"))),
         approvals=_approvals(scheme, part.part("approvals")),
+        overdue=_overdue(scheme, part.part("approvals")),
     )
 
 
 def _approvals(scheme: Scheme, part: Reader | None) -> Mapping[str, bool]:
     given = part.data if part else {}
-    return {one_of(part.at(step), step, scheme.approval.chain): part.truth(step) is True for step in given if part}
+    return {
+        one_of(part.at(step), step, scheme.approval.chain): given[step] == OVERDUE or part.truth(step) is True
+        for step in given
+        if part
+    }
+
+
+def _overdue(scheme: Scheme, part: Reader | None) -> tuple[str, ...]:
+    return tuple(step for step in scheme.approval.chain if part and part.data.get(step) == OVERDUE)
 
 
 def _trust(part: Reader | None, peers: int) -> PeerTrust | None:

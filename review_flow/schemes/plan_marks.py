@@ -35,9 +35,17 @@ def _span(value: object) -> str:
 
 def approval(take: Taking) -> Iterator[Block]:
     """001-C-07."""
-    chain = take("approval.chain")
-    if isinstance(chain, list) and chain:
-        yield f"每项微能力依次经{'、'.join(map(str, chain))}通过后，方为合格。"
+    take.fields("approval")
+    rule = take.scheme.approval
+    if rule.chain:
+        yield f"每项微能力依次经{listed(rule.chain)}通过后，方为合格；前一步未通过的，不进行后一步。"
+    before = () if rule.peers not in rule.chain else rule.chain[: rule.chain.index(rule.peers)]
+    if before:
+        late = "视为通过" if rule.overdue == "given" else "按未审核处理"
+        yield (
+            f"{listed(before)}通过后方可{rule.peers}；未通过的写明理由退回补正。{listed(before)}应在封存后{rule.days}日内作出，"
+            f"逾期未作的，{late}，照常进行{rule.peers}。"
+        )
 
 
 def compose(take: Taking) -> Iterator[Block]:

@@ -129,6 +129,20 @@ def _programme(scheme: Scheme) -> Iterator[tuple[str, str]]:
         yield from _days(f"targets.{target.id}", [("by", target.by)])
 
 
+def _approval(scheme: Scheme) -> Iterator[tuple[str, str]]:
+    """A chain never stops for ever: what peer review waits for has its days (001-C-07)."""
+    rule = scheme.approval
+    if rule.peers is not None and rule.peers not in rule.chain:
+        yield "approval.peers", say(_("应为以下之一：{allowed}。"), allowed=listed(rule.chain) or say(_("无")))
+    elif rule.peers is not None and rule.days is None:
+        yield "approval.peers", say(_("互评之前有审核时，须写明几日内审核（days），逾期不停等。"))
+    if len(set(rule.chain)) < len(rule.chain):
+        yield (
+            "approval.chain",
+            say(_("“{name}”写了两次。"), name=next(x for x in rule.chain if rule.chain.count(x) > 1)),
+        )
+
+
 def _days(path: str, days: list[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
     for field, written in days:
         try:
@@ -137,4 +151,4 @@ def _days(path: str, days: list[tuple[str, str | None]]) -> Iterator[tuple[str, 
             yield f"{path}.{field}", say(_("没有“{day}”这一天。"), day=written)
 
 
-PROGRAMME_LOOKS = (_components, _points, _programme)
+PROGRAMME_LOOKS = (_components, _points, _programme, _approval)

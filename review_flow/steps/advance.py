@@ -39,6 +39,7 @@ from review_flow.steps.deadlines import (
     first_time,
     grace_ends_at,
     in_state,
+    open_overdue,
     pursue_panel,
 )
 from review_flow.steps.enrolments import failed_abilities
@@ -89,6 +90,7 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
         end_corrections(session, round_=round_)
         ask_people_instead(session, round_=round_)
         ask_validity(session, round_=round_)
+        open_overdue(session, round_=round_)
         end_peer_review(session, round_=round_)
         pursue_panel(session, round_=round_)
     if round_.phase is RoundPhase.OPEN:

@@ -94,6 +94,7 @@ PROGRESS = Table(
             choices=(PASS, FAIL, PRESENT_WORD, MADE_UP_WORD, ABSENT_WORD, GIVEN_WORD, REFUSED_WORD),
             note=_("测评填合格或不合格；到场填到场、补课或缺席；审核填通过或不通过"),
         ),
+        Column("reason", _("理由"), note=_("审核不通过的，写明理由")),
         Column("chars", _("字数"), Kind.INTEGER, note=_("材料的字数")),
         Column("seconds", _("秒数"), Kind.DECIMAL, note=_("视频的长度")),
         Column("on", _("评谁"), Kind.CHOICE, choices=(OTHERS_WORD, OWN_WORD), note=_("评议帖评的是他人还是本人")),

@@ -5,7 +5,7 @@ Nothing is edited: told again under its key with another value, the older fact i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ from review_flow.rules.lifecycle import ResultState, RoundPhase
 from review_flow.rules.record_programme import FAIL, PASS
 from review_flow.rules.voices import NAMES, further
 from review_flow.rules.words import FactKind, RoleKind, SeatKind
-from review_flow.steps import audit
+from review_flow.steps import approvals, audit
+from review_flow.steps.approvals import GIVEN, REFUSED
 from review_flow.steps.people import conflicting_with, has_role, has_seat, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from review_flow.rules.scheme import Scheme
 
 PRESENT, MADE_UP, ABSENT = "present", "made_up", "absent"
-GIVEN, REFUSED = "given", "refused"
 OTHERS, OWN = "others", "own"
 MOST_MARK = Decimal(100)
 PHASES = (RoundPhase.SETUP, RoundPhase.OPEN, RoundPhase.SCORING)
@@ -138,12 +138,34 @@ def tell_fact(session: Session, *, actor: Person, enrolment: Enrolment, telling:
     require_phase(round_, *PHASES)
     _require_teller(session, actor=actor, round_=round_, enrolment=enrolment, kind=telling.kind)
     scheme = round_scheme(session, round_=round_)
-    why = problem(scheme, telling)
+    telling = of_one_key(telling)
+    why = problem(scheme, telling) or not_yet(session, enrolment=enrolment, scheme=scheme, telling=telling)
     if why is not None:
         raise NotTold(kind=say(KIND_NAMES[telling.kind]), why=why)
-    return keep_fact(
-        session, actor=actor, enrolment=enrolment, telling=telling, old=standing(session, enrolment, telling)
-    )
+    old = standing(session, enrolment, telling)
+    said = keep_fact(session, actor=actor, enrolment=enrolment, telling=telling, old=old)
+    follow(session, actor=actor, enrolment=enrolment, scheme=scheme, telling=telling, said=said)
+    return said
+
+
+def of_one_key(telling: Telling) -> Telling:
+    """Return an approval under the one key it has: told again, it supersedes what was said before."""
+    return replace(telling, key=telling.about) if telling.kind is FactKind.APPROVAL else telling
+
+
+def not_yet(session: Session, *, enrolment: Enrolment, scheme: Scheme, telling: Telling) -> str | None:
+    """Return, in Chinese, why the round can't take a fact now that its scheme takes; None: it can."""
+    if telling.kind is not FactKind.APPROVAL:
+        return None
+    return approvals.out_of_order(session, enrolment=enrolment, scheme=scheme, telling=telling)
+
+
+def follow(
+    session: Session, *, actor: Person, enrolment: Enrolment, scheme: Scheme, telling: Telling, said: str
+) -> None:
+    """Do what a fact that is new leads to."""
+    if telling.kind is FactKind.APPROVAL and said != "unchanged":
+        approvals.follow(session, actor=actor, enrolment=enrolment, scheme=scheme, telling=telling)
 
 
 def problem(scheme: Scheme, telling: Telling) -> str | None:

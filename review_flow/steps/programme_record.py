@@ -12,7 +12,7 @@ from models import Enrolment, Evidence, Fact, Person, Submission
 from review_flow.rules.marks import aggregate, rounded
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import EvidenceState, FactKind, Verdict
-from review_flow.steps.programme import ABSENT, GIVEN, MADE_UP, facts_standing, wants_confirming
+from review_flow.steps.programme import ABSENT, MADE_UP, facts_standing, wants_confirming
 from review_flow.steps.voices import voices_of
 
 if TYPE_CHECKING:
@@ -44,15 +44,6 @@ def programme_of(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> d
         **_leaving(session, enrolment, scheme),
     }
     return {key: value for key, (asked, value) in gathered.items() if asked}
-
-
-def approvals_of(session: Session, *, enrolment: Enrolment) -> dict[str, dict[str, bool]]:
-    """Return ability → step → whether it was given (001-C-07)."""
-    found: dict[str, dict[str, bool]] = defaultdict(dict)
-    for fact in facts_standing(session, enrolment=enrolment, kinds=[FactKind.APPROVAL]):
-        ability, _colon, step = fact.about.partition(":")
-        found[ability][step] = fact.word == GIVEN
-    return found
 
 
 def _minutes(scheme: Scheme, facts: Sequence[Fact]) -> dict[str, str]:

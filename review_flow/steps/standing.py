@@ -32,6 +32,7 @@ from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.voices import SELF
 from review_flow.rules.words import UNDONE, AdjustmentState, AppealState, EvidenceState, FactKind, SeatKind
 from review_flow.steps.appeals import require_hearer
+from review_flow.steps.approvals import ends_at, links_before_peers, waiting
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
@@ -95,6 +96,7 @@ def waits(session: Session, *, round_: Round) -> list[Wait]:
         *_teachers(session, round_=round_),
         *_reviewers(session, round_=round_),
         *_markers(session, round_=round_),
+        *_approvals(session, round_=round_),
         *_contested(session, round_=round_),
         *_results(session, round_=round_),
     ]
@@ -230,6 +232,16 @@ def _markers(session: Session, *, round_: Round) -> Iterator[Wait]:
     )
     for person, count, until in rows:
         yield Wait(person.name, say(_("{count}份成果没有评分"), count=count), person, until)
+
+
+def _approvals(session: Session, *, round_: Round) -> Iterator[Wait]:
+    scheme = round_scheme(session, round_=round_)
+    links = links_before_peers(scheme)
+    works = waiting(session, round_=round_, scheme=scheme) if links else []
+    if works:
+        until = min(filter(None, (ends_at(scheme, one) for one in works)), default=None)
+        why = say(_("{count}份成果没有{links}，还不能互评"), count=len(works), links=listed(links))
+        yield Wait(say(_("校级管理员")), why, until=until)
 
 
 def _contested(session: Session, *, round_: Round) -> Iterator[Wait]:

@@ -78,7 +78,11 @@ SHOWN: dict[
     },
     "region-template": {"hours.ledgers.practice.min", "hours.ledgers.practice.share", "hours.ledgers.total.min"},
     "xian-2022-appraisal": {"checklist_levels.不合格"},
-    "xx-process-100": {"deliverables.lesson_clip.max_seconds", "hours.ledgers.online.min", "hours.ledgers.total.min"},
+    "xx-process-100": {
+        "deliverables.lesson_clip.max_seconds",
+        "hours.ledgers.online.min",
+        "hours.ledgers.total.min",
+    },
 }
 
 
