@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, or_, select
 
 from models import (
-    Appeal,
     Consent,
-    Enrolment,
     Evidence,
     FaceReading,
     PrivateNote,
     ReferenceFace,
-    Result,
     Round,
     RoundExport,
     SheetImport,
@@ -31,6 +28,7 @@ from review_flow.clock import now
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import AppealState
 from review_flow.steps import audit, copies
+from review_flow.steps.owners import appeals_in
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
@@ -64,13 +62,7 @@ def ends_at(session: Session, *, round_: Round, days: int) -> datetime | None:
 
     None while it isn't closed, or an appeal is open.
     """
-    appeals = (
-        select(Appeal)
-        .join(Result, Result.id == Appeal.result_id)
-        .join(Enrolment, Enrolment.id == Result.enrolment_id)
-        .where(Enrolment.round_id == round_.id)
-    )
-    filed = session.scalars(appeals).all()
+    filed = session.scalars(appeals_in(round_)).all()
     if round_.phase is not RoundPhase.CLOSED or any(one.state is AppealState.FILED for one in filed):
         return None
     moments = [round_.hard_close_at, round_.appeal_due_at, *(one.decided_at for one in filed)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from models import (
     Enrolment,
     Evidence,
     Fact,
+    GroupResult,
     PanelMark,
     Person,
     Result,
@@ -36,10 +37,11 @@ from review_flow.steps.approvals import ends_at, links_before_peers, waiting
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
+from review_flow.steps.owners import appeals_in, concerned, owners, standing_results
 from review_flow.steps.panel import asked_of
 from review_flow.steps.people import SEAT_NAMES, conflicting_with, has_seat
 from review_flow.steps.programme import banded
-from review_flow.steps.results import results_of
+from review_flow.steps.results import results_of, to_be_graded
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import obstacles, round_scheme
 from review_flow.steps.validity import VOTERS
@@ -71,6 +73,7 @@ class Agenda:
     adjustments: list[Adjustment]
     results: list[Result]
     appeals: list[Appeal]
+    workshops: list[GroupResult] = field(default_factory=list)
 
 
 def counts(session: Session, *, round_: Round) -> dict[str, dict[State, int]]:
@@ -261,30 +264,22 @@ def _open_adjustments(session: Session, *, round_: Round) -> list[Adjustment]:
 
 
 def _results(session: Session, *, round_: Round) -> Iterator[Wait]:
-    standing = results_of(session, round_=round_)
+    standing = standing_results(session, round_=round_)
     composed = sum(one.state is ResultState.COMPOSED for one in standing)
     if composed:
         yield Wait(say(SEAT_NAMES[SeatKind.MEMBER]), say(_("{count}份结果没有定等"), count=composed))
-    elif standing and round_.phase is RoundPhase.SCORING and len(standing) == len(participants(session, round_=round_)):
+    elif standing and round_.phase is RoundPhase.SCORING and len(standing) == to_be_graded(session, round_=round_):
         yield Wait(say(_("校级管理员")), say(_("结果已全部定等，可以公示")))
     for one in standing:
-        if one.state is ResultState.TO_SIGN:
-            person = session.get_one(Person, session.get_one(Enrolment, one.enrolment_id).person_id)
+        for person_id in owners(session, result=one) if one.state is ResultState.TO_SIGN else ():
+            person = session.get_one(Person, person_id)
             yield Wait(person.name, say(_("还没有签收结果")), person, round_.sign_due_at)
     for appeal in _open_appeals(session, round_=round_):
         yield Wait(say(SEAT_NAMES[SeatKind.APPEAL]), say(_("申诉{id}没有复核"), id=appeal.id), until=appeal.due_at)
 
 
 def _open_appeals(session: Session, *, round_: Round) -> list[Appeal]:
-    return list(
-        session.scalars(
-            select(Appeal)
-            .join(Result, Result.id == Appeal.result_id)
-            .join(Enrolment, Enrolment.id == Result.enrolment_id)
-            .where(Enrolment.round_id == round_.id, Appeal.state == AppealState.FILED)
-            .order_by(Appeal.id)
-        )
-    )
+    return list(session.scalars(appeals_in(round_).where(Appeal.state == AppealState.FILED)))
 
 
 def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
@@ -309,6 +304,13 @@ def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
         appeals=[one for one in _open_appeals(session, round_=round_) if _may_hear(session, person, one)]
         if hearer
         else [],
+        workshops=[
+            one
+            for one in (standing_results(session, round_=round_) if member else [])
+            if isinstance(one, GroupResult)
+            and one.state is ResultState.COMPOSED
+            and person.id not in concerned(session, result=one)
+        ],
     )
 
 
@@ -336,8 +338,7 @@ def _to_judge(session: Session, *, person: Person, round_: Round, away: set[int]
 
 def _may_hear(session: Session, person: Person, appeal: Appeal) -> bool:
     try:
-        enrolment = session.get_one(Enrolment, session.get_one(Result, appeal.result_id).enrolment_id)
-        require_hearer(session, actor=person, appeal=appeal, enrolment=enrolment)
+        require_hearer(session, actor=person, appeal=appeal)
     except Refusal:
         return False
     return True
