@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from itertools import combinations
 
-from review_flow.rules.marks import aggregate as aggregated
 from review_flow.rules.marks import (
-    aggregate_peer,
+    Number,
     band_of,
     has_scale,
     panel_needs_arbiter,
@@ -19,6 +17,7 @@ from review_flow.rules.marks import (
     shown,
     with_arbiter,
 )
+from review_flow.rules.marks import aggregate as aggregated
 from review_flow.rules.outcome import AbilityOutcome
 from review_flow.rules.peer_marks import agreed
 from review_flow.rules.peer_marks.ledger import trusted
@@ -202,19 +201,17 @@ def _panel(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -
         flags.append("panel_incomplete")
     if facts.arbiter is None and panel_needs_arbiter(scheme, facts.panel):
         flags.append("needs_arbiter")
-    text = _said(NAMES["panel"], rule.aggregate, marks)
+    mark, text = _said(NAMES["panel"], rule.aggregate, marks)
     if facts.arbiter is not None:
         text += f"（仲裁{shown(facts.arbiter)}分替换与其相差最大的一个）"
-    return aggregated(rule.aggregate, marks), text
+    return mark, text
 
 
 def _peer(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -> tuple[Fraction | None, str]:
     """Return the peers' mark and its arithmetic; None where too few came, or differ and the scheme wants agreement."""
     rule = scheme.review.peer
     if isinstance(facts, WholeMarks) and len(facts.peer) == 1:
-        return Fraction(facts.peer[0]), _said(
-            NAMES["peer"], "mean", facts.peer
-        )  # its count was judged when it was made
+        return _said(NAMES["peer"], "mean", facts.peer)  # its count was judged when it was made
     if len(facts.peer) < max(rule.receive_min, 1):
         return None, ""
     if rule.disagreement.no_straddle and has_scale(scheme):
@@ -225,10 +222,12 @@ def _peer(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) ->
     trust = facts.trust if isinstance(facts, AbilityFacts) else None
     if rule.aggregate == "reliability" and trust is not None:
         return trusted(facts.peer, trust)
-    return aggregate_peer(scheme, facts.peer), _said(NAMES["peer"], plain_method(rule.aggregate), facts.peer)
+    return _said(NAMES["peer"], plain_method(rule.aggregate), facts.peer)
 
 
-def _said(who: str, method: str, marks: Sequence[Fraction | Decimal | int]) -> str:
+def _said(who: str, method: str, marks: Sequence[Number]) -> tuple[Fraction, str]:
+    """Return what marks come to, and the words for it."""
+    mark = aggregated(method, marks)
     if len(marks) == 1:
-        return f"{who}{shown(marks[0])}"
-    return f"{who}{'、'.join(shown(mark) for mark in marks)}的{METHODS[method]}{shown(aggregated(method, marks))}"
+        return mark, f"{who}{shown(mark)}"
+    return mark, f"{who}{'、'.join(map(shown, marks))}的{METHODS[method]}{shown(mark)}"
