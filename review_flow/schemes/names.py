@@ -91,7 +91,7 @@ FIELDS: dict[str, str] = {
     "plan_unit": "制定计划的单位", "links": "教学环节", "awards": "奖项类别", "award_effects": "获奖成果的运用",
     "contests": "相关赛事", "providers": "培训机构遴选", "platform": "管理平台", "supervision": "督导", "classes": "组班",
     "single": "独立组班", "joint": "联片组班", "admin": "管理员", "same": "统一事项", "workshops": "工作坊设置",
-    "integrity": "学习诚信", "layers": "推进层级", "modules": "研修模块", "sync": "同步要求",
+    "integrity": "学习诚信", "layers": "推进层级", "modules": "研修模块", "sync": "同步要求", "told": "须登记的数",
 }  # fmt: skip
 """Field → name; a dotted tail (`review.effort.min_seconds`) stands over its last word."""
 

@@ -504,3 +504,14 @@ def test_more_workshops_than_suggested_is_a_warning(session) -> None:
     assert {one["id"]: one["excused"] for one in board["quotas"]}["workshops"] is True
     with pytest.raises(groups.GroupFactRefused):
         shop.tell(REASON, "workshops", "2", by=shop.school.admin, group=shop.own)
+
+
+def test_every_count_and_indicator_that_is_declared_is_computed(shop: Shop) -> None:
+    from review_flow.rules.counted import COUNTS, INDICATORS
+    from review_flow.steps.group_record import SHARES, _known
+
+    assert {one.id for one in INDICATORS} == set(SHARES)
+    counted = {one.id: _known(shop.session, shop.group, one.id) for one in COUNTS if "workshop" in one.levels}
+    assert counted == {
+        "members": 5, "teachers": 5, "excellent_work": 0, "excellent_video": 0, "recommended_learner": 0,
+    }  # fmt: skip
