@@ -67,6 +67,8 @@ class GroupFact(Base):
     """What a counted thing has (photos: true …), a target's denominator (of) or value, a reason (reason)."""
     storage_key: Mapped[str | None]
     sha256: Mapped[str | None]
+    removed_at: Mapped[datetime | None]
+    """When its file was deleted at the end of its time; the row and the digest stay."""
     key: Mapped[str]
     source: Mapped[str] = mapped_column(Text)
     recorded_by_id: Mapped[PersonRef]

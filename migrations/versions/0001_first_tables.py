@@ -1449,6 +1449,7 @@ def upgrade() -> None:
         sa.Column("details", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
         sa.Column("storage_key", sa.String(), nullable=True),
         sa.Column("sha256", sa.String(), nullable=True),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("recorded_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
