@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help=cli.PARTS["sheet"][1], no_args_is_help=True)
 command = partial(common.command, app, of_round=False)
 Which = Annotated[
-    SheetKind, typer.Argument(help=_("roster 名单、hours 学时、progress 进度、attendance 考勤、awards 加分"))
+    SheetKind,
+    typer.Argument(help=_("roster 名单、hours 学时、progress 进度、attendance 考勤、awards 加分、survey 问卷")),
 ]
 STATES = {JobState.WAITING: _("等待"), JobState.DONE: _("已导入"), JobState.REFUSED: _("未导入")}
 

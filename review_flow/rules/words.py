@@ -165,6 +165,7 @@ class FactKind(Enum):
     MARK = "mark"
     PERIOD = "period"
     APPROVAL = "approval"
+    VOICE = "voice"
 
 
 class GroupLevel(Enum):
@@ -224,6 +225,7 @@ class SheetKind(Enum):
     PROGRESS = "progress"
     ATTENDANCE = "attendance"
     AWARDS = "awards"
+    SURVEY = "survey"
 
 
 class ExportKind(Enum):

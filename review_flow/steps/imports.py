@@ -16,7 +16,7 @@ from review_flow.outside.storage import keep
 from review_flow.outside.storage import read as read_file
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import JobState, SheetKind, WorkKind
-from review_flow.steps import audit, imports_facts, imports_progress, imports_roster
+from review_flow.steps import audit, imports_facts, imports_progress, imports_roster, imports_survey
 from review_flow.steps.imports_tables import TABLES, Bringing
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase
@@ -35,6 +35,7 @@ BRING = {
     SheetKind.PROGRESS: imports_progress.bring_progress,
     SheetKind.ATTENDANCE: imports_facts.bring_attendance,
     SheetKind.AWARDS: imports_facts.bring_awards,
+    SheetKind.SURVEY: imports_survey.bring_survey,
 }
 EARLY = (RoundPhase.SETUP, RoundPhase.OPEN)
 PHASES = {kind: EARLY if kind is SheetKind.ROSTER else (*EARLY, RoundPhase.SCORING) for kind in SheetKind}
@@ -61,7 +62,7 @@ def start(
 
     `provider`: the platform whose export it is, read by the columns kept for it.
 
-    Raises NotAllowed, BadInput (a round is missing, the file is too large), WrongPhase.
+    Raises NotAllowed, BadInput (a round is missing, the file is too large), WrongPhase, SheetUnreadable (a survey with names).
     """
     require_admin(session, actor=actor, organization_id=organization.id)
     if round_ is not None and round_.organization_id != organization.id:
@@ -72,6 +73,9 @@ def start(
         require_phase(round_, *PHASES[kind])
     if len(data) > spreadsheets.MOST_BYTES:
         raise BadInput(field=say(_("文件")), problem=say(_("超过{limit}兆字节。"), limit=spreadsheets.MOST_BYTES >> 20))
+    table = _named_by(TABLES[kind], provider)
+    if table.only_these:  # seen before it is kept: a sheet that names people is kept nowhere
+        spreadsheets.read(table, data, problems=spreadsheets.Problems())
     sheet_import = SheetImport(
         organization_id=organization.id,
         round_id=round_.id if round_ else None,
@@ -125,10 +129,13 @@ def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> Non
 
 def table_of(session: Session, *, sheet_import: SheetImport) -> spreadsheets.Table:
     """Return the declared table, its columns named as the platform names them where it is a platform's export."""
-    table = TABLES[sheet_import.kind]
-    if sheet_import.provider_id is None:
+    known = sheet_import.provider_id
+    return _named_by(TABLES[sheet_import.kind], None if known is None else session.get_one(Provider, known))
+
+
+def _named_by(table: spreadsheets.Table, provider: Provider | None) -> spreadsheets.Table:
+    if provider is None:
         return table
-    provider = session.get_one(Provider, sheet_import.provider_id)
     return spreadsheets.as_named_by(table, columns=provider.columns, constants=provider.constants)
 
 

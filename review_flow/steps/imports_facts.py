@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Adjustment, Enrolment, Hours, Person, Result
+from models import Adjustment, Enrolment, Hours, Person
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.i18n import _, listed, say
-from review_flow.rules.lifecycle import EnrolmentState, ResultState
+from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.words import AdjustmentKind, AdjustmentState
 from review_flow.steps.imports_tables import ABSENT, LATE, LATE_MATERIAL, LEAVE
 from review_flow.steps.messages import tell
+from review_flow.steps.programme import banded
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
@@ -107,14 +108,14 @@ def bring_awards(bringing: Bringing, rows: Sequence[Row]) -> Counts:
 
 def _adjust(bringing: Bringing, rows: Sequence[Row], *, award: bool) -> Counts:
     standing = _adjustments(bringing, award=award)
-    banded = _banded(bringing)
+    confirmed = banded(bringing.session, round_=bringing.the_round())  # a new fact could not be contested there (T16)
     counts = {"added": 0, "unchanged": 0}
     for row, enrolment in of_the_round(bringing, rows, distinct=lambda _row: None):
         if not _is_clear(bringing, row, enrolment, award=award):
             continue
         fact = _adjustment(bringing, row, enrolment, award=award)
         old = standing.get((enrolment.id, fact.key))
-        if old is None and enrolment.id in banded:
+        if old is None and enrolment.id in confirmed:
             bringing.refuse(row, "number", say(_("“{number}”的等级已经确定，不能再登记。"), number=row.text("number")))
         elif old is None:
             bringing.session.add(fact)
@@ -136,16 +137,6 @@ def _adjustments(bringing: Bringing, *, award: bool) -> dict[tuple[int, str], Ad
         .where(Enrolment.round_id == bringing.the_round().id, is_award if award else ~is_award)
     )
     return {(one.enrolment_id, one.key): one for one in found}
-
-
-def _banded(bringing: Bringing) -> set[int]:
-    """Return the enrolments whose grade is confirmed: a new fact could no longer be contested there (T16)."""
-    found = bringing.session.scalars(
-        select(Result.enrolment_id)
-        .join(Enrolment, Result.enrolment_id == Enrolment.id)
-        .where(Enrolment.round_id == bringing.the_round().id, Result.current, Result.state != ResultState.COMPOSED)
-    )
-    return set(found)
 
 
 def _is_clear(bringing: Bringing, row: Row, enrolment: Enrolment, *, award: bool) -> bool:

@@ -21,7 +21,7 @@ from review_flow.steps import advance, imports, people, results, rounds
 from tests.cast import School
 
 ROSTER = ["工号", "姓名", "学科", "学段", "工作坊", "角色", "联系方式", "退休日期", "免训原因", "家庭户号"]
-PROGRESS = ["工号", "类别", "项目", "数值", "结果", "字数", "秒数", "评谁", "来源", "编号"]
+PROGRESS = ["工号", "类别", "项目", "数值", "结果", "理由", "字数", "秒数", "评谁", "来源", "编号"]
 HOURS = ["工号", "账本", "学时", "来源", "编号"]
 ATTENDANCE = ["工号", "日期", "情况", "证明", "编号"]
 AWARDS = ["工号", "日期", "加分", "证明", "编号"]
@@ -86,6 +86,7 @@ def test_template_has_the_columns_of_its_sheet(kind):
         SheetKind.PROGRESS: PROGRESS,
         SheetKind.ATTENDANCE: ATTENDANCE,
         SheetKind.AWARDS: AWARDS,
+        SheetKind.SURVEY: ["工号", "问卷", "得分", "份数", "来源", "编号"],
     }
     book = python_calamine.load_workbook(io.BytesIO(imports.template(kind)))
     assert book.sheet_names[1] == "填写说明"
