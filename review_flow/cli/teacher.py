@@ -52,7 +52,7 @@ def status(desk: Desk) -> None:
     works = [_work(desk, one) for one in enrolments.submissions_of(desk.session, enrolment=enrolment)]
     credited = {key: str(hours) for key, hours in enrolments.hours_of(desk.session, enrolment=enrolment).items()}
     facts = [_adjustment(one) for one in _adjustments(desk, enrolment)]
-    result = results.current(desk.session, enrolment=enrolment)
+    result = results.published(desk.session, enrolment=enrolment)
     waits = standing.waits_for(desk.session, person=desk.actor, round_=desk.round)
     notices = _notices(desk)
     data = {
@@ -270,9 +270,9 @@ def result(desk: Desk) -> None:
 
 
 def _result(desk: Desk) -> Result:
-    found = results.current(desk.session, enrolment=desk.enrolment())
+    found = results.published(desk.session, enrolment=desk.enrolment())
     if found is None:
-        raise NotFound(what=say(_("考核结果")), key=desk.actor.number)
+        raise NotFound(what=say(_("已公示的考核结果")), key=desk.actor.number)
     return found
 
 

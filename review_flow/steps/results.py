@@ -13,6 +13,7 @@ from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.path import NOT_SHOWN
 from review_flow.rules.paths import canonical_json
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentState, SeatKind
@@ -63,6 +64,12 @@ class NotToSign(Refusal):
 def current(session: Session, *, enrolment: Enrolment) -> Result | None:
     """Return the version that stands, or None before the first."""
     return session.scalars(select(Result).where(Result.enrolment_id == enrolment.id, Result.current)).first()
+
+
+def published(session: Session, *, enrolment: Enrolment) -> Result | None:
+    """Return the result as its teacher may see it: none before it is published."""
+    found = current(session, enrolment=enrolment)
+    return None if found is None or found.state in NOT_SHOWN else found
 
 
 def results_of(session: Session, *, round_: Round) -> list[Result]:
