@@ -77,6 +77,12 @@ def has_role(session: Session, *, person_id: int, organization_id: int, kinds: C
     )
 
 
+def roles_of(session: Session, *, person: Person) -> frozenset[RoleKind]:
+    """Return what the person may do in their own organization."""
+    held = select(Role.kind).where(Role.person_id == person.id, Role.organization_id == person.organization_id)
+    return frozenset(session.scalars(held))
+
+
 def require_role(session: Session, *, actor: Person, organization_id: int, kinds: Collection[RoleKind]) -> None:
     """Raise NotAllowed unless the actor holds one of these roles in the organization."""
     if not has_role(session, person_id=actor.id, organization_id=organization_id, kinds=kinds):

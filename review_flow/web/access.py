@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import Depends, FastAPI, Path, Request
+from fastapi import Depends, FastAPI, Form, Path, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
@@ -95,7 +95,8 @@ def entered(request: Request, session: Db) -> Person:
     if found is None:
         raise NotSignedIn
     request.state.web_session, _person, request.state.must_change = found
-    request.state.name = found[1].name  # a refusal is drawn when the transaction is over
+    # For the head of every page; a refusal is drawn when the transaction is over.
+    request.state.name, request.state.roles = found[1].name, people.roles_of(session, person=found[1])
     return found[1]
 
 
@@ -139,3 +140,27 @@ def administrator(session: Db, person: Signed) -> Person:
 
 
 Admin = Annotated[Person, Depends(administrator)]
+
+
+@who
+def county_administrator(session: Db, person: Signed) -> Person:
+    """Let in the administrators of the person's own county."""
+    people.require_role(session, actor=person, organization_id=person.organization_id, kinds=[RoleKind.COUNTY_ADMIN])
+    return person
+
+
+CountyAdmin = Annotated[Person, Depends(county_administrator)]
+
+
+class NotConfirmed(Refusal):
+    """What can't be undone wants a tick beside its button."""
+
+    status, text = 422, _("这一步不能撤回，请先勾选确认。")
+
+
+def ticked(yes: Annotated[Literal["yes"], Form()]) -> None:
+    """Want the tick that says "I know"; without it the answer is NotConfirmed."""
+
+
+Confirmed = Annotated[None, Depends(ticked)]
+"""What can't be undone: `_sure: Confirmed`."""

@@ -19,8 +19,8 @@ from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
-from review_flow.web import door, files, reviewing, teacher, upload, verify
-from review_flow.web.access import MustChange, NotSignedIn, public, require_declared
+from review_flow.web import door, files, reviewing, rounds, school, teacher, upload, verify
+from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public, require_declared
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
 from review_flow.web.render import is_htmx, refusal_page
@@ -108,7 +108,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
     app.state.storage = storage or storage_at(settings.storage)
-    parts = (door, teacher, reviewing, upload, files, verify)
+    parts = (door, teacher, reviewing, upload, files, verify, school, rounds)
     for part in (router, *(one.router for one in parts)):
         app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked
     require_declared(app)
@@ -146,5 +146,7 @@ def _misread(request: Request, error: Exception) -> Response:
     places = [one["loc"] for one in error.errors()]
     if any(place[0] == "path" for place in places):
         return refusal_page(request, NotFound(what=say(_("网页")), key=request.url.path))
+    if any(place[-1] == "yes" for place in places):
+        return refusal_page(request, NotConfirmed())
     names = listed(dict.fromkeys(str(place[-1]) for place in places))
     return refusal_page(request, BadInput(field=names, problem=say(_("没有填写，或填写得不对。"))))

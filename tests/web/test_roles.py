@@ -26,7 +26,7 @@ EVERYBODY = {
     ("GET", "/verify"),
     ("GET", "/verify/{number}"),
 }
-ADMINISTRATORS = {("GET", "/school/people"), ("POST", "/school/people/{key}/link")}
+OFFICES = {"/school": "A01", "/county": "C01"}  # what lies below is for this one's kind alone
 ROLES = ("T02", "P1", "P4", "P5", "P6", "A01", "Z01")
 
 
@@ -39,6 +39,10 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
 
 def filled(path: str, key: object) -> str:
     return re.sub(r"{[^}]*}", str(key), path)
+
+
+def office(path: str) -> str | None:
+    return next((one for one in OFFICES if path == one or path.startswith(f"{one}/")), None)
 
 
 def ask(client: TestClient, method: str, path: str) -> int:
@@ -63,13 +67,21 @@ def test_nobody_is_led_to_the_door_from_everything_else(web: Web, school: School
 @pytest.mark.parametrize("number", ROLES)
 def test_what_is_not_there_is_not_found_whoever_asks(web: Web, school: School, number: str) -> None:
     people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
-    may_not = ADMINISTRATORS if number not in {"A01", "Z01"} else set()
+    may = {"/school"} if number in {"A01", "Z01"} else set()
     with web.of(number) as client:
         for method, path, _route in routes(web.app):
             if "{" in path and (method, path) not in EVERYBODY:
                 found = ask(client, method, filled(path, 987_654))
-                wanted = {403} if (method, path) in may_not else {404, 422}
+                wanted = {403} if office(path) not in {None, *may} else {404, 422}
                 assert (path, found in wanted) == (path, True)
+
+
+@pytest.mark.parametrize("number", ["T02", "P1"])
+def test_an_office_is_its_administrators_alone(web: Web, school: School, number: str) -> None:
+    with web.of(number) as client:
+        for method, path, _route in routes(web.app):
+            if office(path) is not None:
+                assert (path, ask(client, method, filled(path, school.round.id))) == (path, 403)
 
 
 def test_an_address_that_is_no_number_is_not_found(web: Web, school: School) -> None:
