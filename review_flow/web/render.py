@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
+from fastapi import Query
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
@@ -29,6 +30,10 @@ HEADINGS = {
     HTTPStatus.TOO_MANY_REQUESTS: _("请稍等"),
     HTTPStatus.INTERNAL_SERVER_ERROR: _("系统出错"),
 }
+
+
+Paged = Annotated[int, Query(alias="page", ge=1, le=100_000)]
+"""Which page of a list, from 1."""
 
 
 def moment(value: datetime | None) -> str:
