@@ -10,9 +10,11 @@ from models import Message, Person, Role
 from review_flow.clock import now
 from review_flow.i18n import say
 from review_flow.rules.words import RoleKind, WorkKind
-from review_flow.steps.work import enqueue
+from review_flow.steps.work import enqueue, enqueue_all
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.orm import Session
 
     from models import Round
@@ -28,6 +30,17 @@ def tell(
     session.flush()
     enqueue(session, kind=WorkKind.DELIVER_MESSAGES, subject_id=person_id)
     return message
+
+
+def tell_many(
+    session: Session, *, people: Collection[int], round_id: int | None, kind: str, sentence: str, **names: object
+) -> None:
+    """Leave the same message for many people, in a few statements however many they are."""
+    text, moment = say(sentence, **names), now()
+    session.add_all(
+        Message(person_id=one, round_id=round_id, kind=kind, text=text, created_at=moment) for one in people
+    )
+    enqueue_all(session, kind=WorkKind.DELIVER_MESSAGES, subject_ids=people)
 
 
 def tell_admins(session: Session, *, round_: Round, kind: str, sentence: str) -> None:

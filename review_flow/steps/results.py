@@ -18,7 +18,7 @@ from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.facts import record_of
-from review_flow.steps.messages import tell
+from review_flow.steps.messages import tell_many
 from review_flow.steps.people import conflicting_with, require_admin, require_seat
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -275,14 +275,13 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
 
 
 def _tell_all(session: Session, *, round_: Round, people: Sequence[Enrolment]) -> None:
-    for enrolment in people:
-        tell(
-            session,
-            person_id=enrolment.person_id,
-            round_id=round_.id,
-            kind="result.published",
-            sentence=_("您的考核结果已公示，请查看计分明细；公示期满后请签名，有异议可在申诉期内申诉。"),
-        )
+    tell_many(
+        session,
+        people=[one.person_id for one in people],
+        round_id=round_.id,
+        kind="result.published",
+        sentence=_("您的考核结果已公示，请查看计分明细；公示期满后请签名，有异议可在申诉期内申诉。"),
+    )
 
 
 def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:

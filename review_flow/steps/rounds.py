@@ -14,7 +14,7 @@ from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SchemeState,
 from review_flow.rules.selection import school_list_problems
 from review_flow.rules.words import RoleKind, SeatKind, WorkKind
 from review_flow.steps import audit
-from review_flow.steps.messages import tell
+from review_flow.steps.messages import tell_many
 from review_flow.steps.people import require_admin
 from review_flow.steps.schemes import scheme_of
 from review_flow.steps.turn import take_turn
@@ -181,18 +181,17 @@ def put_off(
     in_round = select(Enrolment.person_id).where(
         Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT
     )
-    for person_id in session.scalars(in_round).all():
-        tell(
-            session,
-            person_id=person_id,
-            round_id=round_.id,
-            kind="round.put_off",
-            sentence=sentence,
-            name=round_.name,
-            due=shown(due),
-            close=shown(close),
-            reason=reason.strip(),
-        )
+    tell_many(
+        session,
+        people=session.scalars(in_round).all(),
+        round_id=round_.id,
+        kind="round.put_off",
+        sentence=sentence,
+        name=round_.name,
+        due=shown(due),
+        close=shown(close),
+        reason=reason.strip(),
+    )
     enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)
 
 

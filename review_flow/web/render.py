@@ -36,6 +36,11 @@ Paged = Annotated[int, Query(alias="page", ge=1, le=100_000)]
 """Which page of a list, from 1."""
 
 
+def pages_of(count: int, each: int) -> int:
+    """Return how many pages of so many rows a list has; an empty one has one."""
+    return max(1, -(-count // each))
+
+
 def moment(value: datetime | None) -> str:
     """Return a moment as the school's clock shows it, to the minute."""
     return f"{value.astimezone(SCHOOL_ZONE):%Y-%m-%d %H:%M}" if value else ""

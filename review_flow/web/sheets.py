@@ -21,7 +21,7 @@ from review_flow.rules.words import JobState, SheetKind
 from review_flow.steps import imports, imports_undo
 from review_flow.steps.imports_tables import TABLES
 from review_flow.web.access import Admin, Confirmed, Db, Key, PassingAdmin
-from review_flow.web.render import Paged, download, go, page
+from review_flow.web.render import Paged, download, go, page, pages_of
 from review_flow.web.school import SchoolRound, round_of
 
 router = APIRouter()
@@ -71,12 +71,8 @@ def _list(request: Request, session: Session, person: Person, round_: Round | No
         ).all(),
         found=[_told(one) for one in session.scalars(newest.offset((number - 1) * PAGE).limit(PAGE))],
         number=number,
-        pages=_pages(session.scalar(select(func.count()).select_from(SheetImport).where(*mine)) or 0),
+        pages=pages_of(session.scalar(select(func.count()).select_from(SheetImport).where(*mine)) or 0, PAGE),
     )
-
-
-def _pages(count: int) -> int:
-    return max(1, -(-count // PAGE))
 
 
 def _told(one: SheetImport) -> dict[str, Any]:
@@ -177,7 +173,7 @@ def _import(session: Session, sheet: SheetImport, number: int, only: str) -> dic
         "what": WHAT,
         "only": only,
         "number": number,
-        "pages": _pages(len(problems) if problems else len(rows)),
+        "pages": pages_of(len(problems) if problems else len(rows), PAGE),
     }
 
 
