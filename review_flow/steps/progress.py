@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 REMINDER, ONCE_IN = "progress.reminder", timedelta(days=1)
 PAGE = 50
+BY_VALUE = {one.value: one for one in Stage}
 MINE = (Stage.READ, Stage.SELF_TEST, Stage.CHOOSE, Stage.EVIDENCE, Stage.REVIEW, Stage.SUBMIT, Stage.SIGN)
 """The stages in which it is the teacher's turn: who is there can be reminded."""
 
@@ -196,7 +197,7 @@ def _counts(session: Session, round_: Round) -> dict[Stage, int]:
     found, columns = _everybody(session, round_)
     inner = found.with_only_columns(columns["stage"].label("stage")).subquery()
     rows = session.execute(select(inner.c.stage, func.count()).group_by(inner.c.stage)).tuples()
-    counts = {Stage(value): count for value, count in rows}
+    counts = {BY_VALUE[value]: count for value, count in rows}
     return {stage: counts[stage] for stage in Stage if stage in counts}
 
 
@@ -213,7 +214,7 @@ def _lines(session: Session, round_: Round, *, stage: Stage | None, word: str, p
         .offset((page - 1) * PAGE)
         .limit(PAGE)
     )
-    return [Line(row[0], row[1], Stage(row[2]), *row[3:]) for row in rows]
+    return [Line(row[0], row[1], BY_VALUE[row[2]], *row[3:]) for row in rows]
 
 
 def _judges(session: Session, round_: Round) -> list[Judge]:
@@ -265,7 +266,7 @@ def remind(
     rows = session.execute(found.with_only_columns(Enrolment.person_id, columns["stage"], columns["reminded_at"])).all()
     if not rows:
         raise NothingToRemind
-    due = [(person_id, Stage(value)) for person_id, value, at in rows if at is None or at <= now() - ONCE_IN]
+    due = [(person_id, BY_VALUE[value]) for person_id, value, at in rows if at is None or at <= now() - ONCE_IN]
     if not due:
         raise RemindedToday
     _tell(session, round_, due)

@@ -25,7 +25,7 @@ from review_flow.steps.turn import take_turn
 if TYPE_CHECKING:
     from datetime import date
 
-    from sqlalchemy import Select
+    from sqlalchemy import ScalarSelect, Select
     from sqlalchemy.orm import Session
 
 MOST = 50
@@ -102,7 +102,7 @@ def candidates(session: Session, *, actor: Person, assignment: Assignment, word:
 def _able(session: Session, *, round_: Round, work: Submission) -> Select[tuple[Person, int, int]]:
     """Return a query of those who may review a work and had nothing to do with it yet."""
 
-    def counted(*states: AssignmentState) -> object:
+    def counted(*states: AssignmentState) -> ScalarSelect[int]:
         return (
             select(func.count())
             .where(Assignment.round_id == round_.id, Assignment.reviewer_id == Person.id, Assignment.state.in_(states))
