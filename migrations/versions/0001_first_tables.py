@@ -415,7 +415,15 @@ def upgrade() -> None:
         sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
             "kind",
-            sa.Enum("results", "archive", name="export_kind", native_enum=False, create_constraint=True, length=40),
+            sa.Enum(
+                "results",
+                "archive",
+                "certificates",
+                name="export_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
             nullable=False,
         ),
         sa.Column(

@@ -220,6 +220,7 @@ class ExportKind(Enum):
 
     RESULTS = "results"
     ARCHIVE = "archive"
+    CERTIFICATES = "certificates"
 
 
 class JobState(Enum):

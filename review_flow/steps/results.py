@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from models import Adjustment, Enrolment, Person, Result, Round, Signature, Submission
 from review_flow.clock import days_after, now, shown
@@ -258,18 +258,24 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
-    standing = results_of(session, round_=round_)
     everybody = participants(session, round_=round_)
-    if len(standing) < len(everybody) or any(one.state is not ResultState.BANDED for one in standing):
-        done = sum(one.state is ResultState.BANDED for one in standing)
+    of_round = select(Enrolment.id).where(Enrolment.round_id == round_.id)
+    standing = (Result.enrolment_id.in_(of_round), Result.current)
+    states = dict(
+        session.execute(select(Result.state, func.count()).where(*standing).group_by(Result.state)).tuples().all()
+    )
+    done = states.get(ResultState.BANDED, 0)
+    if states.keys() - {ResultState.BANDED} or done < len(everybody):
         raise NotComposed(
             why=say(_("{total}位教师中有{left}位尚未定等"), total=len(everybody), left=len(everybody) - done)
         )
     span = round_scheme(session, round_=round_).calendar.publicity
     round_.phase = move(round_.phase, RoundPhase.PUBLICITY)
     round_.publicity_ends_at = days_after(now(), span.days, working=span.working_days)
-    for result in standing:
-        result.state = move(result.state, ResultState.PUBLISHED)
+    published = move(ResultState.BANDED, ResultState.PUBLISHED)
+    session.execute(
+        update(Result).where(*standing).values(state=published).execution_options(synchronize_session="fetch")
+    )
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.publish", about=round_)
     _tell_all(session, round_=round_, people=everybody)
 

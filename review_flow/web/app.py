@@ -19,7 +19,20 @@ from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
-from review_flow.web import door, files, progress, reviewing, rounds, school, sheets, teacher, upload, verify
+from review_flow.web import (
+    certificates,
+    door,
+    files,
+    finish,
+    progress,
+    reviewing,
+    rounds,
+    school,
+    sheets,
+    teacher,
+    upload,
+    verify,
+)
 from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public, require_declared
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
@@ -108,7 +121,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
     app.state.storage = storage or storage_at(settings.storage)
-    parts = (door, teacher, reviewing, upload, files, verify, school, rounds, sheets, progress)
+    parts = (door, teacher, reviewing, upload, files, verify, school, rounds, sheets, progress, finish, certificates)
     for part in (router, *(one.router for one in parts)):
         app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked
     require_declared(app)
