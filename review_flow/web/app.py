@@ -24,6 +24,7 @@ from review_flow.web import (
     door,
     files,
     finish,
+    office,
     progress,
     reviewing,
     rounds,
@@ -121,7 +122,21 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
     app.state.storage = storage or storage_at(settings.storage)
-    parts = (door, teacher, reviewing, upload, files, verify, school, rounds, sheets, progress, finish, certificates)
+    parts = (
+        door,
+        teacher,
+        reviewing,
+        upload,
+        files,
+        verify,
+        school,
+        rounds,
+        sheets,
+        progress,
+        finish,
+        certificates,
+        office,
+    )
     for part in (router, *(one.router for one in parts)):
         app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked
     require_declared(app)
