@@ -21,6 +21,7 @@ from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
 from review_flow.web import (
     certificates,
+    charts,
     door,
     files,
     finish,
@@ -136,6 +137,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         finish,
         certificates,
         office,
+        charts,
     )
     for part in (router, *(one.router for one in parts)):
         app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked
