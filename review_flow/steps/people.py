@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, select, union
+from sqlalchemy import and_, or_, select, union
 from sqlalchemy.orm import aliased
 
 from models import Conflict, Organization, PanelSeat, Person, Role, Round
@@ -89,8 +89,9 @@ def has_role(session: Session, *, person_id: int, organization_id: int, kinds: C
 
 
 def roles_of(session: Session, *, person: Person) -> frozenset[RoleKind]:
-    """Return what the person may do in their own organization."""
-    held = select(Role.kind).where(Role.person_id == person.id, Role.organization_id == person.organization_id)
+    """Return what the person may do in their own organization, and whether they administer one above schools."""
+    own = or_(Role.organization_id == person.organization_id, Role.kind == RoleKind.COUNTY_ADMIN)
+    held = select(Role.kind).where(Role.person_id == person.id, own)
     return frozenset(session.scalars(held))
 
 

@@ -22,6 +22,7 @@ from review_flow.outside.storage import storage_at
 from review_flow.web import (
     certificates,
     charts,
+    county,
     door,
     files,
     finish,
@@ -138,6 +139,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         certificates,
         office,
         charts,
+        county,
     )
     for part in (router, *(one.router for one in parts)):
         app.router.routes.extend(part.routes)  # as they are: an included router hides them until it is asked

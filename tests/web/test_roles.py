@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from review_flow.steps import people
 from review_flow.web.access import _PUBLIC
 from tests.cast import School
+from tests.steps.test_county import above
 from tests.web.conftest import Web
 
 EVERYBODY = {
@@ -26,8 +27,8 @@ EVERYBODY = {
     ("GET", "/verify"),
     ("GET", "/verify/{number}"),
 }
-OFFICES = {"/school": "A01", "/county": "C01"}  # what lies below is for this one's kind alone
-ROLES = ("T02", "P1", "P4", "P5", "P6", "A01", "Z01")
+OFFICES = ("/school", "/county")  # what lies below is for the administrators of such a place alone
+ROLES = ("T02", "P1", "P4", "P5", "P6", "A01", "Z01", "C01")
 
 
 def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
@@ -67,7 +68,8 @@ def test_nobody_is_led_to_the_door_from_everything_else(web: Web, school: School
 @pytest.mark.parametrize("number", ROLES)
 def test_what_is_not_there_is_not_found_whoever_asks(web: Web, school: School, number: str) -> None:
     people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
-    may = {"/school"} if number in {"A01", "Z01"} else set()
+    above(school)
+    may = {"/school"} if number in {"A01", "Z01"} else {"/county"} if number == "C01" else set()
     with web.of(number) as client:
         for method, path, _route in routes(web.app):
             if "{" in path and (method, path) not in EVERYBODY:
@@ -85,8 +87,10 @@ def test_an_office_is_its_administrators_alone(web: Web, school: School, number:
 
 
 def test_an_address_that_is_no_number_is_not_found(web: Web, school: School) -> None:
-    with web.of("A01") as client:
+    above(school)
+    with web.of("A01") as admin, web.of("C01") as officer:
         for method, path, route in routes(web.app):
+            client = officer if office(path) == "/county" else admin
             if {"key"} == set(route.param_convertors):
                 for key in ("x", "1.5", "-1", "%27%20OR%201=1", "99999999999999999999"):
                     assert (path, key, ask(client, method, filled(path, key))) == (path, key, 404)
