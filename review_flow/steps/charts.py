@@ -98,9 +98,9 @@ def _grades(session: Session, round_: Round, scheme: Scheme) -> list[Chart]:
     ]
 
 
-def _day(session: Session, column: Any) -> ColumnElement[Any]:
-    """Return the day of a moment in the school's zone, as text."""
-    if session.get_bind().dialect.name == "sqlite":
+def day_of(column: Any, *, dialect: str) -> ColumnElement[Any]:
+    """Return the day of a moment in the school's zone, as text, as a database says it."""
+    if dialect == "sqlite":
         return func.date(column, "+8 hours")  # Asia/Shanghai has known no summer time since 1991
     return func.to_char(cast(func.timezone(str(SCHOOL_ZONE), column), Date), "YYYY-MM-DD")
 
@@ -124,7 +124,7 @@ def _progress(session: Session, round_: Round) -> Chart:
     }
     found: dict[str, dict[str, int]] = {}
     for name, (column, rows) in asked.items():
-        day = _day(session, column)
+        day = day_of(column, dialect=session.get_bind().dialect.name)
         counted = rows.with_only_columns(day, func.count()).where(column.is_not(None)).group_by(day)
         found[name] = dict(session.execute(counted).tuples().all())
     days = sorted({day for counts in found.values() for day in counts})

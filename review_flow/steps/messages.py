@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from models import Message, Person, Role
 from review_flow.clock import now
@@ -37,9 +37,8 @@ def tell_many(
 ) -> None:
     """Leave the same message for many people, in a few statements however many they are."""
     text, moment = say(sentence, **names), now()
-    session.add_all(
-        Message(person_id=one, round_id=round_id, kind=kind, text=text, created_at=moment) for one in people
-    )
+    common = {"round_id": round_id, "kind": kind, "text": text, "created_at": moment}
+    session.execute(insert(Message), [{"person_id": one, **common} for one in people])
     enqueue_all(session, kind=WorkKind.DELIVER_MESSAGES, subject_ids=people)
 
 

@@ -5,6 +5,7 @@ What one teacher still has to do exactly, `steps/path.py` says; here a whole sch
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -88,10 +89,11 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Everything a page of progress shows."""
+    """Everything a page of progress shows; `found`: how many there are on all pages."""
 
     stages: dict[Stage, int]
     lines: list[Line]
+    found: int
     judges: list[Judge]
     blocked: str | None
     waiting: dict[str, int]
@@ -103,9 +105,13 @@ def board(
     """Return one page of teachers (of one stage; whose name or number holds the word), and what else waits."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     known = session.scalars(select(Notice.note).where(Notice.round_id == round_.id, Notice.key == "reviews-blocked"))
+    rows = _stand(session, round_, word)
+    counts = Counter(BY_VALUE[row[1]] for row in rows)
+    wanted = [row for row in rows if row[2] and (stage is None or row[1] == stage.value)]
     return Progress(
-        stages=_counts(session, round_),
-        lines=_lines(session, round_, stage=stage, word=word, page=page),
+        stages={one: counts[one] for one in Stage if one in counts},
+        lines=_lines(session, wanted[(page - 1) * PAGE : page * PAGE]),
+        found=len(wanted),
         judges=_judges(session, round_),
         blocked=known.first() or None,
         waiting=_waiting(session, round_),
@@ -193,28 +199,31 @@ def _stage(session: Session, round_: Round, columns: dict[str, ColumnElement[Any
     return case(*((when, stage.value) for when, stage in ways), else_=Stage.WAIT.value)
 
 
-def _counts(session: Session, round_: Round) -> dict[Stage, int]:
-    found, columns = _everybody(session, round_)
-    inner = found.with_only_columns(columns["stage"].label("stage")).subquery()
-    rows = session.execute(select(inner.c.stage, func.count()).group_by(inner.c.stage)).tuples()
-    counts = {BY_VALUE[value]: count for value, count in rows}
-    return {stage: counts[stage] for stage in Stage if stage in counts}
+NAMES = ("drafts", "sealed", "works", "held", "lease_until", "correction_due_at", "reminded_at")
 
 
-def _lines(session: Session, round_: Round, *, stage: Stage | None, word: str, page: int) -> list[Line]:
+def _stand(session: Session, round_: Round, word: str) -> list[Any]:
+    """Return one narrow row for everybody, by number: id, stage, whether the word fits, and the columns of NAMES.
+
+    All of them are asked for at once: to count the stages the database has to look at everybody anyway.
+    """
     found, columns = _everybody(session, round_)
-    if stage is not None:
-        found = found.where(columns["stage"] == stage.value)
-    if word:
-        found = found.where(or_(Person.name.contains(word, autoescape=True), Person.number == word))
-    names = ("drafts", "sealed", "works", "held", "lease_until", "correction_due_at", "reminded_at")
-    rows = session.execute(
-        found.with_only_columns(Enrolment, Person, columns["stage"], *(columns[name] for name in names))
-        .order_by(Person.number, Person.id)
-        .offset((page - 1) * PAGE)
-        .limit(PAGE)
-    )
-    return [Line(row[0], row[1], BY_VALUE[row[2]], *row[3:]) for row in rows]
+    fits = or_(Person.name.contains(word, autoescape=True), Person.number == word) if word else literal(value=True)
+    rows = found.with_only_columns(Enrolment.id, columns["stage"], fits, *(columns[name] for name in NAMES))
+    return list(session.execute(rows.order_by(Person.number, Person.id)))
+
+
+def _lines(session: Session, rows: Sequence[Any]) -> list[Line]:
+    """Return the chosen rows with whose they are."""
+    whose = {
+        enrolment.id: (enrolment, person)
+        for enrolment, person in session.execute(
+            select(Enrolment, Person)
+            .join(Person, Person.id == Enrolment.person_id)
+            .where(Enrolment.id.in_([row[0] for row in rows]))
+        )
+    }
+    return [Line(*whose[row[0]], BY_VALUE[row[1]], *row[3:]) for row in rows]
 
 
 def _judges(session: Session, round_: Round) -> list[Judge]:
@@ -232,7 +241,6 @@ def _judges(session: Session, round_: Round) -> list[Judge]:
 def _waiting(session: Session, round_: Round) -> dict[str, int]:
     """Return how much waits for the panel and the hearers, all in one question."""
     of_round = select(Enrolment.id).where(Enrolment.round_id == round_.id).scalar_subquery()
-    standing = select(Result.id).where(Result.enrolment_id.in_(of_round)).scalar_subquery()
     asked = {
         "validity": select(func.count()).where(
             Submission.round_id == round_.id, Submission.state == SubmissionState.SUBMITTED
@@ -243,7 +251,11 @@ def _waiting(session: Session, round_: Round) -> dict[str, int]:
         "unconfirmed": select(func.count()).where(
             Result.enrolment_id.in_(of_round), Result.current, Result.state == ResultState.COMPOSED
         ),
-        "appeals": select(func.count()).where(Appeal.result_id.in_(standing), Appeal.state == AppealState.FILED),
+        "appeals": select(func.count())
+        .select_from(Appeal)
+        .join(Result, Result.id == Appeal.result_id)
+        .join(Enrolment, Enrolment.id == Result.enrolment_id)
+        .where(Enrolment.round_id == round_.id, Appeal.state == AppealState.FILED),
     }
     row = session.execute(select(*(one.scalar_subquery().label(name) for name, one in asked.items()))).one()
     return dict(row._mapping)  # noqa: SLF001 - the public name of a row's columns

@@ -10,7 +10,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models import DueWork
@@ -80,8 +80,9 @@ def enqueue_all(session: Session, *, kind: WorkKind, subject_ids: Collection[int
         .execution_options(**quietly)
     )
     known = set(session.scalars(select(DueWork.subject_id).where(*waiting)))
-    session.add_all(DueWork(kind=kind, subject_id=one, due_at=moment) for one in subject_ids if one not in known)
-    session.flush()
+    new = [{"kind": kind, "subject_id": one, "due_at": moment} for one in subject_ids if one not in known]
+    if new:
+        session.execute(insert(DueWork), new)
 
 
 def _waiting(session: Session, *, kind: WorkKind, subject_id: int) -> DueWork | None:

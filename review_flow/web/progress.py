@@ -39,18 +39,16 @@ def _board(
     session: Session, person: Person, round_: Round, stage: Stage | None, word: str, number: int
 ) -> dict[str, Any]:
     found = progress.board(session, actor=person, round_=round_, stage=stage, word=word.strip(), page=number)
-    everybody = sum(found.stages.values())
-    shown = found.stages.get(stage, 0) if stage else everybody
     return {
         "round": round_,
         "at": found,
-        "everybody": everybody,
+        "everybody": sum(found.stages.values()),
         "stage": stage,
         "word": word,
         "mine": progress.MINE,
         "waits": [say(WAITING[name], count=count) for name, count in found.waiting.items() if count],
         "number": number,
-        "pages": 1 if word else pages_of(shown, progress.PAGE),
+        "pages": pages_of(found.found, progress.PAGE),
         "now": now(),
     }
 
@@ -67,7 +65,7 @@ def progress_page(
 ) -> HTMLResponse:
     """Show how many are where, and a page of them."""
     told = _board(session, person, round_, stage, word, page_)
-    return page(request, "school/progress.html", **told, seen=_mark(request, told))
+    return page(request, "school/progress.html", **told, seen=_mark(told))
 
 
 @router.get("/school/rounds/{key}/progress/part")
@@ -83,13 +81,24 @@ def progress_part(
 ) -> Response:
     """Show the same again, asked for every ten seconds; what has not changed is not sent."""
     told = _board(session, person, round_, stage, word, page_)
-    mark = _mark(request, told)
+    mark = _mark(told)
     return Response(status_code=204) if mark == seen else page(request, "school/progress_part.html", **told, seen=mark)
 
 
-def _mark(request: Request, told: dict[str, Any]) -> str:
-    drawn = page(request, "school/progress_part.html", **told, seen="")
-    return hashlib.sha256(drawn.body).hexdigest()[:16]
+def _mark(told: dict[str, Any]) -> str:
+    """Return what stands for all that a page shows: the facts, and which of its days have passed."""
+    at, moment = told["at"], told["now"]
+    lines = [
+        (one.enrolment.id, *(getattr(one, name) for name in progress.NAMES), one.stage.value, told["round"].phase.value)
+        for one in at.lines
+    ]
+    days = [*(one.lease_until for one in at.lines), *(one.correction_due_at for one in at.lines)]
+    days += [one.due_at for one in at.judges]
+    passed = [day is not None and day < moment for day in days]
+    judges = [(one.person.id, one.count, one.due_at) for one in at.judges]
+    counts = [(stage.value, count) for stage, count in at.stages.items()]
+    shown = repr((counts, lines, judges, at.blocked, at.waiting, passed))
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 
 @router.post("/school/rounds/{key}/remind")

@@ -5,10 +5,11 @@ import json
 import pytest
 from sqlalchemy import select
 
-from models import AuditEvent, Organization, Person, Role
+from models import AuditEvent, Enrolment, Organization, Person, Role
 from review_flow.errors import BadInput, NotAllowed, NotFound
+from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.words import OrganizationKind, RoleKind
-from review_flow.steps import advance, certificates, certificates_valid, county, people, results
+from review_flow.steps import advance, appeals, certificates, certificates_valid, county, people, results
 from tests.cast import Clock, School, certified, queries
 
 
@@ -53,6 +54,16 @@ def test_schools_stand_side_by_side_in_one_s_own_tree(marked: School, clock: Clo
     assert (first.confirmed, sum(first.grades.values()), first.appeals) == (5, 5, 0)
     assert (empty.round, empty.teachers, empty.grades) == (None, 0, {})
     assert county.schools(session, actor=officer, page=2) == ([], 2)
+    results.publish(session, actor=marked.admin, round_=marked.round)
+    one = results.current(session, enrolment=marked.enrolment(marked.teachers[0]))
+    assert one is not None
+    appeals.file(session, actor=marked.teachers[0], result=one, reason="分数有误")
+    ill = marked.person("T99", "病休者")
+    state = EnrolmentState.EXEMPT
+    session.add(Enrolment(round_id=marked.round.id, person_id=ill.id, state=state, exempt_reason="病休"))
+    session.flush()
+    [again, _other], _count = county.schools(session, actor=officer)
+    assert (again.teachers, again.exempt, again.appeals) == (5, 1, 1)
     assert county.schools(session, actor=marked.admin) == ([], 0)
     assert RoleKind.COUNTY_ADMIN in people.roles_of(session, person=officer)
 
