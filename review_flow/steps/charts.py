@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Date, cast, func, select
+from sqlalchemy import Date, cast, func, select, type_coerce
 
 from models import Assignment, Enrolment, PanelMark, Result, Review, Submission
 from review_flow.clock import SCHOOL_ZONE
@@ -159,7 +159,7 @@ def _loads(session: Session, round_: Round) -> Chart:
 
 def _agreement(session: Session, round_: Round) -> Chart:
     """Return how far the marks of one work lie apart, over all works that have two or more."""
-    spread = func.max(Review.mark) - func.min(Review.mark)
+    spread = type_coerce(func.max(Review.mark) - func.min(Review.mark), Review.mark.type)  # a mark, not its units
     inner = (
         select(spread.label("spread"))
         .join(Assignment, Assignment.id == Review.assignment_id)
