@@ -416,13 +416,30 @@ def upgrade() -> None:
         sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
             "kind",
-            sa.Enum("results", "archive", name="export_kind", native_enum=False, create_constraint=True, length=40),
+            sa.Enum(
+                "results",
+                "archive",
+                "certificates",
+                name="export_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
             nullable=False,
         ),
         sa.Column(
             "state",
             sa.Enum(
-                "waiting", "done", "refused", name="export_state", native_enum=False, create_constraint=True, length=40
+                "looking",
+                "looked",
+                "waiting",
+                "done",
+                "refused",
+                "taken_back",
+                name="export_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
             ),
             nullable=False,
         ),
@@ -477,7 +494,16 @@ def upgrade() -> None:
         sa.Column(
             "state",
             sa.Enum(
-                "waiting", "done", "refused", name="import_state", native_enum=False, create_constraint=True, length=40
+                "looking",
+                "looked",
+                "waiting",
+                "done",
+                "refused",
+                "taken_back",
+                name="import_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
             ),
             nullable=False,
         ),
@@ -486,12 +512,17 @@ def upgrade() -> None:
         sa.Column("rows", sa.Integer(), nullable=True),
         sa.Column("problems", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.Column("problems_key", sa.String(), nullable=True),
+        sa.Column("preview", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+        sa.Column("made", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken_back_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("taken_back_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(["brought_by_id"], ["person.id"], name=op.f("fk_sheet_import_brought_by_id")),
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_sheet_import_organization_id")),
         sa.ForeignKeyConstraint(["provider_id"], ["provider.id"], name=op.f("fk_sheet_import_provider_id")),
         sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_sheet_import_round_id")),
+        sa.ForeignKeyConstraint(["taken_back_by_id"], ["person.id"], name=op.f("fk_sheet_import_taken_back_by_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sheet_import")),
     )
     op.create_table(

@@ -233,11 +233,15 @@ class ExportKind(Enum):
 
     RESULTS = "results"
     ARCHIVE = "archive"
+    CERTIFICATES = "certificates"
 
 
 class JobState(Enum):
-    """An import or export as its owner sees it."""
+    """An import or export as its owner sees it; an import may be looked through before, and taken back after."""
 
+    LOOKING = "looking"
+    LOOKED = "looked"
     WAITING = "waiting"
     DONE = "done"
     REFUSED = "refused"
+    TAKEN_BACK = "taken_back"

@@ -264,12 +264,13 @@ def close(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SIGNING)
-    pending = [one for one in standing_results(session, round_=round_) if one.state is not ResultState.FINAL]
+    pending = sum(one.state is not ResultState.FINAL for one in standing_results(session, round_=round_))
     if pending:
-        raise NotComposed(why=say(_("还有{count}份结果未生效"), count=len(pending)))
+        raise NotComposed(why=say(_("还有{count}份结果未生效"), count=pending))
     round_.phase = move(round_.phase, RoundPhase.CLOSED)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.close", about=round_)
-    ask_for_certificates(session, round_=round_)
+    if round_scheme(session, round_=round_).certificates:
+        enqueue(session, kind=WorkKind.ISSUE_CERTIFICATES, subject_id=round_.id)  # what is due, the flow finds out
     enqueue(session, kind=WorkKind.PURGE_FACES, subject_id=round_.id)
     enqueue(session, kind=WorkKind.PURGE_EVIDENCE, subject_id=round_.id)
 

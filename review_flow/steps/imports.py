@@ -18,8 +18,10 @@ from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import JobState, SheetKind, WorkKind
 from review_flow.steps import audit, imports_facts, imports_progress, imports_roster, imports_survey
 from review_flow.steps.imports_tables import TABLES, Bringing
+from review_flow.steps.imports_written import preview, written
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -37,8 +39,22 @@ BRING = {
     SheetKind.AWARDS: imports_facts.bring_awards,
     SheetKind.SURVEY: imports_survey.bring_survey,
 }
+STATES = {
+    JobState.LOOKING: _("正在预览"),
+    JobState.LOOKED: _("待确认"),
+    JobState.WAITING: _("等待"),
+    JobState.DONE: _("已导入"),
+    JobState.REFUSED: _("未导入"),
+    JobState.TAKEN_BACK: _("已撤销"),
+}
 EARLY = (RoundPhase.SETUP, RoundPhase.OPEN)
 PHASES = {kind: EARLY if kind is SheetKind.ROSTER else (*EARLY, RoundPhase.SCORING) for kind in SheetKind}
+
+
+class NothingToTake(Refusal):
+    """Only a sheet that was looked through waits for a word."""
+
+    status, text = 409, _("这张表现在是“{state}”，不能这样做。")
 
 
 def template(kind: SheetKind) -> bytes:
@@ -57,8 +73,9 @@ def start(
     data: bytes,
     storage: Storage,
     provider: Provider | None = None,
+    look: bool = False,
 ) -> SheetImport:
-    """Keep a sheet that the school's administrator brings, and ask for its import.
+    """Keep a sheet that the school's administrator brings, and ask for its import; or, with `look`, for a preview.
 
     `provider`: the platform whose export it is, read by the columns kept for it.
 
@@ -83,7 +100,7 @@ def start(
         file_name=PurePath(file_name.replace("\\", "/")).name[:200],
         storage_key=keep(storage, data).key,
         provider_id=provider.id if provider else None,
-        state=JobState.WAITING,
+        state=JobState.LOOKING if look else JobState.WAITING,
         brought_by_id=actor.id,
         brought_at=now(),
     )
@@ -99,12 +116,12 @@ def start(
 def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> None:
     """Read the sheet and take all of its rows; or none, with every problem of every row and a sheet that shows them.
 
-    Run again after it is done, it changes nothing. One school's sheets follow each other.
+    One that is to be looked through first takes none, and says row by row what it would do. Run again after it is done, it changes nothing. One school's sheets follow each other.
     """
     school = sheet_import.organization_id
     session.execute(select(Organization.id).where(Organization.id == school).with_for_update()).one()
     session.refresh(sheet_import)
-    if sheet_import.state is not JobState.WAITING:
+    if sheet_import.state not in {JobState.LOOKING, JobState.WAITING}:
         return
     actor = session.get_one(Person, sheet_import.brought_by_id)
     bringing = Bringing(
@@ -121,7 +138,7 @@ def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> Non
         sheet = spreadsheets.read(
             bringing.table, read_file(storage, sheet_import.storage_key), problems=bringing.problems
         )
-        counts = _bring(bringing, sheet_import.kind, sheet)
+        counts = _bring(bringing, sheet_import, sheet)
     except Refusal as refusal:
         bringing.problems.add(0, str(refusal))
     _finish(session, sheet_import, bringing, sheet, storage, counts)
@@ -188,15 +205,40 @@ def provider_named(session: Session, *, organization: Organization, name: str, k
     return found
 
 
-def _bring(bringing: Bringing, kind: SheetKind, sheet: spreadsheets.Sheet) -> dict[str, int]:
-    """Take the rows inside a savepoint, which is taken back where anything is wrong."""
+def _bring(bringing: Bringing, sheet_import: SheetImport, sheet: spreadsheets.Sheet) -> dict[str, int]:
+    """Take the rows inside a savepoint, which is taken back where anything is wrong, or nobody said yet to take them."""
     if bringing.round is not None:
-        require_phase(bringing.round, *PHASES[kind])
+        require_phase(bringing.round, *PHASES[sheet_import.kind])
+    looking = sheet_import.state is JobState.LOOKING
     with bringing.session.begin_nested() as all_or_nothing:
-        counts = BRING[kind](bringing, sheet.rows)
-        if bringing.problems:
+        with written(bringing.session) as found:
+            counts = BRING[sheet_import.kind](bringing, found.each(sheet.rows))
+        seen = preview(found, sheet, bringing.table) if looking and not bringing.problems else None
+        made = found.as_json()
+        if bringing.problems or looking:
             all_or_nothing.rollback()
+    sheet_import.preview, sheet_import.made = seen or sheet_import.preview, None if looking else made
     return counts
+
+
+def take(session: Session, *, actor: Person, sheet_import: SheetImport) -> None:
+    """Say, after a look, that the sheet is to be taken; the flow takes it, or finds what has come between."""
+    _settle(session, actor=actor, sheet_import=sheet_import, state=JobState.WAITING, deed="sheet.agree")
+    enqueue(session, kind=WorkKind.IMPORT_SHEET, subject_id=sheet_import.id)
+
+
+def leave(session: Session, *, actor: Person, sheet_import: SheetImport) -> None:
+    """Say, after a look, that the sheet is not to be taken."""
+    _settle(session, actor=actor, sheet_import=sheet_import, state=JobState.TAKEN_BACK, deed="sheet.leave")
+
+
+def _settle(session: Session, *, actor: Person, sheet_import: SheetImport, state: JobState, deed: str) -> None:
+    require_admin(session, actor=actor, organization_id=sheet_import.organization_id)
+    take_turn(session, organization_id=sheet_import.organization_id)
+    if sheet_import.state is not JobState.LOOKED:
+        raise NothingToTake(state=say(STATES[sheet_import.state]))
+    sheet_import.state = state
+    audit.record(session, organization_id=sheet_import.organization_id, actor=actor, deed=deed, about=sheet_import)
 
 
 def _finish(
@@ -211,19 +253,21 @@ def _finish(
     sheet_import.rows = len(sheet.rows) if sheet else None
     sheet_import.finished_at = now()
     if problems:
-        sheet_import.state = JobState.REFUSED
+        deed, sheet_import.state, sheet_import.made = "sheet.refuse", JobState.REFUSED, None
         sheet_import.problems = {str(number): sentences for number, sentences in sorted(problems.rows.items())}
         counts = {"problems": len(problems.rows)}
         if sheet:
             shown = workbooks.problem_sheet(sheet, problems, title=say(bringing.table.title_zh))
             sheet_import.problems_key = keep(storage, shown).key
     else:
-        sheet_import.state = JobState.DONE
+        looked = sheet_import.state is JobState.LOOKING
+        sheet_import.state = JobState.LOOKED if looked else JobState.DONE
+        deed = "sheet.look" if looked else "sheet.take"
     audit.record(
         session,
         organization_id=bringing.organization_id,
         actor=bringing.actor,
-        deed="sheet.refuse" if problems else "sheet.take",
+        deed=deed,
         about=sheet_import,
         **counts,
     )

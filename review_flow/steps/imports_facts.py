@@ -20,7 +20,7 @@ from review_flow.steps.programme import banded
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
     from decimal import Decimal
 
@@ -37,7 +37,7 @@ WORDS = {
 }
 
 
-def bring_hours(bringing: Bringing, rows: Sequence[Row]) -> Counts:
+def bring_hours(bringing: Bringing, rows: Iterable[Row]) -> Counts:
     """Credit hours to ledgers of the round's scheme; another value under a known key supersedes the old row (T6)."""
     session, round_ = bringing.session, bringing.the_round()
     ledgers = _ledgers(bringing)
@@ -96,17 +96,17 @@ def _ledgers(bringing: Bringing) -> dict[str, str]:
     }
 
 
-def bring_attendance(bringing: Bringing, rows: Sequence[Row]) -> Counts:
+def bring_attendance(bringing: Bringing, rows: Iterable[Row]) -> Counts:
     """Record lateness, absence and late hand-ins, and tell each teacher, who may contest (001-A-35/36, T16)."""
     return _adjust(bringing, rows, award=False)
 
 
-def bring_awards(bringing: Bringing, rows: Sequence[Row]) -> Counts:
+def bring_awards(bringing: Bringing, rows: Iterable[Row]) -> Counts:
     """Record award points by the school's own table, and tell each teacher (001-A-37)."""
     return _adjust(bringing, rows, award=True)
 
 
-def _adjust(bringing: Bringing, rows: Sequence[Row], *, award: bool) -> Counts:
+def _adjust(bringing: Bringing, rows: Iterable[Row], *, award: bool) -> Counts:
     standing = _adjustments(bringing, award=award)
     confirmed = banded(bringing.session, round_=bringing.the_round())  # a new fact could not be contested there (T16)
     counts = {"added": 0, "unchanged": 0}
@@ -187,7 +187,7 @@ def _notify(bringing: Bringing, row: Row, enrolment: Enrolment) -> None:
 
 
 def of_the_round(
-    bringing: Bringing, rows: Sequence[Row], *, distinct: Callable[[Row], str | None]
+    bringing: Bringing, rows: Iterable[Row], *, distinct: Callable[[Row], str | None]
 ) -> Iterator[tuple[Row, Enrolment]]:
     """Yield each sound row with its teacher's enrolment; unknown teachers and doubled keys are noted."""
     of_round = (

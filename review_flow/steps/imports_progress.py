@@ -38,7 +38,7 @@ from review_flow.steps.programme import (
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from review_flow.outside.spreadsheets import Row
@@ -55,7 +55,7 @@ WORDS = {
 }
 
 
-def bring_progress(bringing: Bringing, rows: Sequence[Row]) -> dict[str, int]:
+def bring_progress(bringing: Bringing, rows: Iterable[Row]) -> dict[str, int]:
     """Take each row as a fact; told again under its key it changes nothing, another value supersedes the old one."""
     session, round_ = bringing.session, bringing.the_round()
     scheme = round_scheme(session, round_=round_)

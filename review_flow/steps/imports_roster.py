@@ -15,7 +15,7 @@ from review_flow.steps.imports_tables import ROLES
 from review_flow.steps.people import ROLE_NAMES, allocate_anew
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from review_flow.outside.spreadsheets import Row
     from review_flow.steps.imports_tables import Bringing
@@ -24,7 +24,7 @@ DECIDES_WHO_REVIEWS = {"household", "workshop_id", "subject", "active"}
 Counts = dict[str, int]
 
 
-def bring(bringing: Bringing, rows: Sequence[Row]) -> Counts:
+def bring(bringing: Bringing, rows: Iterable[Row]) -> Counts:
     """Create and update the people of the rows; a blank cell keeps what is, roles are only added.
 
     Returns how many were added, changed and enrolled. What is wrong with a row goes to the problems; the caller

@@ -20,7 +20,7 @@ from review_flow.rules.words import AdjustmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.facts import record_of
 from review_flow.steps.group_results import group_stale
-from review_flow.steps.messages import tell
+from review_flow.steps.messages import tell_many
 from review_flow.steps.owners import concerned, judged_workshops, names, owners, round_of, standing_results
 from review_flow.steps.people import require_admin, require_seat
 from review_flow.steps.reviews import participants
@@ -271,6 +271,7 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
+    everybody = participants(session, round_=round_)  # read at once: `owners` finds each of them by heart
     standing = standing_results(session, round_=round_)
     total = to_be_graded(session, round_=round_)
     done = sum(one.state is ResultState.BANDED for one in standing)
@@ -284,8 +285,13 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     for result in standing:
         result.state = move(result.state, ResultState.PUBLISHED)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.publish", about=round_)
-    for result in standing:
-        _tell_owners(session, round_=round_, result=result)
+    tell_many(
+        session,
+        people=dict.fromkeys(one for result in standing for one in owners(session, result=result)),
+        round_id=round_.id,
+        kind="result.published",
+        sentence=_("您的考核结果已公示，请查看计分明细；公示期满后请签名，有异议可在申诉期内申诉。"),
+    )
 
 
 def to_be_graded(session: Session, *, round_: Round) -> int:
@@ -293,17 +299,6 @@ def to_be_graded(session: Session, *, round_: Round) -> int:
     if judges_groups(round_scheme(session, round_=round_)):
         return len(judged_workshops(session, round_=round_))
     return len(participants(session, round_=round_))
-
-
-def _tell_owners(session: Session, *, round_: Round, result: Graded) -> None:
-    for person_id in owners(session, result=result):
-        tell(
-            session,
-            person_id=person_id,
-            round_id=round_.id,
-            kind="result.published",
-            sentence=_("您的考核结果已公示，请查看计分明细；公示期满后请签名，有异议可在申诉期内申诉。"),
-        )
 
 
 def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:

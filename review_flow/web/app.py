@@ -22,21 +22,30 @@ from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
 from review_flow.web import (
+    certificates,
+    charts,
+    county,
     door,
     files,
+    finish,
     identity,
+    office,
     panel,
     panel_decide,
     privacy,
     programme,
+    progress,
     reviewing,
+    rounds,
+    school,
+    sheets,
     teacher,
     tokens,
     upload,
     verify,
     webhooks,
 )
-from review_flow.web.access import MustChange, NotSignedIn, public, require_declared
+from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public, require_declared
 from review_flow.web.api import document
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
@@ -136,7 +145,16 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         reviewing,
         panel,
         panel_decide,
+        school,
+        rounds,
+        sheets,
+        progress,
+        finish,
+        certificates,
+        office,
+        charts,
         webhooks,
+        county,
         upload,
         files,
         verify,
@@ -192,5 +210,7 @@ def _misread(request: Request, error: Exception) -> Response:
     places = [one["loc"] for one in error.errors()]
     if any(place[0] == "path" for place in places):
         return refusal_page(request, NotFound(what=say(_("网页")), key=request.url.path))
+    if any(place[-1] == "yes" for place in places):
+        return refusal_page(request, NotConfirmed())
     names = listed(dict.fromkeys(str(place[-1]) for place in places))
     return refusal_page(request, BadInput(field=names, problem=say(_("没有填写，或填写得不对。"))))

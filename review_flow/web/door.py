@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
-from sqlalchemy import select
+from fastapi import APIRouter, Form, Query, Request
+from sqlalchemy import func, or_, select
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Person
@@ -17,10 +17,11 @@ from review_flow.rules.door import device_cookie
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, identities, people
 from review_flow.web.access import SESSION_COOKIE, Admin, Db, Entered, Here, Key, Signed, public
-from review_flow.web.render import go, page
+from review_flow.web.render import Paged, go, page, pages_of
 
 router = APIRouter()
 Text = Annotated[str, Form(max_length=200)]
+PAGE = 50
 DEVICE_COOKIE, DEVICE_KEY, YEAR_S = "rf_device_", "device.key", 31_536_000
 
 
@@ -150,10 +151,17 @@ def change_password(session: Db, person: Entered, here: Here, old: Text, new: Te
 
 
 @router.get("/school/people")
-def people_page(request: Request, session: Db, person: Admin) -> HTMLResponse:
+def people_page(
+    request: Request, session: Db, person: Admin, word: Annotated[str, Query(max_length=100)] = "", page_: Paged = 1
+) -> HTMLResponse:
     """List the school's people, to give one of them a link."""
-    of_school = select(Person).where(Person.organization_id == person.organization_id, Person.active)
-    return page(request, "door/people.html", people=session.scalars(of_school.order_by(Person.number)).all())
+    mine = [Person.organization_id == person.organization_id, Person.active]
+    if word.strip():
+        mine.append(or_(Person.name.contains(word.strip(), autoescape=True), Person.number == word.strip()))
+    found = select(Person).where(*mine).order_by(Person.number).offset((page_ - 1) * PAGE).limit(PAGE)
+    pages = pages_of(session.scalar(select(func.count()).where(*mine)) or 0, PAGE)
+    people_ = session.scalars(found).all()
+    return page(request, "door/people.html", people=people_, word=word, number=page_, pages=pages)
 
 
 @router.post("/school/people/{key}/link")
