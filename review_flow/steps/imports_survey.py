@@ -19,7 +19,7 @@ from review_flow.steps.rounds import round_scheme
 from review_flow.steps.voices import voice_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from review_flow.outside.spreadsheets import Row
     from review_flow.steps.imports_tables import Bringing
@@ -37,7 +37,7 @@ class _Answers:
     count: int = 0
 
 
-def bring_survey(bringing: Bringing, rows: Sequence[Row]) -> dict[str, int]:
+def bring_survey(bringing: Bringing, rows: Iterable[Row]) -> dict[str, int]:
     """Add up the rows by teacher, questionnaire and key, and keep each mean (two decimals, half up) with its count.
 
     Brought again with the same answers nothing changes; others supersede the older mean.

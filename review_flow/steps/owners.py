@@ -99,6 +99,17 @@ def standing_results(session: Session, *, round_: Round) -> list[Graded]:
     return found
 
 
+def all_owners(session: Session, *, round_: Round) -> list[int]:
+    """Return everybody whom a standing result of the round belongs to, each once."""
+    if judges_groups(round_scheme(session, round_=round_)):
+        standing = standing_results(session, round_=round_)
+        return list(dict.fromkeys(one for result in standing for one in owners(session, result=result)))
+    of_people = select(Enrolment.person_id).join(Result, Result.enrolment_id == Enrolment.id)
+    return list(
+        session.scalars(of_people.where(Enrolment.round_id == round_.id, Result.current).order_by(Enrolment.id))
+    )
+
+
 def judged_workshops(session: Session, *, round_: Round) -> list[Group]:
     """Return the workshops that a round judges: those with somebody of the round in them."""
     taking_part = (

@@ -21,7 +21,7 @@ from review_flow.steps import audit
 from review_flow.steps.facts import record_of
 from review_flow.steps.group_results import group_stale
 from review_flow.steps.messages import tell_many
-from review_flow.steps.owners import concerned, judged_workshops, names, owners, round_of, standing_results
+from review_flow.steps.owners import all_owners, concerned, judged_workshops, names, owners, round_of, standing_results
 from review_flow.steps.people import require_admin, require_seat
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -271,7 +271,6 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
-    everybody = participants(session, round_=round_)  # read at once: `owners` finds each of them by heart
     standing = standing_results(session, round_=round_)
     total = to_be_graded(session, round_=round_)
     done = sum(one.state is ResultState.BANDED for one in standing)
@@ -287,7 +286,7 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.publish", about=round_)
     tell_many(
         session,
-        people=dict.fromkeys(one for result in standing for one in owners(session, result=result)),
+        people=all_owners(session, round_=round_),
         round_id=round_.id,
         kind="result.published",
         sentence=_("您的考核结果已公示，请查看计分明细；公示期满后请签名，有异议可在申诉期内申诉。"),
