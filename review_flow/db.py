@@ -53,7 +53,12 @@ def make_engine(url: str) -> Engine:
 
 
 def _require_storable(
-    _connection: Connection, _cursor: object, _statement: str, given: Any, _context: object, _many: bool
+    _connection: Connection,
+    _cursor: object,
+    _statement: str,
+    given: Any,
+    _context: object,
+    _many: bool,  # noqa: FBT001 - SQLAlchemy's signature
 ) -> None:
     """Refuse, before it is asked, what one of the databases would answer with a fault: whoever sent it can mend it."""
     for row in given if isinstance(given, list) else [given]:

@@ -20,6 +20,7 @@ from review_flow.errors import Refusal
 from review_flow.i18n import _
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, people
+from review_flow.web import cookies
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _WHO: set[Callable[..., Any]] = set()
@@ -90,12 +91,12 @@ Key = Annotated[int, Path(ge=1, lt=2**63)]
 @who
 def entered(request: Request, session: Db) -> Person:
     """Let in whoever is signed in, even with a password that must be changed first."""
-    token = request.cookies.get(SESSION_COOKIE)
+    token = cookies.read(request, SESSION_COOKIE)
     found = door.session_of(session, token=token) if token else None
     if found is None:
         raise NotSignedIn
     request.state.web_session, _person, request.state.must_change = found
-    request.state.name = found[1].name  # a refusal is drawn when the transaction is over
+    request.state.name, request.state.person_id = found[1].name, found[1].id  # used when the transaction is over
     return found[1]
 
 

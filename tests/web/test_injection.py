@@ -24,7 +24,7 @@ from review_flow.settings import Settings
 from review_flow.web.access import _filled
 from review_flow.web.app import create_app
 from tests.cast import School
-from tests.conftest import database_url as database_url  # on both databases: what one takes, the other chokes on
+from tests.conftest import database_url  # noqa: F401 - on PostgreSQL too: what one takes, the other chokes on
 from tests.web.conftest import Web
 from tests.web.test_roles import routes
 from tests.web.test_upload import FILM, begin, send

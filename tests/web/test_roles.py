@@ -28,7 +28,11 @@ EVERYBODY = {
     ("GET", "/verify"),
     ("GET", "/verify/{number}"),
 }
-ADMINISTRATORS = {("GET", "/school/people"), ("POST", "/school/people/{key}/link")}
+ADMINISTRATORS = {
+    ("GET", "/school/people"),
+    ("POST", "/school/people/{key}/link"),
+    ("POST", "/school/people/{key}/sign-out"),
+}
 ROLES = ("T02", "P1", "P4", "P5", "P6", "A01", "Z01")
 
 
