@@ -100,10 +100,13 @@ def hasher() -> PasswordHasher:
 
 @functools.cache
 def common() -> frozenset[str]:
-    """Return the 30 000 passwords that were found most often in leaked lists, as zxcvbn keeps them."""
+    """Return what guessers try first, as zxcvbn keeps it: the most frequent passwords of leaked lists, words, names.
+
+    All of its lists: each leaves out what stands higher in another (michelle is a name there).
+    """
     from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-    return frozenset(FREQUENCY_LISTS["passwords"])
+    return frozenset().union(*FREQUENCY_LISTS.values())
 
 
 @functools.cache
