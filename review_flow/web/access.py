@@ -20,6 +20,7 @@ from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, people
+from review_flow.web import cookies
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _WHO: set[Callable[..., Any]] = set()
@@ -90,13 +91,14 @@ Key = Annotated[int, Path(ge=1, lt=2**63)]
 @who
 def entered(request: Request, session: Db) -> Person:
     """Let in whoever is signed in, even with a password that must be changed first."""
-    token = request.cookies.get(SESSION_COOKIE)
+    token = cookies.read(request, SESSION_COOKIE)
     found = door.session_of(session, token=token) if token else None
     if found is None:
         raise NotSignedIn
     request.state.web_session, _person, request.state.must_change = found
-    # For the head of every page; a refusal is drawn when the transaction is over.
-    request.state.name, request.state.roles = found[1].name, people.roles_of(session, person=found[1])
+    # For the head of every page and the log; a refusal is drawn when the transaction is over.
+    request.state.name, request.state.person_id = found[1].name, found[1].id
+    request.state.roles = people.roles_of(session, person=found[1])
     request.state.seated = people.sits(session, person_id=found[1].id)
     return found[1]
 

@@ -24,6 +24,7 @@ from review_flow.outside.storage import storage_at
 from review_flow.web import (
     certificates,
     charts,
+    cookies,
     county,
     door,
     files,
@@ -43,6 +44,7 @@ from review_flow.web import (
     tokens,
     upload,
     verify,
+    watch,
     webhooks,
 )
 from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public, require_declared
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
     from review_flow.settings import Settings
 
 YEAR_S = 31_536_000
+SUSPICIOUS = {403, 404, 410, 413, 429}
+"""What somebody gets who tries doors; a form filled in wrongly is nobody's business."""
 router = APIRouter()
 
 
@@ -120,7 +124,7 @@ def choose_language(request: Request, code: str) -> RedirectResponse:
     here = f"{request.url.scheme}://{request.headers.get('host')}/"
     back = request.headers.get("referer", here)
     answer = RedirectResponse(back if back.startswith(here) else "/", 303)
-    answer.set_cookie(LANGUAGE_COOKIE, code, max_age=YEAR_S, httponly=True, samesite="lax")
+    cookies.keep(request, answer, LANGUAGE_COOKIE, code, seconds=YEAR_S)
     return answer
 
 
@@ -174,6 +178,8 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
 def _refused(request: Request, refusal: Exception) -> Response:
     """Answer a "no": who is not signed in is led to the door, everybody else reads why."""
     assert isinstance(refusal, Refusal)
+    if refusal.status in SUSPICIOUS and not isinstance(refusal, NotSignedIn | MustChange):
+        watch.note(request, "refused", code=refusal.code)
     if not isinstance(refusal, NotSignedIn | MustChange) or request.url.path.startswith(("/uploads", "/api/")):
         return refusal_page(request, refusal)
     way = "/me/password" if isinstance(refusal, MustChange) else "/enter"

@@ -93,7 +93,7 @@ def served(request: Request, source: BinaryIO, name: str) -> Response:
     how = "inline" if kind in SHOWN else "attachment"
     headers = {
         "content-disposition": f"{how}; filename*=UTF-8''{quote(name, safe='')}",
-        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
         "x-frame-options": "SAMEORIGIN",
         "accept-ranges": "bytes",
         "cache-control": "private, max-age=3600",
