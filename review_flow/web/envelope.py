@@ -40,7 +40,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 
-MOST_BYTES = 20_000_000
+MOST_BYTES = 60_000_000
 SLOWEST_S = 60.0
 """How long the next bytes of a form may take."""
 SECURE = {"strict-transport-security": "max-age=31536000; includeSubDomains"}
