@@ -5,6 +5,8 @@ Whoever adds a page adds a line to `PAGES`: who opens it, with which rows behind
 
 from __future__ import annotations
 
+import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from PIL import Image
 
 from review_flow.db import transaction
 from review_flow.web.envelope import LANGUAGE_COOKIE
@@ -56,7 +59,11 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/sign-in/{key}/{code}": [("programme", "teacher", "meeting", "code")],
     "/verify": [("end", NOBODY)],
     "/verify/{number}": [("end", NOBODY, "certificate")],
-    "/works/{key}": [("middle", "collecting", "work"), ("middle", "collecting", "full"), ("middle", "reviewer", "sealed")],
+    "/works/{key}": [
+        ("middle", "collecting", "work"),
+        ("middle", "collecting", "full"),
+        ("middle", "reviewer", "sealed"),
+    ],
 }
 # What is no page of its own: for machines, files, parts of pages, ways out to other services.
 NO_PAGES = {
@@ -96,9 +103,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iter
 class Reader:
     """A browser that is one person after another, in one language."""
 
-    def __init__(self, chromium: Any, site: Site, language: str) -> None:
+    def __init__(self, chromium: Any, site: Site, language: str, scale: float = 1) -> None:
         self.site, self.language, self.said, self.problems = site, language, list[str](), list[str]()
-        self.context = chromium.new_context(viewport=PHONE, reduced_motion="reduce")
+        self.context = chromium.new_context(viewport=PHONE, reduced_motion="reduce", device_scale_factor=scale)
         self.context.set_default_timeout(PATIENCE_MS)
         self.context.add_init_script(axe_script())
         self.page = self.context.new_page()
@@ -173,4 +180,27 @@ def test_every_page_is_for_everybody(site: Site, chromium: Any, language: str) -
             reader.open(re.sub(r"{[^}]*}", lambda _found, left=values: next(left), path), named(path, number))
     reader.become(site.worlds.middle, "reviewer")
     reader.open("/works/987654", "not-there", 404)
-    assert reader.problems == []
+    if reader.problems:
+        pytest.fail("\n".join(reader.problems))
+
+
+# README's pictures: name → world, who, address and size. `REVIEW_FLOW_PICTURES=docs/pictures pytest … -k pictures`
+PICTURES: dict[str, tuple[str, str, str, dict[str, int]]] = {
+    "teacher-phone": ("middle", "collecting", "/", PHONE),
+    "reviewing": ("middle", "reviewer", "/reviews/{task}", DESK),
+    "panel": ("middle", "member", "/panel", DESK),
+}
+
+
+@pytest.mark.skipif("REVIEW_FLOW_PICTURES" not in os.environ, reason="REVIEW_FLOW_PICTURES names no folder for them")
+def test_pictures_for_the_readme(site: Site, chromium: Any) -> None:
+    folder = Path(os.environ["REVIEW_FLOW_PICTURES"])
+    for name, (world_name, who, path, size) in PICTURES.items():
+        world: World = getattr(site.worlds, world_name)
+        reader = Reader(chromium, site, "zh", scale=2 if size is PHONE else 1.25)
+        reader.become(world, who)
+        reader.page.set_viewport_size(size)
+        reader.page.goto(site.address + path.format_map(world.ids), wait_until="networkidle")
+        drawn = Image.open(io.BytesIO(reader.page.screenshot())).convert("RGB")
+        drawn.quantize(128, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+        assert (name, (folder / f"{name}.png").stat().st_size < 150_000) == (name, True)

@@ -17,7 +17,7 @@ from review_flow.rules.words import AdjustmentKind, ReportReason
 from review_flow.steps import adjustments, evidence, file_reports, panel, reviews
 from tests.cast import START, Clock, School
 from tests.conftest import Templates
-from tests.journeys.browsers import IN_CHROMIUM, PATIENCE_MS, PHONE, DESK, Served, keep
+from tests.journeys.browsers import DESK, IN_CHROMIUM, PATIENCE_MS, PHONE, Served, keep
 
 FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(1000)
 pytestmark = IN_CHROMIUM
