@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from review_flow.clock import hands_at
 from review_flow.db import engine_for, settings, transaction
 from review_flow.steps import invariants
+from tests.journeys.browsers import CHROMIUM
 from tests.journeys.installation import Installation, at
 
 
@@ -30,3 +32,14 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[In
         assert invariants.broken(session) == []
     engine_for(settings().database).dispose()
     settings.cache_clear()
+
+
+@pytest.fixture
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -2,91 +2,64 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from sqlalchemy import select
 
 from models import Evidence, Submission
-from review_flow.db import make_engine, transaction
+from review_flow.db import transaction
 from review_flow.outside.storage import LocalStorage, read
-from review_flow.settings import Settings
 from review_flow.steps import door
-from review_flow.web.app import create_app
 from tests.cast import START, Clock, School
 from tests.conftest import Templates
+from tests.journeys.browsers import IN_CHROMIUM, PATIENCE_MS, PHONE, Served, keep
 
-CHROMIUM = shutil.which("chromium")
-PHONE = {"width": 360, "height": 740}
 FILM = b"\x00\x00\x00\x18ftypmp42" + random.Random(1).randbytes(9_000_000)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
-]
+pytestmark = IN_CHROMIUM
+
+
+class Site(Served):
+    """A school whose teachers have chosen, files on a real disk, and 王芳's one-time link."""
+
+    def prepare(self) -> None:
+        self.storage = LocalStorage(self.home / "storage")
+        with transaction(self.engine) as session:
+            school = School(session).open()
+            for person in school.teachers:
+                school.ready(person)
+            self.token = door.make_link(session, actor=school.admin, person=school.teachers[0])
 
 
 @pytest.fixture
-def site(tmp_path: Path, templates: Templates) -> Iterator[tuple[str, Path, str]]:
-    """The application on a port of its own: its address, its home, and 王芳's one-time link."""
-    home = tmp_path / "home"
-    settings = Settings(home=home)
-    home.mkdir()
-    shutil.copy(templates.sqlite(), home / "review-flow.db")
-    engine = make_engine(settings.database)
+def site(tmp_path: Path, templates: Templates) -> Iterator[Site]:
     clock = Clock(START)
-    with transaction(engine) as session:
-        school = School(session).open()
-        for person in school.teachers:
-            school.ready(person)
-        token = door.make_link(session, actor=school.admin, person=school.teachers[0])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    app = create_app(settings, engine=engine)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}", home, token
-    server.should_exit = True
-    thread.join(10)
-    engine.dispose()
+    made = Site(tmp_path / "home", templates.sqlite())
+    yield made
+    made.close()
     clock.stack.close()
 
 
 @pytest.fixture
-def phone() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = opened.new_context(viewport=PHONE, device_scale_factor=2, locale="zh-CN", is_mobile=True)
-        context.set_default_timeout(15_000)
-        yield context
-        opened.close()
+def phone(chromium: Any) -> Any:
+    context = chromium.new_context(viewport=PHONE, device_scale_factor=2, locale="zh-CN", is_mobile=True)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
 
 
 def picture(page: Any, name: str) -> None:
     """Keep a screenshot where somebody asked for them; and never a page wider than the phone."""
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    if folder := os.environ.get("REVIEW_FLOW_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    keep(page, name)
 
 
 def test_sign_in_an_interrupted_upload_and_sealing(  # noqa: PLR0915 - one way from the door to the seal
-    phone: Any, site: tuple[str, Path, str], tmp_path: Path
+    phone: Any, site: Site, tmp_path: Path
 ) -> None:
-    address, home, token = site
+    address, home, token = site.address, site.home, site.token
     complaints: list[str] = []
     page = phone.new_page()
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
@@ -167,10 +140,8 @@ def test_sign_in_an_interrupted_upload_and_sealing(  # noqa: PLR0915 - one way f
     page.get_by_text("已封存待互评").first.wait_for()
     assert page.locator("header").count() == 1  # the page took the page's place, not the list's
     picture(page, "sealed")
-    engine = make_engine(f"sqlite:///{home / 'review-flow.db'}")
-    with transaction(engine) as session:
+    with transaction(site.engine) as session:
         assert session.get_one(Submission, int(work.rsplit("/", 1)[1])).sealed_at is not None
         first = session.scalars(select(Evidence).order_by(Evidence.id)).first()
         assert first is not None
-        assert read(LocalStorage(home / "storage"), first.storage_key) == FILM
-    engine.dispose()
+        assert read(site.storage, first.storage_key) == FILM

@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import Evidence, PanelMark, Person, Submission
-from review_flow.db import make_engine, transaction
-from review_flow.outside.storage import LocalStorage
+from review_flow.db import transaction
 from review_flow.rules.words import AdjustmentKind, ReportReason
-from review_flow.settings import Settings
-from review_flow.steps import adjustments, door, evidence, file_reports, panel, reviews
-from review_flow.web.access import SESSION_COOKIE
-from review_flow.web.app import create_app
+from review_flow.steps import adjustments, evidence, file_reports, panel, reviews
 from tests.cast import START, Clock, School
 from tests.conftest import Templates
+from tests.journeys.browsers import DESK, IN_CHROMIUM, PATIENCE_MS, PHONE, Served, keep
 
 FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(1000)
-CHROMIUM = shutil.which("chromium")
-PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
-]
+pytestmark = IN_CHROMIUM
 
 
-class Site:
-    """The application on a port of its own, with a school in the middle of its round."""
+class Site(Served):
+    """A school in the middle of its round."""
 
-    def __init__(self, home: Path, template: Path) -> None:
-        home.mkdir()
-        shutil.copy(template, home / "review-flow.db")
-        settings = Settings(home=home)
-        self.engine = make_engine(settings.database)
+    def prepare(self) -> None:
         with transaction(self.engine) as session:
             self.play(School(session).open())
-            self.keep_files(session, LocalStorage(home / "storage"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
-            port = free.getsockname()[1]
-        app = create_app(settings, engine=self.engine)
-        self.server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none"))
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.02)
+            self.keep_files(session)
 
     def play(self, school: School) -> None:
         session = school.session
@@ -94,24 +66,15 @@ class Site:
             school.members, key=lambda one: -len(panel.asked_of(session, person=one, round_=school.round))
         ).number
 
-    def keep_files(self, session: Session, storage: LocalStorage) -> None:
+    def keep_files(self, session: Session) -> None:
         """Something where every file should be."""
         for one in session.scalars(select(Evidence)):
-            storage.put(one.storage_key, FILM)
+            self.storage.put(one.storage_key, FILM)
 
-    def cookie(self, number: str) -> dict[str, str]:
+    def cookie_of(self, number: str) -> Any:
         with transaction(self.engine) as session:
             person = session.scalars(select(Person).where(Person.number == number)).one()
-            return {
-                "name": SESSION_COOKIE,
-                "value": door.begin(session, person=person, user_agent="Chromium"),
-                "url": self.address,
-            }
-
-    def close(self) -> None:
-        self.server.should_exit = True
-        self.thread.join(10)
-        self.engine.dispose()
+        return self.cookie(person.id)
 
 
 @pytest.fixture
@@ -123,24 +86,14 @@ def site(tmp_path: Path, templates: Templates) -> Iterator[Site]:
     clock.stack.close()
 
 
-@pytest.fixture
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 class Screen:
     """A browser window of one person; what its console complains of is kept."""
 
     def __init__(self, chromium: Any, site: Site, number: str, size: dict[str, int]) -> None:
         self.size, self.site, self.complaints = size, site, list[str]()
         context = chromium.new_context(viewport=size, locale="zh-CN", is_mobile=size is PHONE)
-        context.set_default_timeout(15_000)
-        context.add_cookies([site.cookie(number)])
+        context.set_default_timeout(PATIENCE_MS)
+        context.add_cookies([site.cookie_of(number)])
         self.page = context.new_page()
         self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
 
@@ -152,9 +105,7 @@ class Screen:
     def picture(self, name: str) -> None:
         """Never wider than the screen; kept where somebody asked for pictures."""
         assert (name, self.page.evaluate("document.documentElement.scrollWidth") <= self.size["width"]) == (name, True)
-        if folder := os.environ.get("REVIEW_FLOW_SCREENSHOTS"):
-            size = "phone" if self.size is PHONE else "desk"
-            self.page.screenshot(path=Path(folder) / f"{name}-{size}.png", full_page=True, caret="initial")
+        keep(self.page, f"{name}-{'phone' if self.size is PHONE else 'desk'}")
 
 
 def test_a_work_is_marked_by_keyboard_and_two_devices_don_t_overwrite_each_other(site: Site, chromium: Any) -> None:
