@@ -113,7 +113,7 @@ def test_the_result_line_by_line_signed_and_appealed(web: Web, marked: School, c
     assert result.state is ResultState.TO_SIGN
     with web.of("T01") as client:
         page = client.get(base).text
-        assert page.count("<tr>") == 1 + len(json.loads(result.outcome)["ledger"])
+        assert page.count("<tr ") == 1 + len(json.loads(result.outcome)["ledger"])
         assert "教学设计完整" in page
         helped = re.search(r'action="(/reviews/received/\d+/helped)"', page)
         assert helped is not None

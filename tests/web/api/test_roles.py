@@ -14,6 +14,7 @@ from review_flow.steps import people
 from review_flow.web.access import _PUBLIC
 from review_flow.web.api.document import description
 from tests.cast import School
+from tests.steps.test_county import above
 from tests.web.api.conftest import Program, client_of
 from tests.web.conftest import Web
 from tests.web.test_roles import ROLES, filled
@@ -72,6 +73,7 @@ def test_only_the_description_is_everybody_s(web: Web, school: School) -> None:
 @pytest.mark.parametrize("number", ROLES)
 def test_what_is_not_there_is_not_found_whoever_asks(web: Web, school: School, program: Program, number: str) -> None:
     people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
+    above(school)
     with program(number) as client:
         for method, path, route in routes(web.app):
             if "{" in path:
