@@ -5,12 +5,13 @@ Each is a fact that supersedes the older one of its key; how they count is `rule
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from models import Round
 from review_flow.errors import NotAllowed
 from review_flow.i18n import _, listed, say
-from review_flow.rules.voices import NAMES, ON_SITE, SELF, further
+from review_flow.rules.voices import NAMES, ON_SITE, SELF, SURVEYS, further
 from review_flow.rules.words import FactKind, SeatKind
 from review_flow.steps.people import conflicting_with, require_seat
 from review_flow.steps.programme import (
@@ -28,11 +29,12 @@ from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from sqlalchemy.orm import Session
 
-    from models import Enrolment, Person
+    from models import Enrolment, Fact, Person
     from review_flow.rules.scheme import Scheme
 
 
@@ -82,6 +84,15 @@ def voice_problem(scheme: Scheme, telling: Telling) -> str | None:
         names = listed(NAMES[name] for name in known) or say(_("无"))
         return say(_("方案的评分来源里没有{name}，其他来源有：{names}"), name=NAMES[telling.about], names=names)
     return number_problem(telling.kind, telling.number)
+
+
+def hidden(scheme: Scheme, facts: Iterable[Fact]) -> set[str]:
+    """Return the questionnaires with fewer answers than count: their means are shown nowhere, as in the ledger (X-40)."""
+    answers: dict[str, int] = defaultdict(int)
+    for fact in facts:
+        if fact.kind is FactKind.VOICE and fact.about in SURVEYS:
+            answers[fact.about] += fact.details["answers"]
+    return {name for name, count in answers.items() if count < scheme.compose.min_answers.get(name, 1)}
 
 
 def voices_of(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[str, list[dict[str, Any]]]:

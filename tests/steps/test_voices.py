@@ -118,6 +118,13 @@ def test_a_survey_with_too_few_answers_is_shown_and_not_counted(asked: School) -
     assert (first.score, "source_missing" in json.loads(first.outcome)["flags"]) == (second.score, True)
 
 
+def test_what_does_not_count_is_hidden(asked: School) -> None:
+    self_mark(asked, "90")
+    bring(asked, answer("T01", "20", "2"), answer("T01", "95", "3", who="家长问卷"))
+    facts = programme.facts_standing(asked.session, enrolment=asked.enrolment(asked.teachers[0]))
+    assert voices.hidden(asked.scheme, facts) == {"students"}
+
+
 def test_a_survey_brought_again_changes_nothing_and_a_corrected_one_supersedes(case1: School) -> None:
     rows = [answer("T01", "90"), answer("T01", "80"), answer("T02", "70", "12")]
     bring(case1, *rows)
