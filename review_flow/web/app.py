@@ -35,6 +35,7 @@ from review_flow.web import (
     upload,
     verify,
     webhooks,
+    workshops,
 )
 from review_flow.web.access import MustChange, NotSignedIn, public, require_declared
 from review_flow.web.api import document
@@ -136,6 +137,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         reviewing,
         panel,
         panel_decide,
+        workshops,
         webhooks,
         upload,
         files,
