@@ -22,6 +22,7 @@ from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
 from review_flow.web import (
+    approving,
     door,
     files,
     identity,
@@ -34,6 +35,7 @@ from review_flow.web import (
     tokens,
     upload,
     verify,
+    voices,
     webhooks,
     workshops,
 )
@@ -138,6 +140,8 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         panel,
         panel_decide,
         workshops,
+        approving,
+        voices,
         webhooks,
         upload,
         files,

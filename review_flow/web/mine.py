@@ -28,11 +28,12 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import RoleKind, SeatKind
-from review_flow.steps import file_reports, gatherings, owners, validity
+from review_flow.steps import approvals, file_reports, gatherings, owners, validity
 from review_flow.steps import standing as boards
 from review_flow.steps.enrolments import enrolment_of
 from review_flow.steps.path import standing_of
 from review_flow.steps.people import conflicting_with, has_role, has_seat
+from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -137,6 +138,20 @@ def appeal(session: Session, person: Person, key: int) -> tuple[Appeal, Graded]:
         if found in boards.to_hear(session, person=person, round_=owners.round_of(session, result=result)):
             return found, result
     raise NotFound(what=say(_("申诉")), key=key)
+
+
+def to_approve(session: Session, person: Person, key: int) -> tuple[Submission, str]:
+    """Return a work that waits for somebody's approval such as this person gives, and the link of the chain."""
+    found = session.get(Submission, key)
+    if found is not None:
+        round_ = panel(session, person, found.round_id, SeatKind.MEMBER, admin=True)
+        waiting = approvals.next_links(
+            session, person=person, round_=round_, scheme=round_scheme(session, round_=round_)
+        )
+        for work_, link in waiting:
+            if work_.id == key:
+                return work_, link
+    raise NotFound(what=say(_("等您审核的成果")), key=key)
 
 
 def workshop_result(session: Session, person: Person, key: int) -> tuple[GroupResult, Round]:

@@ -33,6 +33,7 @@ from review_flow.steps import (
     results,
     submissions,
     uploads,
+    voices,
 )
 from review_flow.steps.facts import record_of
 from review_flow.steps.rounds import round_scheme
@@ -80,9 +81,10 @@ def _home(request: Request, session: Session, person: Person, round_id: int) -> 
     others = [one for _enrolment, one in path.enrolments_of(session, person=person) if one.id != round_id]
     names = {one.id: mine.title(scheme, one.ability) for one in standing.works}
     step = _link(standing)
-    more = {
+    more: dict[str, Any] = {
         "deliverables": bool(scheme.deliverables) and standing.round.phase is RoundPhase.OPEN,
         "rises": programme.rises(session, person=person, round_id=round_id),
+        "own_mark": voices.self_mark(session, enrolment=standing.enrolment, scheme=scheme),
         "workshop": judges_groups(scheme) and workshops.has_result(session, person, round_id),
     }
     return page(request, "teacher/home.html", at=standing, names=names, others=others, step=step, **more)
