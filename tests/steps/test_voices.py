@@ -126,7 +126,8 @@ def test_own_and_on_site_marks_are_seen_by_who_gave_them(asked: School) -> None:
     on_site(asked, "88")
     on_site(asked, "70", member=1)
     assert voices.on_site_marks(session, person=asked.members[0], round_=asked.round) == {enrolment.id: Decimal(88)}
-    asked.compose()
+    made = asked.compose()[0]
+    assert (made.proposed_grade, results.lower_of(session, result=made)) == ("优秀", "合格")
     results.confirm_all(session, actor=asked.members[0], round_=asked.round)
     assert voices.self_mark(session, enrolment=enrolment, scheme=asked.scheme) == (Decimal(90), False)
 
