@@ -15,7 +15,7 @@ from review_flow.cli.common import Desk
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, listed, say
 from review_flow.rules.words import FactKind
-from review_flow.steps import crediting, programme
+from review_flow.steps import crediting, programme, voices
 from review_flow.steps.rounds import round_scheme
 
 app = typer.Typer(help=cli.PARTS["facts"][1], no_args_is_help=True)
@@ -79,19 +79,21 @@ def list_(desk: Desk, number: Annotated[str | None, typer.Argument(help=_("工�
     enrolment = desk.enrolment(number)
     programme.require_reader(desk.session, actor=desk.actor, enrolment=enrolment)
     scheme = round_scheme(desk.session, round_=desk.round)
+    facts = programme.facts_standing(desk.session, enrolment=enrolment)
+    hidden = voices.hidden(scheme, facts)
     rows: list[dict[str, object]] = [
         {
             "id": one.id,
             "kind": say(programme.KIND_NAMES[one.kind]),
             "about": programme.subjects(scheme, one.kind).get(one.about, one.about),
-            "number": one.number,
+            "number": None if one.kind is FactKind.VOICE and one.about in hidden else one.number,
             "word": one.word,
             "details": one.details or None,
             "source": one.source,
             "at": one.recorded_at,
             "confirmed": _confirmed(desk, one),
         }
-        for one in programme.facts_standing(desk.session, enrolment=enrolment)
+        for one in facts
     ]
     titles = {
         "id": _("编号"), "kind": _("类别"), "about": _("项目"), "number": _("数值"), "word": _("结果"), "details": _("细节"),

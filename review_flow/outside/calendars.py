@@ -1,4 +1,4 @@
-"""Days on which a school may be closed: public holidays of China, weekends, and the usual school holidays (X-50).
+"""Days on which a school may be closed: public holidays of China, weekends, and the scheme's vacations (X-50).
 
 A word beside a date, never a change of it: whoever plans decides.
 """
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-USUAL = (
-    {"name_zh": _("寒假"), "from": "01-20", "to": "02-25"},
-    {"name_zh": _("暑假"), "from": "07-10", "to": "08-31"},
-)
-"""Where the scheme's `groups.vacations` says nothing else; school holidays differ by place and year."""
 SATURDAY = 6
 
 
-def closed_on(day: date, *, vacations: Sequence[Mapping[str, str]] = USUAL) -> str | None:
+def closed_on(day: date, *, vacations: Sequence[Mapping[str, str]]) -> str | None:
     """Return why a school may be closed on a day; None: nothing known speaks against it.
 
-    A year the library has no official calendar for has its computed holidays only, without the shifted working days.
+    `vacations` are the scheme's (`groups.vacations`): name_zh, and the first and last day as month and day; one may
+    run over New Year. A year the library has no official calendar for has its computed holidays only, without the
+    shifted working days.
     """
     found = _public(day.year)
     if day in found:
         return found[day]
     for one in vacations:
-        name, first, last = (one[key] for key in ("name_zh", "from", "to"))
-        if first <= f"{day:%m-%d}" <= last:
-            return say(_("通常在{name}中"), name=say(name))
+        if _within(f"{day:%m-%d}", one["from"], one["to"]):
+            return say(_("通常在{name}中"), name=one["name_zh"])
     return say(_("周末")) if day.isoweekday() >= SATURDAY else None
+
+
+def _within(day: str, first: str, last: str) -> bool:
+    return first <= day <= last if first <= last else day >= first or day <= last
 
 
 @cache

@@ -91,7 +91,7 @@ FIELDS: dict[str, str] = {
     "plan_unit": "制定计划的单位", "links": "教学环节", "awards": "奖项类别", "award_effects": "获奖成果的运用",
     "contests": "相关赛事", "providers": "培训机构遴选", "platform": "管理平台", "supervision": "督导", "classes": "组班",
     "single": "独立组班", "joint": "联片组班", "admin": "管理员", "same": "统一事项", "workshops": "工作坊设置",
-    "integrity": "学习诚信", "layers": "推进层级", "modules": "研修模块", "sync": "同步要求", "told": "须登记的数",
+    "integrity": "学习诚信", "layers": "推进层级", "modules": "研修模块", "sync": "同步要求", "told": "须登记的数", "vacations": "寒暑假", "from": "自",
 }  # fmt: skip
 """Field → name; a dotted tail (`review.effort.min_seconds`) stands over its last word."""
 
@@ -100,7 +100,7 @@ TAILS: dict[str, str] = {
     "calendar.peer": "互评", "calendar.panel": "考核组评审", "calendar.validity": "证据有效性认定", "groups.mode": "应用模式",
     "effort.min_seconds": "最短用时（秒）", "calendar.grace": "逾期宽限", "finance.hours": "学时数", "scoring.of": "满分对应",
     "scoring.grace": "可补期数", "tests.parts": "测评组成", "sources.panel": "考核组评分", "sources.peer": "互评",
-    "targets.by": "完成期限", "tasks.by": "期限", "pipeline.by": "推荐人", "gates.when": "适用环节",
+    "targets.by": "完成期限", "vacations.to": "至", "tasks.by": "期限", "pipeline.by": "推荐人", "gates.when": "适用环节",
     "prerequisites.when": "适用环节", "reports.when": "报送时间", "quotas.level": "范围", "signature.required": "必须签名",
     "calendar.hours": "小时数", "deductions.id": "扣分", "ledgers.of": "占比按", "on_fail.grade": "等次定为",
 }  # fmt: skip

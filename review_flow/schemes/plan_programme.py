@@ -333,7 +333,10 @@ def result(take: Taking) -> Iterator[Block]:
 
 def groups(take: Taking) -> Iterator[Block]:
     """Bodies and other provisions, as the document lists them."""
-    found = tuple(rows(take("groups"), "groups"))
+    written = take.fields("groups")
+    told = written.get("told")
+    as_names = {"told": list(told.values())} if isinstance(told, dict) else {}
+    found = tuple(rows({**written, **as_names}, "groups"))
     if found:
         yield Table(PAIR, found, (1, 3))
 

@@ -1,10 +1,10 @@
 """What a scheme may get wrong about a programme: its indicator tree, its points, its themes, days and quotas."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 
 from review_flow.i18n import _, listed, say
-from review_flow.rules.counted import COUNTS
+from review_flow.rules.counted import COUNTS, INDICATORS
 from review_flow.rules.expressions import kind_of
 from review_flow.rules.schedule import day_of
 from review_flow.rules.scheme import Scheme
@@ -128,6 +128,8 @@ def _programme(scheme: Scheme) -> Iterator[tuple[str, str]]:
         yield from _days(f"phases.{phase.id}", days)
     for target in scheme.targets:
         yield from _days(f"targets.{target.id}", [("by", target.by)])
+    for one in scheme.groups.get("vacations", ()):
+        yield from _days(f"groups.vacations.{one['id']}", [("from", one["from"]), ("to", one["to"])])
 
 
 def _approval(scheme: Scheme) -> Iterator[tuple[str, str]]:
@@ -145,18 +147,25 @@ def _approval(scheme: Scheme) -> Iterator[tuple[str, str]]:
 
 
 def _counts(scheme: Scheme) -> Iterator[tuple[str, str]]:
-    """What a quota counts is computed at its level or told of; what it is a share of is known by name."""
+    """What a quota counts, or is a share of, is computed at its level or declared to be told; so is a target's number."""
     computed = {one.id: one for one in COUNTS}
-    told = {quota.of for quota in scheme.quotas} | set(scheme.groups.get("told", {}))
+    told = set(scheme.groups.get("told", {}))
     for quota in scheme.quotas:
         for field, name in (("of", quota.of), ("share_of", quota.share_of)):
             if name in computed and quota.level not in computed[name].levels:
                 text = say(_("“{name}”不在这一级计算（{how}）。"), name=name, how=computed[name].how_zh)
                 yield f"quotas.{quota.id}.{field}", text
-        if quota.share_of is not None and quota.share_of not in {*computed, *told}:
-            text = say(_("没有“{name}”这个数：系统计算的有{known}；要登记的，请写在 groups.told 里。"),
-                       name=quota.share_of, known=listed(computed))  # fmt: skip
-            yield f"quotas.{quota.id}.share_of", text
+            elif name is not None and name not in {*computed, *told}:
+                yield f"quotas.{quota.id}.{field}", _nowhere(name, computed)
+    indicators = {one.id for one in INDICATORS}
+    for target in scheme.targets:
+        if target.id not in {*indicators, *told}:
+            yield f"targets.{target.id}", _nowhere(target.id, sorted(indicators))
+
+
+def _nowhere(name: str, known: Collection[str]) -> str:
+    text = _("没有“{name}”这个数：系统计算的有{known}；要登记的，请写在 groups.told 里。")
+    return say(text, name=name, known=listed(known))
 
 
 def _days(path: str, days: list[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ def complete(
     for section, parent_id in written.get("inherits", {}).items():
         parent = scheme(str(parent_id))
         document = under(document, parent if section == EVERYTHING else _only(parent, section))
-    document = under(document, defaults)
+    document = under(document, _of_use(document, defaults))
     document["unknowns"] = [
         *(unknown for unknown in document["unknowns"] if unknown not in defaults["unknowns"]),
         *still_open(document, defaults["unknowns"]),
@@ -28,6 +28,12 @@ def complete(
     if isinstance(document["catalogue"], str):
         document["catalogue"] = dict(catalogue(document["catalogue"]))
     return document
+
+
+def _of_use(document: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the defaults that mean something to a document: vacations only where a task has its day (X-50)."""
+    dated = any(task.get("by") for phase in document.get("phases", []) for task in phase.get("tasks", []))
+    return defaults if dated else {**defaults, "groups": {}}
 
 
 def under(child: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:

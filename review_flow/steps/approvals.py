@@ -16,9 +16,10 @@ from models import Enrolment, Fact, Round, Submission
 from review_flow.clock import SCHOOL_ZONE, days_after, first_second_of, now
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState
-from review_flow.rules.words import FactKind, WorkKind
+from review_flow.rules.words import FactKind, RoleKind, WorkKind
 from review_flow.steps.corrections import ask_correction
 from review_flow.steps.messages import tell
+from review_flow.steps.people import conflicting_with, has_role
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -172,6 +173,44 @@ def lacks_link(session: Session, *, scheme: Scheme, submission: Submission) -> b
     enrolment = session.get_one(Enrolment, submission.enrolment_id)
     known = approvals_of(session, enrolment=enrolment, scheme=scheme, works=[submission])[submission.ability]
     return any(known.get(link) is not True for link in links_before_peers(scheme))
+
+
+def next_links(session: Session, *, person: Person, round_: Round, scheme: Scheme) -> list[tuple[Submission, str]]:
+    """Return the works on which this person may say the link that people say next, each with that link.
+
+    An administrator's are all but their own, a member's those of nobody they keep away from. A work that was refused
+    waits for its author, and one before peer review for its colleagues.
+    """
+    admin = has_role(
+        session, person_id=person.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
+    )
+    away = {person.id} if admin else conflicting_with(session, person_id=person.id)
+    told: dict[tuple[int, str], dict[str, Fact]] = defaultdict(dict)
+    for fact in session.scalars(
+        select(Fact)
+        .join(Enrolment, Enrolment.id == Fact.enrolment_id)
+        .where(Enrolment.round_id == round_.id, Fact.kind == FactKind.APPROVAL, Fact.struck_at.is_(None))
+        .order_by(Fact.id)
+    ):
+        ability, _colon, link = fact.about.partition(":")
+        told[fact.enrolment_id, ability][link] = fact
+    works = session.scalars(
+        select(Submission)
+        .where(
+            Submission.round_id == round_.id,
+            Submission.state.in_((*OPEN_TO_LINKS, *REVIEWED)),
+            Submission.author_id.not_in(away),
+        )
+        .order_by(Submission.id)
+    )
+    found = ((one, _next(scheme, _approvals(scheme, one, told[one.enrolment_id, one.ability]))) for one in works)
+    return [(one, link) for one, link in found if link is not None]
+
+
+def _next(scheme: Scheme, known: dict[str, bool | str]) -> str | None:
+    left = (link for link in scheme.approval.chain if not known.get(link))
+    link = next(left, None)
+    return None if link in known or link == scheme.approval.peers else link
 
 
 def waiting(session: Session, *, round_: Round, scheme: Scheme) -> list[Submission]:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from models import Person, Role, Workshop
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.i18n import _, say
-from review_flow.outside.calendars import USUAL, closed_on
+from review_flow.outside.calendars import closed_on
 from review_flow.rules.marks import shown
 from review_flow.rules.quotas import quotas_of, tasks_of
 from review_flow.rules.record import read_record
@@ -125,7 +125,7 @@ def _calendar(scheme: Scheme, level: GroupLevel, tasks: Sequence[TaskResult]) ->
 
 def _entry(scheme: Scheme, phase: Phase, task: Task, result: TaskResult) -> dict[str, Any]:
     day = None if result.due is None else result.due.astimezone(SCHOOL_ZONE).date()
-    vacations = scheme.groups.get("vacations", USUAL)
+    vacations = scheme.groups.get("vacations", ())
     return {
         **result.as_json(),
         "phase": phase.name_zh,

@@ -18,7 +18,7 @@ from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.counted import COUNTS, INDICATORS
 from review_flow.rules.words import GroupFactKind, GroupLevel, RoleKind
-from review_flow.steps import audit
+from review_flow.steps import telling as telling_
 from review_flow.steps.people import has_role
 from review_flow.steps.programme import PHASES, leads, require_above
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -189,21 +189,9 @@ def tell_group(session: Session, *, actor: Person, group: Group, telling: GroupT
     old = _standing(session, group=group, telling=telling)
     if old is not None and _value(old) == _value(telling):
         return "unchanged"
-    if old is not None:
-        old.struck_at, old.struck_by_id = now(), actor.id
-    fact = GroupFact(**group.ids, **vars(telling), recorded_by_id=actor.id, recorded_at=now())
-    session.add(fact)
-    session.flush()
-    audit.record(
-        session,
-        organization_id=group.round.organization_id,
-        actor=actor,
-        deed="group.tell",
-        about=fact,
-        kind=telling.kind.value,
-        superseded=None if old is None else old.id,
-    )
-    return "added" if old is None else "superseded"
+    fact = GroupFact(**group.ids, **vars(telling))
+    at = group.round.organization_id
+    return telling_.keep(session, actor=actor, organization_id=at, deed="group.tell", fact=fact, old=old)
 
 
 def _value(one: GroupFact | GroupTelling) -> tuple[object, ...]:
@@ -297,14 +285,5 @@ def strike_group_fact(session: Session, *, actor: Person, fact: GroupFact, reaso
     require_teller(session, actor=actor, group=group)
     if fact.struck_at is not None:
         raise GroupFactStruck
-    if not reason.strip():
-        raise BadInput(field=say(_("理由")), problem=say(_("请写明原因。")))
-    fact.struck_at, fact.struck_by_id, fact.struck_reason = now(), actor.id, reason
-    audit.record(
-        session,
-        organization_id=group.round.organization_id,
-        actor=actor,
-        deed="group.strike",
-        about=fact,
-        reason=reason,
-    )
+    at = group.round.organization_id
+    telling_.strike(session, actor=actor, organization_id=at, deed="group.strike", fact=fact, reason=reason)

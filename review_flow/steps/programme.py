@@ -20,6 +20,7 @@ from review_flow.rules.record_programme import FAIL, PASS
 from review_flow.rules.voices import NAMES, further
 from review_flow.rules.words import FactKind, RoleKind, SeatKind
 from review_flow.steps import approvals, audit
+from review_flow.steps import telling as telling_
 from review_flow.steps.approvals import GIVEN, REFUSED
 from review_flow.steps.people import conflicting_with, has_role, has_seat, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -223,33 +224,9 @@ def keep_fact(session: Session, *, actor: Person, enrolment: Enrolment, telling:
     """Add a fact unless it stands already with the same value; never edit one (design rule 2)."""
     if old is not None and (old.number, old.word, old.details) == (telling.number, telling.word, telling.details):
         return "unchanged"
-    if old is not None:
-        old.struck_at, old.struck_by_id = now(), actor.id
-        session.flush()
-    fact = Fact(
-        enrolment_id=enrolment.id,
-        kind=telling.kind,
-        about=telling.about,
-        number=telling.number,
-        word=telling.word,
-        details=telling.details,
-        key=telling.key,
-        source=telling.source,
-        recorded_by_id=actor.id,
-        recorded_at=now(),
-    )
-    session.add(fact)
-    session.flush()
-    audit.record(
-        session,
-        organization_id=session.get_one(Round, enrolment.round_id).organization_id,
-        actor=actor,
-        deed="fact.tell",
-        about=fact,
-        kind=telling.kind.value,
-        superseded=None if old is None else old.id,
-    )
-    return "added" if old is None else "superseded"
+    fact = Fact(enrolment_id=enrolment.id, **vars(telling))
+    at = session.get_one(Round, enrolment.round_id).organization_id
+    return telling_.keep(session, actor=actor, organization_id=at, deed="fact.tell", fact=fact, old=old)
 
 
 def _require_teller(session: Session, *, actor: Person, round_: Round, enrolment: Enrolment, kind: FactKind) -> None:
@@ -343,12 +320,8 @@ def strike_fact(session: Session, *, actor: Person, fact: Fact, reason: str) -> 
     _require_teller(session, actor=actor, round_=round_, enrolment=enrolment, kind=fact.kind)
     if fact.struck_at is not None:
         raise NotStrikable(why=say(_("已经撤销或更正过")))
-    if not reason.strip():
-        raise BadInput(field=say(_("理由")), problem=say(_("请写明原因。")))
-    fact.struck_at, fact.struck_by_id, fact.struck_reason = now(), actor.id, reason
-    audit.record(
-        session, organization_id=round_.organization_id, actor=actor, deed="fact.strike", about=fact, reason=reason
-    )
+    at = round_.organization_id
+    telling_.strike(session, actor=actor, organization_id=at, deed="fact.strike", fact=fact, reason=reason)
 
 
 def place(session: Session, *, actor: Person, enrolment: Enrolment, tier: str | None, roles: Collection[str]) -> None:

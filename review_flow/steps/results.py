@@ -233,6 +233,13 @@ def _contested(session: Session, result: Result) -> bool:
     return session.scalars(contested).first() is not None
 
 
+def lower_of(session: Session, *, result: Graded) -> str | None:
+    """Return the grade one band lower, where the proposed one *may* be given and not *shall* (X-03)."""
+    bands = round_scheme(session, round_=round_of(session, result=result)).bands.list
+    place = [band.grade for band in bands].index(result.proposed_grade)
+    return bands[place + 1].grade if bands[place].modal == "may" and place + 1 < len(bands) else None
+
+
 def _require_lowerable(session: Session, *, round_: Round, result: Graded, lower_to: str, reason: str | None) -> None:
     bands = round_scheme(session, round_=round_).bands.list
     grades = [band.grade for band in bands]

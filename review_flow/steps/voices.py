@@ -5,12 +5,15 @@ Each is a fact that supersedes the older one of its key; how they count is `rule
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from models import Round
+from sqlalchemy import select
+
+from models import Enrolment, Fact, Round
 from review_flow.errors import NotAllowed
 from review_flow.i18n import _, listed, say
-from review_flow.rules.voices import NAMES, ON_SITE, SELF, further
+from review_flow.rules.voices import NAMES, ON_SITE, SELF, SURVEYS, further
 from review_flow.rules.words import FactKind, SeatKind
 from review_flow.steps.people import conflicting_with, require_seat
 from review_flow.steps.programme import (
@@ -28,11 +31,12 @@ from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from sqlalchemy.orm import Session
 
-    from models import Enrolment, Person
+    from models import Person
     from review_flow.rules.scheme import Scheme
 
 
@@ -44,6 +48,32 @@ def give_self_mark(session: Session, *, actor: Person, enrolment: Enrolment, mar
     if actor.id != enrolment.person_id:
         raise NotAllowed(why=say(_("自评只能由教师本人作出")))
     return _give(session, actor=actor, enrolment=enrolment, telling=_telling(SELF, actor, mark))
+
+
+def self_mark(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> tuple[Decimal | None, bool] | None:
+    """Return the teacher's own mark so far, and whether it may be given now; None where the scheme has none."""
+    if SELF not in further(scheme):
+        return None
+    facts = facts_standing(session, enrolment=enrolment, kinds=[FactKind.VOICE])
+    given = next((one.number for one in facts if one.about == SELF), None)
+    round_ = session.get_one(Round, enrolment.round_id)
+    return given, round_.phase in PHASES and not banded(session, round_=round_, enrolment_id=enrolment.id)
+
+
+def on_site_marks(session: Session, *, person: Person, round_: Round) -> dict[int, Decimal]:
+    """Return the marks a member gave in classrooms, by enrolment."""
+    rows = session.execute(
+        select(Fact.enrolment_id, Fact.number)
+        .join(Enrolment, Enrolment.id == Fact.enrolment_id)
+        .where(
+            Enrolment.round_id == round_.id,
+            Fact.kind == FactKind.VOICE,
+            Fact.about == ON_SITE,
+            Fact.key == person.number,
+            Fact.struck_at.is_(None),
+        )
+    )
+    return {enrolment_id: number for enrolment_id, number in rows if number is not None}
 
 
 def give_on_site_mark(session: Session, *, actor: Person, enrolment: Enrolment, mark: Decimal) -> str:
@@ -82,6 +112,15 @@ def voice_problem(scheme: Scheme, telling: Telling) -> str | None:
         names = listed(NAMES[name] for name in known) or say(_("无"))
         return say(_("方案的评分来源里没有{name}，其他来源有：{names}"), name=NAMES[telling.about], names=names)
     return number_problem(telling.kind, telling.number)
+
+
+def hidden(scheme: Scheme, facts: Iterable[Fact]) -> set[str]:
+    """Return the questionnaires with fewer answers than count: their means are shown nowhere, as in the ledger (X-40)."""
+    answers: dict[str, int] = defaultdict(int)
+    for fact in facts:
+        if fact.kind is FactKind.VOICE and fact.about in SURVEYS:
+            answers[fact.about] += fact.details["answers"]
+    return {name for name, count in answers.items() if count < scheme.compose.min_answers.get(name, 1)}
 
 
 def voices_of(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[str, list[dict[str, Any]]]:

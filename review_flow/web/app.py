@@ -22,6 +22,7 @@ from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
 from review_flow.web import (
+    approving,
     certificates,
     charts,
     cookies,
@@ -44,8 +45,10 @@ from review_flow.web import (
     tokens,
     upload,
     verify,
+    voices,
     watch,
     webhooks,
+    workshops,
 )
 from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public, require_declared
 from review_flow.web.api import document
@@ -149,6 +152,9 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         reviewing,
         panel,
         panel_decide,
+        workshops,
+        approving,
+        voices,
         school,
         rounds,
         sheets,

@@ -15,6 +15,7 @@ from models import (
     Evidence,
     FileReport,
     Gathering,
+    GroupResult,
     Nomination,
     PanelMark,
     Result,
@@ -27,17 +28,19 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import RoleKind, SeatKind
-from review_flow.steps import file_reports, gatherings, validity
+from review_flow.steps import approvals, file_reports, gatherings, owners, validity
 from review_flow.steps import standing as boards
 from review_flow.steps.enrolments import enrolment_of
 from review_flow.steps.path import standing_of
 from review_flow.steps.people import conflicting_with, has_role, has_seat
+from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from models import Person
     from review_flow.rules.scheme import Scheme
+    from review_flow.steps.owners import Graded
     from review_flow.steps.path import Standing
 
 
@@ -127,16 +130,47 @@ def contested(session: Session, person: Person, key: int) -> Adjustment:
     raise NotFound(what=say(_("扣分记录")), key=key)
 
 
-def appeal(session: Session, person: Person, key: int) -> tuple[Appeal, Result, Enrolment]:
-    """Return an appeal that the person may hear, the result it is against, and whose that is."""
+def appeal(session: Session, person: Person, key: int) -> tuple[Appeal, Graded]:
+    """Return an appeal that the person may hear, and the teacher's or workshop's result it is against."""
     found = session.get(Appeal, key)
-    if found is not None and found.result_id is not None:
-        result = session.get_one(Result, found.result_id)
-        enrolment = session.get_one(Enrolment, result.enrolment_id)
-        round_ = session.get_one(Round, enrolment.round_id)
-        if found in boards.to_hear(session, person=person, round_=round_):
-            return found, result, enrolment
+    if found is not None:
+        result = owners.result_of(session, appeal=found)
+        if found in boards.to_hear(session, person=person, round_=owners.round_of(session, result=result)):
+            return found, result
     raise NotFound(what=say(_("申诉")), key=key)
+
+
+def to_approve(session: Session, person: Person, key: int) -> tuple[Submission, str]:
+    """Return a work that waits for somebody's approval such as this person gives, and the link of the chain."""
+    found = session.get(Submission, key)
+    if found is not None:
+        round_ = panel(session, person, found.round_id, SeatKind.MEMBER, admin=True)
+        waiting = approvals.next_links(
+            session, person=person, round_=round_, scheme=round_scheme(session, round_=round_)
+        )
+        for work_, link in waiting:
+            if work_.id == key:
+                return work_, link
+    raise NotFound(what=say(_("等您审核的成果")), key=key)
+
+
+def workshop_result(session: Session, person: Person, key: int) -> tuple[GroupResult, Round]:
+    """Return a workshop's standing result that the person may confirm: a member of the panel it doesn't concern."""
+    found = session.get(GroupResult, key)
+    if found is not None and found.current and person.id not in owners.concerned(session, result=found):
+        return found, panel(session, person, found.round_id, SeatKind.MEMBER)
+    raise NotFound(what=say(_("考核结果")), key=key)
+
+
+def led_result(session: Session, person: Person, round_id: int) -> GroupResult:
+    """Return the standing result of the workshop that the person leads."""
+    asked_ = select(GroupResult).where(
+        GroupResult.round_id == round_id, GroupResult.workshop_id == person.workshop_id, GroupResult.current
+    )
+    found = session.scalars(asked_).first()
+    if found is None or person.id not in owners.owners(session, result=found):
+        raise NotFound(what=say(_("考核结果")), key=round_id)
+    return found
 
 
 def result(session: Session, person: Person, key: int) -> tuple[Result, Enrolment, Round]:

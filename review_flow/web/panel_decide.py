@@ -14,17 +14,18 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Adjustment, Enrolment, Person, Result, Round, Submission
+from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.outcome import FLAGS
+from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentKind, SeatKind
-from review_flow.steps import adjustments, appeals, results
+from review_flow.steps import adjustments, appeals, owners, results
 from review_flow.steps.people import conflicting_with, has_seat
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import files, mine
+from review_flow.web import files, mine, workshops
 from review_flow.web.access import Db, Filled, Key, Signed
 from review_flow.web.panel import MANY_WORDS, is_admin
 from review_flow.web.render import Paged, go, page
@@ -138,6 +139,9 @@ def decide(
 def grades(request: Request, session: Db, person: Signed, key: Key, number: Paged = 1) -> HTMLResponse:
     """List the proposed grades, those at a boundary first; who has to keep away from somebody doesn't see them."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
+    if judges_groups(round_scheme(session, round_=round_)):
+        found = {**workshops.graded(session, person, round_), **_about(session, person, round_)}
+        return page(request, "panel/grades.html", round=round_, number=1, pages=1, **found)
     away = conflicting_with(session, person_id=person.id)
     waiting, edge = Result.state == ResultState.COMPOSED, Result.outcome.contains('"on_boundary"')
     standing = (
@@ -154,23 +158,39 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
         request,
         "panel/grades.html",
         round=round_,
-        rows=[{"result": result, "teacher": teacher, "flags": flags_of(result)} for result, teacher in rows],
+        rows=[
+            {
+                "result": result,
+                "who": f"{teacher.number} {teacher.name}",
+                "score": result.score,
+                "address": f"/panel/results/{result.id}",
+                "flags": flags_of(result),
+            }
+            for result, teacher in rows
+        ],
         waiting=_count(session, mine_.where(waiting)),
         aside=everybody - count,
         missing=len(participants(session, round_=round_)) - everybody,
-        member=has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]),
-        admin=is_admin(session, person, round_),
-        publishable=round_.phase is RoundPhase.SCORING,
         number=number,
         pages=-(-count // PAGE) or 1,
+        **_about(session, person, round_),
     )
+
+
+def _about(session: Session, person: Person, round_: Round) -> dict[str, bool]:
+    """Return what the person may do with the grades of a round."""
+    return {
+        "member": has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]),
+        "admin": is_admin(session, person, round_),
+        "publishable": round_.phase is RoundPhase.SCORING,
+    }
 
 
 def _count(session: Session, asked: Select[Any]) -> int:
     return session.scalar(asked.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)) or 0
 
 
-def flags_of(result: Result) -> list[str]:
+def flags_of(result: owners.Graded) -> list[str]:
     """Return, in words, what a reader of a result must see."""
     return [say(FLAGS[name]) for name in json.loads(result.outcome)["flags"]]
 
@@ -194,20 +214,19 @@ def publish(session: Db, person: Signed, key: Key) -> RedirectResponse:
 @router.get("/panel/results/{key}")
 def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Show a result line by line, to confirm its grade or lower it."""
-    found, enrolment, round_ = mine.result(session, person, key)
-    bands = round_scheme(session, round_=round_).bands.list
-    place = [band.grade for band in bands].index(found.proposed_grade)
-    may = bands[place].modal == "may" and place + 1 < len(bands)
+    found, _enrolment, round_ = mine.result(session, person, key)
     return page(
         request,
         "panel/result.html",
         result=found,
         round=round_,
-        teacher=session.get_one(Person, enrolment.person_id),
+        who=owners.name_of(session, result=found),
+        score=found.score,
+        address=f"/panel/results/{key}/confirm",
         outcome=json.loads(found.outcome),
         flags=flags_of(found),
         why=results.unready(session, result=found),
-        lower=bands[place + 1].grade if may else None,
+        lower=results.lower_of(session, result=found),
     )
 
 
@@ -222,9 +241,12 @@ def confirm(session: Db, person: Signed, key: Key, lower_to: Words = "", reason:
 @router.get("/panel/appeals/{key}")
 def appeal_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Show an appeal, the result it is against line by line, and the works with their files."""
-    found, result, enrolment = mine.appeal(session, person, key)
+    found, result = mine.appeal(session, person, key)
+    if isinstance(result, GroupResult):
+        return workshops.appeal_page(request, session, found, result)
+    enrolment = session.get_one(Enrolment, result.enrolment_id)
     scheme = round_scheme(session, round_=session.get_one(Round, enrolment.round_id))
-    works = [
+    works: list[dict[str, Any]] = [
         {
             "work": work,
             "title": mine.title(scheme, work.ability),
@@ -240,9 +262,11 @@ def appeal_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
         "panel/appeal.html",
         appeal=found,
         result=result,
+        score=result.score,
         outcome=outcome,
         works=works,
         marks=marks,
+        fields={one["work"].ability: say(_("{title}的复核分"), title=one["title"]) for one in works},
         needed=needed,
     )
 
@@ -257,7 +281,7 @@ def _graded(session: Session, enrolment: Enrolment) -> Iterable[Submission]:
 @router.post("/panel/appeals/{key}")
 def hear(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
     """Say what one finds: dismissed, or upheld with other marks."""
-    found, _result, _enrolment = mine.appeal(session, person, key)
+    found, _result = mine.appeal(session, person, key)
     marks = {
         field.removeprefix("mark:"): str(value).strip()
         for field, value in filled.multi_items()

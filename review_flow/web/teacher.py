@@ -19,6 +19,7 @@ from review_flow.rules.certificates import CertificateState
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.path import Stage
+from review_flow.rules.quotas import judges_groups
 from review_flow.rules.scheme import DELIVERABLES, Scheme
 from review_flow.rules.selection import selection_problems
 from review_flow.rules.words import Verdict
@@ -32,10 +33,11 @@ from review_flow.steps import (
     results,
     submissions,
     uploads,
+    voices,
 )
 from review_flow.steps.facts import record_of
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import files, mine, programme
+from review_flow.web import files, mine, programme, workshops
 from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
 
@@ -79,9 +81,11 @@ def _home(request: Request, session: Session, person: Person, round_id: int) -> 
     others = [one for _enrolment, one in path.enrolments_of(session, person=person) if one.id != round_id]
     names = {one.id: mine.title(scheme, one.ability) for one in standing.works}
     step = _link(standing)
-    more = {
+    more: dict[str, Any] = {
         "deliverables": bool(scheme.deliverables) and standing.round.phase is RoundPhase.OPEN,
         "rises": programme.rises(session, person=person, round_id=round_id),
+        "own_mark": voices.self_mark(session, enrolment=standing.enrolment, scheme=scheme),
+        "workshop": judges_groups(scheme) and workshops.has_result(session, person, round_id),
     }
     return page(request, "teacher/home.html", at=standing, names=names, others=others, step=step, **more)
 

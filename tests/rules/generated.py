@@ -173,6 +173,7 @@ def written(draw: st.DrawFn) -> dict[str, Any]:
         "certificates": [{"id": "one", "name_zh": "证书一", "when": draw(expressions(names, results=True))}, {"id": "two", "name_zh": "证书二", "when": f"cert.one and grade != {grade}"}],
         "consequences": [{"id": "c", "text_zh": "后果", "when": draw(expressions(names, results=True)), "kind": "note", "value": 2}],
         "targets": [{"id": "t", "name_zh": "目标", "op": ">", "value": "0.95"}],
+        "groups": {"told": {"works": "作品", "t": "目标"}},
     }  # fmt: skip
     return {**known, "sources": dict.fromkeys((key for key in known if key not in {"schema", "id"}), "default")}
 

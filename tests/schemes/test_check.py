@@ -236,6 +236,7 @@ def test_a_chain_of_approvals_never_stops_for_ever(chain, field, text):
 @pytest.mark.parametrize(
     ("quota", "field", "text"),
     [
+        ("of: buletin", "of", "没有“buletin”这个数"),
         ("of: bulletin, share_of: member", "share_of", "没有“member”这个数"),
         ("of: bulletin, share_of: class_members", "share_of", "“class_members”不在这一级计算（班里现有的人数）。"),
         ("of: school_workshops", "of", "“school_workshops”不在这一级计算（本校的工作坊数）。"),
@@ -243,6 +244,32 @@ def test_a_chain_of_approvals_never_stops_for_ever(chain, field, text):
 )
 def test_a_quota_names_what_is_computed_at_its_level_or_told_of(quota, field, text):
     line = f"  - {{id: q, name_zh: 指标, op: '>=', value: 1, {quota}}}"
-    written = f"{HEAD}quotas:\n{line}\nsources: {{quotas: 000-D-8}}\n"
-    found = [one for one in errors(written) if one[1] == f"quotas.q.{field}"]
-    assert [told[: len(text)] for _line, _field, told in found] == [text]
+    written = (
+        f"{HEAD}quotas:\n{line}\ngroups: {{told: {{bulletin: 简报}}}}\nsources: {{quotas: 000-D-8, groups: 000-D-8}}\n"
+    )
+    found = [one for one in errors(written) if one[1].startswith("quotas.q")]
+    assert [(one, told[: len(text)]) for _line, one, told in found] == [(f"quotas.q.{field}", text)]
+
+
+def test_a_target_is_computed_or_told_of():
+    targets = "".join(
+        f"  - {{id: {name}, name_zh: 指标, op: '>=', value: 1}}\n" for name in ("trained", "admission", "trainned")
+    )
+    written = f"{HEAD}targets:\n{targets}groups: {{told: {{admission: 升学率}}}}\nsources: {{targets: 002-1-03, groups: 002-1-03}}\n"
+    known = "appraisal_all、participation、trained、training_all"
+    text = f"没有“trainned”这个数：系统计算的有{known}；要登记的，请写在 groups.told 里。"
+    assert errors(written) == [(7, "targets.trainned", text)]
+
+
+DATED = f"{HEAD}phases:\n  - {{id: p, name_zh: 阶段, tasks: [{{id: t, text_zh: 任务, by: '02-12'}}]}}\n"
+
+
+def test_vacations_are_asked_about_only_where_a_task_has_its_day():
+    asked = [one.field for one in check(f"{DATED}sources: {{phases: 000-E-1}}\n", source="mine.yaml")]
+    assert "unknowns.default_vacations" in asked
+    undated = f"{DATED}sources: {{phases: 000-E-1}}\n".replace(", by: '02-12'", "")
+    assert "unknowns.default_vacations" not in [one.field for one in check(undated, source="mine.yaml")]
+    own = "groups: {vacations: [{id: spring, name_zh: 春假, from: '04-31', to: '05-02'}]}\n"
+    written = f"{DATED}{own}sources: {{phases: 000-E-1, groups: 000-E-1}}\n"
+    assert errors(written) == [(6, "groups.vacations.spring.from", "没有“04-31”这一天。")]
+    assert "unknowns.default_vacations" not in [one.field for one in check(written, source="mine.yaml")]

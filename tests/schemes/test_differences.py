@@ -17,7 +17,7 @@ inherits: {"*": xian-2022-appraisal}
 compose: {sources: {peer: 0.30, panel: 0.70}}
 calendar: {publicity: {days: 5, working_days: true}}
 quotas:
-  - {id: notes, name_zh: 简报, of: bulletin, op: ">=", value: 2, level: school}
+  - {id: notes, name_zh: 简报, of: excellent_work, op: ">=", value: 2, level: school}
 adjust:
   deductions:
     - {id: late_material, name_zh: 未按时上交材料, each: -2}
@@ -65,7 +65,7 @@ def test_in_words(mine):
         "· 公示：按工作日仍为是  [默认 (X-45) → 校务会2025-4]",
         "",
         "【指标】",
-        "· 新增“简报”：计数对象：简报；比较：不少于；数值：2；范围：学校  [校务会2025-5]",
+        "· 新增“简报”：计数对象：优秀作品；比较：不少于；数值：2；范围：学校  [校务会2025-5]",
         "",
         "【扣分与加分】",
         "· 扣分：“未按时上交材料”：每份（次）分值由-1改为-2  [001-A-35 → 校务会2025-6]",

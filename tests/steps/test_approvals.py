@@ -227,3 +227,31 @@ def test_a_scheme_without_a_chain_opens_every_work(session, clock: Clock) -> Non
     assert approvals.links_before_peers(own) == (SCHOOL,)
     assert approvals.links_before_peers(replace(own, approval=replace(own.approval, peers=None))) == ()
     assert session.scalars(select(Assignment)).all() == []
+
+
+def next_of(school: School, person) -> list[tuple[str, str]]:
+    found = approvals.next_links(school.session, person=person, round_=school.round, scheme=school.scheme)
+    return [(one.ability, link) for one, link in found if one.author_id == school.teachers[0].id]
+
+
+def at_panel(school: School, ability: str) -> None:
+    one = work(school, ability)
+    one.state, one.valid, one.submitted_at = SubmissionState.IN_PANEL, True, now()
+    school.session.flush()
+
+
+def test_what_people_say_next_is_one_link_of_each_work(sealed: School) -> None:
+    admin, member = sealed.admin, sealed.members[0]
+    assert next_of(sealed, admin) == [("A1", SCHOOL), ("A3", SCHOOL), ("A5", SCHOOL)]
+    assert next_of(sealed, sealed.teachers[0]) == []
+    say_of(sealed, SCHOOL)
+    say_of(sealed, SCHOOL, "refused", ability="A3", reason="缺反思")
+    assert next_of(sealed, admin) == [("A5", SCHOOL)]
+    at_panel(sealed, "A1")
+    assert next_of(sealed, member) == [("A1", EXPERT), ("A5", SCHOOL)]
+    say_of(sealed, EXPERT, "refused", reason="不符")
+    assert next_of(sealed, member) == [("A5", SCHOOL)]
+    say_of(sealed, SCHOOL, ability="A5")
+    at_panel(sealed, "A5")
+    say_of(sealed, EXPERT, ability="A5")
+    assert next_of(sealed, member) == []

@@ -69,6 +69,7 @@ def test_confirmed_and_published_under_the_workshops_name(composed: School) -> N
     composed.members[1].workshop_id = result(composed).workshop_id
     with pytest.raises(NotAllowed, match="应回避"):
         results.confirm(session, actor=composed.members[1], result=result(composed))
+    assert results.lower_of(session, result=result(composed)) is None
     assert results.published_list(session, round_=composed.round) == []
     assert publish(composed).state is ResultState.PUBLISHED
     assert results.published_list(session, round_=composed.round) == [{"name": "物理坊", "grade": "未完成"}]

@@ -272,14 +272,15 @@ def test_the_calendar_is_in_order_with_its_states_and_holidays(shop: Shop) -> No
 
 
 def test_holidays_are_words_beside_a_day() -> None:
-    assert closed_on(date(2026, 2, 12)) == "通常在寒假中"
-    assert closed_on(date(2026, 7, 15)) == "通常在暑假中"
-    assert closed_on(date(2026, 3, 21)) == "周末"
-    assert closed_on(date(2026, 3, 20)) is None
-    assert (
-        closed_on(date(2026, 3, 20), vacations=[{"name_zh": "春假", "from": "03-16", "to": "03-20"}]) == "通常在春假中"
-    )
-    assert closed_on(date(2026, 10, 1)) == "国庆节"
+    usual = scheme_files.load("fuqing-workshop-ops").groups["vacations"]
+    assert closed_on(date(2026, 2, 12), vacations=usual) == "通常在寒假中"
+    assert closed_on(date(2026, 7, 15), vacations=usual) == "通常在暑假中"
+    assert closed_on(date(2026, 3, 21), vacations=usual) == "周末"
+    assert closed_on(date(2026, 3, 20), vacations=usual) is None
+    over_new_year = [{"name_zh": "雪假", "from": "12-21", "to": "01-08"}]
+    days = (date(2025, 12, 22), date(2026, 1, 8), date(2026, 1, 9))
+    assert [closed_on(day, vacations=over_new_year) for day in days] == ["通常在雪假中", "通常在雪假中", None]
+    assert closed_on(date(2026, 10, 1), vacations=usual) == "国庆节"
 
 
 def test_a_school_year_begins_in_autumn(shop: Shop) -> None:

@@ -118,6 +118,27 @@ def test_a_survey_with_too_few_answers_is_shown_and_not_counted(asked: School) -
     assert (first.score, "source_missing" in json.loads(first.outcome)["flags"]) == (second.score, True)
 
 
+def test_own_and_on_site_marks_are_seen_by_who_gave_them(asked: School) -> None:
+    session, enrolment = asked.session, asked.enrolment(asked.teachers[0])
+    assert voices.self_mark(session, enrolment=enrolment, scheme=xian()) is None
+    assert voices.self_mark(session, enrolment=enrolment, scheme=asked.scheme) == (None, True)
+    self_mark(asked, "90")
+    on_site(asked, "88")
+    on_site(asked, "70", member=1)
+    assert voices.on_site_marks(session, person=asked.members[0], round_=asked.round) == {enrolment.id: Decimal(88)}
+    made = asked.compose()[0]
+    assert (made.proposed_grade, results.lower_of(session, result=made)) == ("优秀", "合格")
+    results.confirm_all(session, actor=asked.members[0], round_=asked.round)
+    assert voices.self_mark(session, enrolment=enrolment, scheme=asked.scheme) == (Decimal(90), False)
+
+
+def test_what_does_not_count_is_hidden(asked: School) -> None:
+    self_mark(asked, "90")
+    bring(asked, answer("T01", "20", "2"), answer("T01", "95", "3", who="家长问卷"))
+    facts = programme.facts_standing(asked.session, enrolment=asked.enrolment(asked.teachers[0]))
+    assert voices.hidden(asked.scheme, facts) == {"students"}
+
+
 def test_a_survey_brought_again_changes_nothing_and_a_corrected_one_supersedes(case1: School) -> None:
     rows = [answer("T01", "90"), answer("T01", "80"), answer("T02", "70", "12")]
     bring(case1, *rows)

@@ -1,0 +1,89 @@
+"""The chain of approvals: what waits for the school's or an expert's word, approved or sent back (001-C-07)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Query, Request
+from sqlalchemy import select
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from models import Enrolment, Person, Round
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.words import FactKind, SeatKind
+from review_flow.steps import approvals, programme
+from review_flow.steps.rounds import round_scheme
+from review_flow.web import files, mine
+from review_flow.web.access import Db, Key, Signed
+from review_flow.web.render import go, page
+
+router = APIRouter()
+PAGE = 50
+
+
+@router.get("/panel/rounds/{key}/approvals")
+def waiting(
+    request: Request, session: Db, person: Signed, key: Key, at: Annotated[int, Query(ge=1, le=100_000)] = 1
+) -> HTMLResponse:
+    """List the works that wait for an approval, for the school's administrator and the panel's members."""
+    round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
+    scheme = round_scheme(session, round_=round_)
+    found = approvals.next_links(session, person=person, round_=round_, scheme=scheme)
+    here = found[(at - 1) * PAGE : at * PAGE]
+    asked = select(Person.id, Person.name).where(Person.id.in_([work.author_id for work, _link in here]))
+    names = dict(session.execute(asked).tuples().all())
+    rows = [
+        {
+            "work": work,
+            "title": mine.title(scheme, work.ability),
+            "link": link,
+            "name": names[work.author_id],
+            "until": approvals.ends_at(scheme, work) if link in approvals.links_before_peers(scheme) else None,
+        }
+        for work, link in here
+    ]
+    return page(request, "panel/approvals.html", round=round_, rows=rows, at=at, pages=-(-len(found) // PAGE) or 1)
+
+
+@router.get("/panel/approvals/{key}")
+def work_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show a work with its files, to approve it or send it back."""
+    work, link = mine.to_approve(session, person, key)
+    scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
+    return page(
+        request,
+        "panel/approval.html",
+        work=work,
+        link=link,
+        goes_back=link in approvals.links_before_peers(scheme),
+        title=mine.title(scheme, work.ability),
+        author=session.get_one(Person, work.author_id),
+        shown=files.by_slot(request, session, person, work, scheme.slots(work.ability), named=True),
+    )
+
+
+@router.post("/panel/approvals/{key}")
+def say_so(
+    session: Db,
+    person: Signed,
+    key: Key,
+    link: Annotated[str, Form(max_length=200)],
+    word: Annotated[Literal["given", "refused"], Form()],
+    reason: Annotated[str, Form(max_length=2000)] = "",
+) -> RedirectResponse:
+    """Approve a work, or send it back with a reason; what somebody else has said meanwhile is not said again."""
+    work, now_asked = mine.to_approve(session, person, key)
+    if link != now_asked:
+        raise NotFound(what=say(_("等您审核的成果")), key=key)
+    telling = programme.Telling(
+        FactKind.APPROVAL,
+        f"{work.ability}:{link}",
+        key="",
+        source=person.name,
+        word=word,
+        details={"reason": reason.strip()} if word == approvals.REFUSED else {},
+    )
+    enrolment = session.get_one(Enrolment, work.enrolment_id)
+    programme.tell_fact(session, actor=person, enrolment=enrolment, telling=telling)
+    return go(f"/panel/rounds/{work.round_id}/approvals")

@@ -1,0 +1,161 @@
+"""A workshop's result: its leader reads, signs and appeals; the panel confirms and hears (000-C/D/E)."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from models import Appeal, GroupResult, Person, Role, Round, Workshop
+from review_flow.errors import NotFound
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import ResultState
+from review_flow.rules.outcome import FLAGS
+from review_flow.rules.words import RoleKind
+from review_flow.steps import appeals, owners, results
+from review_flow.steps.people import conflicting_with
+from review_flow.steps.rounds import round_scheme
+from review_flow.web import mine
+from review_flow.web.access import Db, Key, Signed
+from review_flow.web.render import go, page
+
+router = APIRouter()
+
+
+def has_result(session: Session, person: Person, round_id: int) -> bool:
+    """Whether the person leads a workshop that has a result."""
+    try:
+        mine.led_result(session, person, round_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _seen(session: Session, person: Person, round_: Round) -> tuple[list[tuple[GroupResult, str]], int]:
+    """Return the workshops' standing results with their names, but those the person steps aside from; and of how many."""
+    rows = session.execute(
+        select(GroupResult, Workshop.name)
+        .join(Workshop, Workshop.id == GroupResult.workshop_id)
+        .where(GroupResult.round_id == round_.id, GroupResult.current)
+        .order_by(GroupResult.state != ResultState.COMPOSED, Workshop.id)
+    ).all()
+    led_by_close = select(Person.workshop_id).join(Role, Role.person_id == Person.id)
+    led_by_close = led_by_close.where(
+        Role.kind == RoleKind.WORKSHOP_LEADER, Person.id.in_(conflicting_with(session, person_id=person.id))
+    )
+    aside = {person.workshop_id, *session.scalars(led_by_close)}
+    return [(one, name) for one, name in rows if one.workshop_id not in aside], len(rows)
+
+
+def count_to_confirm(session: Session, person: Person, round_: Round) -> int:
+    """Return how many workshops wait for a grade that this person may confirm as a member."""
+    return sum(one.state is ResultState.COMPOSED for one, _name in _seen(session, person, round_)[0])
+
+
+def graded(session: Session, person: Person, round_: Round) -> dict[str, Any]:
+    """Return the workshops of a round as the page of grades lists them, those to confirm first."""
+    seen, everyone = _seen(session, person, round_)
+    return {
+        "rows": [
+            {"result": one, "who": name, "score": None, "address": f"/panel/workshops/{one.id}", "flags": _flags(one)}
+            for one, name in seen
+        ],
+        "waiting": sum(one.state is ResultState.COMPOSED for one, _name in seen),
+        "aside": everyone - len(seen),
+        "missing": len(owners.judged_workshops(session, round_=round_)) - everyone,
+    }
+
+
+def _flags(result: GroupResult) -> list[str]:
+    return [say(FLAGS[name]) for name in json.loads(result.outcome)["flags"]]
+
+
+@router.get("/panel/workshops/{key}")
+def confirm_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show a workshop's result line by line, to confirm its grade or lower it."""
+    found, round_ = mine.workshop_result(session, person, key)
+    return page(
+        request,
+        "panel/result.html",
+        result=found,
+        round=round_,
+        who=owners.name_of(session, result=found),
+        score=None,
+        address=f"/panel/workshops/{key}/confirm",
+        outcome=json.loads(found.outcome),
+        flags=_flags(found),
+        why=results.unready(session, result=found),
+        lower=results.lower_of(session, result=found),
+    )
+
+
+@router.post("/panel/workshops/{key}/confirm")
+def confirm(
+    session: Db,
+    person: Signed,
+    key: Key,
+    lower_to: Annotated[str, Form(max_length=2000)] = "",
+    reason: Annotated[str, Form(max_length=2000)] = "",
+) -> RedirectResponse:
+    """Confirm a workshop's grade, or lower it with a reason."""
+    found, round_ = mine.workshop_result(session, person, key)
+    results.confirm(session, actor=person, result=found, lower_to=lower_to or None, reason=reason or None)
+    return go(f"/panel/rounds/{round_.id}/grades")
+
+
+def appeal_page(request: Request, session: Session, appeal: Appeal, result: GroupResult) -> HTMLResponse:
+    """Show an appeal against a workshop's result, and what was counted, to count again."""
+    scheme = round_scheme(session, round_=session.get_one(Round, result.round_id))
+    names = {quota.of: quota.name_zh for quota in scheme.quotas}
+    counted = json.loads(result.record)["quota"]
+    label = _("{name}的复核数（原为{count}）")
+    return page(
+        request,
+        "panel/appeal.html",
+        appeal=appeal,
+        result=result,
+        score=None,
+        outcome=json.loads(result.outcome),
+        works=[],
+        marks={},
+        fields={of: say(label, name=names[of], count=count) for of, count in counted.items() if of in names},
+        needed=scheme.result.appeal.reviewers_min,
+    )
+
+
+@router.get("/rounds/{key}/workshop")
+def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show a leader the workshop's result with every line that made it, and what can be done about it."""
+    found = mine.led_result(session, person, key)
+    return page(
+        request,
+        "teacher/workshop.html",
+        round=session.get_one(Round, key),
+        who=owners.name_of(session, result=found),
+        result=found,
+        outcome=json.loads(found.outcome),
+        appeal=session.scalars(select(Appeal).where(Appeal.group_result_id == found.id)).first(),
+    )
+
+
+@router.post("/rounds/{key}/workshop/sign")
+def sign(
+    session: Db, person: Signed, key: Key, comment: Annotated[str, Form(max_length=2000)] = ""
+) -> RedirectResponse:
+    """Sign the workshop's result."""
+    found = mine.led_result(session, person, key)
+    results.sign(session, actor=person, result=found, comment=comment.strip() or None)
+    return go(f"/rounds/{key}/workshop")
+
+
+@router.post("/rounds/{key}/workshop/appeal")
+def file_appeal(
+    session: Db, person: Signed, key: Key, reason: Annotated[str, Form(max_length=5000)] = ""
+) -> RedirectResponse:
+    """File an appeal against the workshop's result."""
+    appeals.file(session, actor=person, result=mine.led_result(session, person, key), reason=reason)
+    return go(f"/rounds/{key}/workshop")

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from models import Appeal, GroupResult
+from review_flow.rules.lifecycle import ResultState
+from review_flow.rules.words import AppealState
+from tests.cast import Clock, School
+from tests.stages import STAGES, stage
+from tests.steps import test_group_rounds
+from tests.steps.test_group_rounds import publish, result, to_sign
+from tests.web.conftest import Web
+
+HTMX = {"hx-request": "true"}
+
+
+@stage
+def composed(session, clock: Clock) -> School:
+    """A workshop's result waits for its grade."""
+    return STAGES[test_group_rounds.__name__, "composed"].build(session, clock)
+
+
+def test_the_panel_confirms_a_workshops_grade(web: Web, composed: School) -> None:
+    made, base = result(composed), f"/panel/rounds/{composed.round.id}/grades"
+    address = f"/panel/workshops/{made.id}"
+    composed.members[1].workshop_id = made.workshop_id
+    with web.of("P1") as member, web.of("P2") as insider, web.of("T01") as leader:
+        assert "定等（1份待定）" in member.get("/panel").text
+        listed = member.get(base).text
+        assert (address in listed, "物理坊" in listed) == (True, True)
+        assert "1份由其他成员定等" in insider.get(base).text
+        assert [one.get(address).status_code for one in (insider, leader)] == [404, 404]
+        page = member.get(address).text
+        assert ("未完成" in page, "工作坊简报" in page) == (True, True)
+        assert [one.post(f"{address}/confirm").status_code for one in (insider, leader)] == [404, 404]
+        assert member.post(f"{address}/confirm").headers["location"] == base
+        assert member.post(f"{address}/confirm", headers=HTMX).status_code == 409
+    composed.session.refresh(made)
+    assert (made.state, made.grade) == (ResultState.BANDED, "未完成")
+
+
+def test_the_leader_reads_and_signs(web: Web, composed: School, clock: Clock) -> None:
+    made = to_sign(composed, clock)
+    address = f"/rounds/{composed.round.id}/workshop"
+    with web.of("T01") as leader, web.of("T02") as member:
+        assert address in leader.get("/").text
+        assert address not in member.get("/").text
+        assert member.get(address).status_code == 404
+        assert "逐行说明分数怎么来的" in leader.get(address).text
+        assert member.post(f"{address}/sign").status_code == 404
+        assert leader.post(f"{address}/sign", data={"comment": "同意"}).headers["location"] == address
+    composed.session.refresh(made)
+    assert made.state is ResultState.SIGNED
+
+
+def test_the_leader_appeals_and_the_hearers_count_again(web: Web, composed: School) -> None:
+    made = publish(composed)
+    address = f"/rounds/{composed.round.id}/workshop"
+    with web.of("T01") as leader, web.of("T02") as member:
+        assert member.post(f"{address}/appeal", data={"reason": "x"}).status_code == 404
+        assert leader.post(f"{address}/appeal", data={"reason": " "}, headers=HTMX).status_code == 422
+        assert leader.post(f"{address}/appeal", data={"reason": "第三期没有计入"}).headers["location"] == address
+        assert "第三期没有计入" in leader.get(address).text
+    appeal = composed.session.query(Appeal).one()
+    hearing = f"/panel/appeals/{appeal.id}"
+    upheld = {"uphold": "true", "reason": "确有三期"}
+    with web.of("P6") as one, web.of("P7") as two, web.of("P1") as confirmed:
+        assert confirmed.get(hearing).status_code == 404
+        assert hearing in one.get("/panel").text
+        assert "工作坊简报的复核数（原为2）" in one.get(hearing).text
+        assert one.post(hearing, data=upheld, headers=HTMX).status_code == 422
+        for hearer in (one, two):
+            assert hearer.post(hearing, data={**upheld, "mark:bulletin": "3"}).headers["location"] == "/panel"
+    composed.session.expire_all()
+    assert appeal.state is AppealState.UPHELD
+    assert [(one.grade, one.current) for one in composed.session.query(GroupResult).order_by(GroupResult.id)] == [
+        ("未完成", False), ("完成", True),
+    ]  # fmt: skip
+    assert made.current is False
