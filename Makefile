@@ -8,7 +8,7 @@ WORKERS ?= auto
 # Bytecode is kept, whatever the machine says: each worker, server and command would compile Prefect anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test fuzz coverage serve lint fmt types contracts setup clean
+.PHONY: demo test fuzz coverage serve lint fmt types contracts sbom audit setup clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -47,3 +47,9 @@ lint: setup  ## style, types and import contracts
 fmt: setup  ## format the code
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
+
+sbom: $(filter .tools/%,$(UV))  ## write which libraries are in it, as CycloneDX (sbom.json)
+	@$(UV) export --frozen --no-dev --preview --format cyclonedx1.5 --quiet --output-file sbom.json
+
+audit: $(filter .tools/%,$(UV))  ## ask OSV for known faults of the libraries (needs the internet)
+	@$(UV) audit --frozen --no-dev

@@ -10,6 +10,9 @@ from prefect import flow
 from flows.drain import Item, Record, drain
 from flows.installation import storage
 from models import RoundExport
+from review_flow.clock import now
+from review_flow.db import settings, transaction
+from review_flow.outside.certificates import TypstPrinter
 from review_flow.rules.words import WorkKind
 from review_flow.steps import exports
 
@@ -20,10 +23,15 @@ if TYPE_CHECKING:
 
 
 def handle(item: Item) -> Record:
-    """Make a file of a round."""
+    """Make a file of a round; certificates are typeset while the database is free."""
+    with transaction() as session:
+        export = session.get_one(RoundExport, item.subject_id)
+        pages = exports.certificate_pages(session, export=export, public_url=settings().public_url)
+    printed = TypstPrinter().pdf(pages, made_at=now()) if pages is not None else None
 
     def record(session: Session) -> None:
-        exports.run(session, export=session.get_one(RoundExport, item.subject_id), storage=storage())
+        export = session.get_one(RoundExport, item.subject_id)
+        exports.run(session, export=export, storage=storage(), printed=printed)
 
     return record
 

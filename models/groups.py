@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, OptionalPersonRef, PersonRef, words
+from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.words import ClassKind, GroupFactKind, GroupLevel
 
 WHOSE = "(level = 'workshop') = (workshop_id IS NOT NULL) AND (level = 'class') = (class_id IS NOT NULL)"
@@ -66,6 +67,8 @@ class GroupFact(Base):
     """What a counted thing has (photos: true …), a target's denominator (of) or value, a reason (reason)."""
     storage_key: Mapped[str | None]
     sha256: Mapped[str | None]
+    removed_at: Mapped[datetime | None]
+    """When its file was deleted at the end of its time; the row and the digest stay."""
     key: Mapped[str]
     source: Mapped[str] = mapped_column(Text)
     recorded_by_id: Mapped[PersonRef]
@@ -97,11 +100,20 @@ class GroupResult(Base):
     scheme_digest: Mapped[str]
     record: Mapped[str] = mapped_column(Text)
     outcome: Mapped[str] = mapped_column(Text)
-    grade: Mapped[str]
+    state: Mapped[ResultState] = mapped_column(words(ResultState, "group_result_state"))
+    proposed_grade: Mapped[str]
+    grade: Mapped[str | None]
+    """The confirmed grade; None until the panel confirmed it."""
     composed_by_id: Mapped[PersonRef]
     composed_at: Mapped[datetime]
+    confirmed_by_id: Mapped[OptionalPersonRef]
+    lowered_reason: Mapped[str | None] = mapped_column(Text)
+    supersedes_reason: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         Index("ix_group_result_round_id_level", "round_id", "level"),
+        CheckConstraint(
+            "grade IS NULL OR grade = proposed_grade OR lowered_reason IS NOT NULL", name="lowered_with_reason"
+        ),
         CheckConstraint(WHOSE, name="whose"),
     )

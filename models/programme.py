@@ -26,13 +26,13 @@ class Fact(Base):
     kind: Mapped[FactKind] = mapped_column(words(FactKind, "fact_kind"))
     about: Mapped[str]
     """What of the scheme it speaks of: a minute ledger, deliverable, activity, test or test.part, theme, component,
-    or an ability and its approval (A1:学校审核)."""
+    an ability and its approval (A1:学校审核), or a further source of marks (self, on_site, students, parents)."""
     number: Mapped[Decimal | None]
-    """Minutes, a mark of 0-100, pieces in a period."""
+    """Minutes, a mark of 0-100 (of a questionnaire: the mean), pieces in a period."""
     word: Mapped[str | None]
     """合格, 不合格, present, made_up, absent, given, refused."""
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """Of a piece: chars, seconds (decimal string), on (own or others)."""
+    """Of a piece: chars, seconds (decimal string), on (own or others); of a questionnaire: answers (how many)."""
     key: Mapped[str]
     source: Mapped[str]
     recorded_by_id: Mapped[PersonRef]

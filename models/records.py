@@ -99,7 +99,13 @@ class SheetImport(Base):
     problems: Mapped[dict[str, Any] | None]
     """Row number → sentences, where it was refused."""
     problems_key: Mapped[str | None]
+    preview: Mapped[dict[str, Any] | None]
+    """Row by row what taking it would do, where somebody looks before it is taken."""
+    made: Mapped[dict[str, Any] | None]
+    """What it added and changed, so that it can be taken back."""
     finished_at: Mapped[datetime | None]
+    taken_back_by_id: Mapped[OptionalPersonRef]
+    taken_back_at: Mapped[datetime | None]
 
 
 class RoundExport(Base):

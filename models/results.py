@@ -14,6 +14,8 @@ from models.rounds import Enrolment
 from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, AppealState
 
+ONE_RESULT = "(result_id IS NULL) <> (group_result_id IS NULL)"
+
 
 class Adjustment(Base):
     """扣分/加分: a dated, proven, contestable fact; what it costs is the scheme's (001-A-35..37)."""
@@ -87,24 +89,28 @@ class Result(Base):
 
 
 class Signature(Base):
-    """签名 of a result, by the teacher (001-A-10)."""
+    """签名 of a result, by the teacher (001-A-10), or of a workshop's, by its leader."""
 
     __tablename__ = "signature"
 
-    result_id: Mapped[int] = mapped_column(ForeignKey("result.id"), unique=True)
+    result_id: Mapped[int | None] = mapped_column(ForeignKey("result.id"), unique=True)
+    group_result_id: Mapped[int | None] = mapped_column(ForeignKey("group_result.id"), unique=True)
     person_id: Mapped[PersonRef]
     outcome_digest: Mapped[str]
     """SHA-256 of the outcome that was signed."""
     comment: Mapped[str | None] = mapped_column(Text)
     at: Mapped[datetime]
 
+    __table_args__ = (CheckConstraint(ONE_RESULT, name="one_result"),)
+
 
 class Appeal(Base):
-    """申诉 against one version of a result."""
+    """申诉 against one version of a teacher's or a workshop's result."""
 
     __tablename__ = "appeal"
 
-    result_id: Mapped[int] = mapped_column(ForeignKey("result.id"), unique=True)
+    result_id: Mapped[int | None] = mapped_column(ForeignKey("result.id"), unique=True)
+    group_result_id: Mapped[int | None] = mapped_column(ForeignKey("group_result.id"), unique=True)
     appellant_id: Mapped[PersonRef]
     reason: Mapped[str] = mapped_column(Text)
     late_reason: Mapped[str | None] = mapped_column(Text)
@@ -113,7 +119,7 @@ class Appeal(Base):
     state: Mapped[AppealState] = mapped_column(words(AppealState, "appeal_state"))
     decided_at: Mapped[datetime | None]
 
-    __table_args__ = (UniqueConstraint("id", "appellant_id"),)
+    __table_args__ = (UniqueConstraint("id", "appellant_id"), CheckConstraint(ONE_RESULT, name="one_result"))
 
 
 class AppealVote(Base):
@@ -125,7 +131,7 @@ class AppealVote(Base):
     voter_id: Mapped[PersonRef]
     uphold: Mapped[bool]
     marks: Mapped[dict[str, Any]]
-    """Ability code → mark as a decimal string; empty when dismissed."""
+    """Ability code → mark as a decimal string, or of a workshop: what a quota counts → how many; empty when dismissed."""
     reason: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
 

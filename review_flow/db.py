@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 
+from review_flow.errors import Refusal
+from review_flow.i18n import _
 from review_flow.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 
 
 WAIT_S = 60  # for a turn to write
+MOST = 2**63
+
+
+class Unstorable(Refusal):
+    """A text with a NUL or half a character, or a number beyond 64 bits: PostgreSQL or SQLite can't hold it."""
+
+    status, text = 422, _("内容里有不能保存的字符（如空字符）或过大的数字，请改一下再试。")
 
 
 def make_engine(url: str) -> Engine:
@@ -29,15 +38,39 @@ def make_engine(url: str) -> Engine:
     """
     if not url.startswith("sqlite"):
         # Kept, not opened for a moment: a connection that comes and goes costs more than what it is used for.
-        return create_engine(
+        engine = create_engine(
             url, pool_pre_ping=True, pool_size=15, max_overflow=0, pool_timeout=WAIT_S, hide_parameters=True
         )
+        event.listen(engine, "before_cursor_execute", _require_storable)
+        return engine
     # One connection: transactions are immediate, so another would only wait inside SQLite, whose waiting is not fair
     # (of 32 threads some got no turn for a minute). Threads queue for the connection, processes for the file.
     engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=WAIT_S, hide_parameters=True)
+    event.listen(engine, "before_cursor_execute", _require_storable)
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
     return engine
+
+
+def _require_storable(
+    _connection: Connection,
+    _cursor: object,
+    _statement: str,
+    given: Any,
+    _context: object,
+    _many: bool,  # noqa: FBT001 - SQLAlchemy's signature
+) -> None:
+    """Refuse, before it is asked, what one of the databases would answer with a fault: whoever sent it can mend it."""
+    for row in given if isinstance(given, list) else [given]:
+        for value in row.values() if isinstance(row, dict) else row:
+            if isinstance(value, str) and not value.isprintable() and _is_broken(value):
+                raise Unstorable
+            if isinstance(value, int) and not -MOST <= value < MOST:
+                raise Unstorable
+
+
+def _is_broken(text: str) -> bool:
+    return "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _sqlite_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

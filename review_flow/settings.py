@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PREFIX = "REVIEW_FLOW_"
 KEY_BYTES = 32
+OPEN_TO_OTHERS = 0o077
 HOME_KEY, PREVIOUS_HOME_KEY = "encryption.key", "encryption.key.previous"
 
 
@@ -142,6 +143,12 @@ class Settings(BaseSettings):
             finally:
                 fresh.unlink()
         return path.read_bytes()
+
+    def open_to_others(self) -> list[Path]:
+        """Return what other users of this machine may read of the home and its secrets; nothing where all is well."""
+        folder = self.home / "secrets"
+        kept = [self.home, folder, *sorted(folder.glob("*"))]
+        return [path for path in kept if path.exists() and path.stat().st_mode & OPEN_TO_OTHERS]
 
     def number_key(self) -> bytes:
         """Return the key of certificate numbers: the set one (64 hex digits), or the home's own, made once."""

@@ -416,13 +416,30 @@ def upgrade() -> None:
         sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
             "kind",
-            sa.Enum("results", "archive", name="export_kind", native_enum=False, create_constraint=True, length=40),
+            sa.Enum(
+                "results",
+                "archive",
+                "certificates",
+                name="export_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
             nullable=False,
         ),
         sa.Column(
             "state",
             sa.Enum(
-                "waiting", "done", "refused", name="export_state", native_enum=False, create_constraint=True, length=40
+                "looking",
+                "looked",
+                "waiting",
+                "done",
+                "refused",
+                "taken_back",
+                name="export_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
             ),
             nullable=False,
         ),
@@ -463,6 +480,7 @@ def upgrade() -> None:
                 "progress",
                 "attendance",
                 "awards",
+                "survey",
                 name="sheet_kind",
                 native_enum=False,
                 create_constraint=True,
@@ -476,7 +494,16 @@ def upgrade() -> None:
         sa.Column(
             "state",
             sa.Enum(
-                "waiting", "done", "refused", name="import_state", native_enum=False, create_constraint=True, length=40
+                "looking",
+                "looked",
+                "waiting",
+                "done",
+                "refused",
+                "taken_back",
+                name="import_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
             ),
             nullable=False,
         ),
@@ -485,12 +512,17 @@ def upgrade() -> None:
         sa.Column("rows", sa.Integer(), nullable=True),
         sa.Column("problems", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.Column("problems_key", sa.String(), nullable=True),
+        sa.Column("preview", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+        sa.Column("made", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken_back_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("taken_back_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(["brought_by_id"], ["person.id"], name=op.f("fk_sheet_import_brought_by_id")),
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_sheet_import_organization_id")),
         sa.ForeignKeyConstraint(["provider_id"], ["provider.id"], name=op.f("fk_sheet_import_provider_id")),
         sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_sheet_import_round_id")),
+        sa.ForeignKeyConstraint(["taken_back_by_id"], ["person.id"], name=op.f("fk_sheet_import_taken_back_by_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sheet_import")),
     )
     op.create_table(
@@ -560,6 +592,7 @@ def upgrade() -> None:
                 "mark",
                 "period",
                 "approval",
+                "voice",
                 name="fact_kind",
                 native_enum=False,
                 create_constraint=True,
@@ -748,8 +781,95 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", "author_id", name=op.f("uq_submission_id_author_id")),
     )
     op.create_table(
+        "training_class",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("single", "joint", name="class_kind", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column("admin_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("founded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["admin_id"], ["person.id"], name=op.f("fk_training_class_admin_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_training_class_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_training_class")),
+        sa.UniqueConstraint("round_id", "name", name=op.f("uq_training_class_round_id_name")),
+    )
+    op.create_table(
+        "group_result",
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "level",
+            sa.Enum(
+                "workshop",
+                "class",
+                "school",
+                "county",
+                name="result_level",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("workshop_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("scheme_digest", sa.String(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "composed",
+                "banded",
+                "published",
+                "to_sign",
+                "signed",
+                "unsigned_effective",
+                "appealed",
+                "final",
+                "superseded",
+                name="group_result_state",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("proposed_grade", sa.String(), nullable=False),
+        sa.Column("grade", sa.String(), nullable=True),
+        sa.Column("composed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("composed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("lowered_reason", sa.Text(), nullable=True),
+        sa.Column("supersedes_reason", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint(
+            "(level = 'workshop') = (workshop_id IS NOT NULL) AND (level = 'class') = (class_id IS NOT NULL)",
+            name=op.f("ck_group_result_whose"),
+        ),
+        sa.CheckConstraint(
+            "grade IS NULL OR grade = proposed_grade OR lowered_reason IS NOT NULL",
+            name=op.f("ck_group_result_lowered_with_reason"),
+        ),
+        sa.ForeignKeyConstraint(["confirmed_by_id"], ["person.id"], name=op.f("fk_group_result_confirmed_by_id")),
+        sa.ForeignKeyConstraint(["class_id"], ["training_class.id"], name=op.f("fk_group_result_class_id")),
+        sa.ForeignKeyConstraint(["composed_by_id"], ["person.id"], name=op.f("fk_group_result_composed_by_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_group_result_round_id")),
+        sa.ForeignKeyConstraint(["workshop_id"], ["workshop.id"], name=op.f("fk_group_result_workshop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_group_result")),
+    )
+    with op.batch_alter_table("group_result", schema=None) as batch_op:
+        batch_op.create_index("ix_group_result_round_id_level", ["round_id", "level"], unique=False)
+
+    op.create_table(
         "appeal",
-        sa.Column("result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("group_result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("appellant_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("late_reason", sa.Text(), nullable=True),
@@ -771,9 +891,12 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(["appellant_id"], ["person.id"], name=op.f("fk_appeal_appellant_id")),
+        sa.CheckConstraint("(result_id IS NULL) <> (group_result_id IS NULL)", name=op.f("ck_appeal_one_result")),
+        sa.ForeignKeyConstraint(["group_result_id"], ["group_result.id"], name=op.f("fk_appeal_group_result_id")),
         sa.ForeignKeyConstraint(["result_id"], ["result.id"], name=op.f("fk_appeal_result_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_appeal")),
         sa.UniqueConstraint("id", "appellant_id", name=op.f("uq_appeal_id_appellant_id")),
+        sa.UniqueConstraint("group_result_id", name=op.f("uq_appeal_group_result_id")),
         sa.UniqueConstraint("result_id", name=op.f("uq_appeal_result_id")),
     )
     op.create_table(
@@ -941,15 +1064,19 @@ def upgrade() -> None:
 
     op.create_table(
         "signature",
-        sa.Column("result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("group_result_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("outcome_digest", sa.String(), nullable=False),
         sa.Column("comment", sa.Text(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_signature_person_id")),
+        sa.CheckConstraint("(result_id IS NULL) <> (group_result_id IS NULL)", name=op.f("ck_signature_one_result")),
+        sa.ForeignKeyConstraint(["group_result_id"], ["group_result.id"], name=op.f("fk_signature_group_result_id")),
         sa.ForeignKeyConstraint(["result_id"], ["result.id"], name=op.f("fk_signature_result_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signature")),
+        sa.UniqueConstraint("group_result_id", name=op.f("uq_signature_group_result_id")),
         sa.UniqueConstraint("result_id", name=op.f("uq_signature_result_id")),
     )
     op.create_table(
@@ -1343,23 +1470,6 @@ def upgrade() -> None:
     with op.batch_alter_table("face_reading", schema=None) as batch_op:
         batch_op.create_index("ix_face_reading_organization_id_at", ["organization_id", "at"], unique=False)
     op.create_table(
-        "training_class",
-        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column(
-            "kind",
-            sa.Enum("single", "joint", name="class_kind", native_enum=False, create_constraint=True, length=40),
-            nullable=False,
-        ),
-        sa.Column("admin_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("founded_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.ForeignKeyConstraint(["admin_id"], ["person.id"], name=op.f("fk_training_class_admin_id")),
-        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_training_class_round_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_training_class")),
-        sa.UniqueConstraint("round_id", "name", name=op.f("uq_training_class_round_id_name")),
-    )
-    op.create_table(
         "class_member",
         sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1413,6 +1523,7 @@ def upgrade() -> None:
         sa.Column("details", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
         sa.Column("storage_key", sa.String(), nullable=True),
         sa.Column("sha256", sa.String(), nullable=True),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("recorded_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1436,47 +1547,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("group_fact", schema=None) as batch_op:
         batch_op.create_index("ix_group_fact_round_id_level", ["round_id", "level"], unique=False)
-
-    op.create_table(
-        "group_result",
-        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column(
-            "level",
-            sa.Enum(
-                "workshop",
-                "class",
-                "school",
-                "county",
-                name="result_level",
-                native_enum=False,
-                create_constraint=True,
-                length=40,
-            ),
-            nullable=False,
-        ),
-        sa.Column("workshop_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("class_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("current", sa.Boolean(), nullable=False),
-        sa.Column("scheme_digest", sa.String(), nullable=False),
-        sa.Column("record", sa.Text(), nullable=False),
-        sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("grade", sa.String(), nullable=False),
-        sa.Column("composed_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("composed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.CheckConstraint(
-            "(level = 'workshop') = (workshop_id IS NOT NULL) AND (level = 'class') = (class_id IS NOT NULL)",
-            name=op.f("ck_group_result_whose"),
-        ),
-        sa.ForeignKeyConstraint(["class_id"], ["training_class.id"], name=op.f("fk_group_result_class_id")),
-        sa.ForeignKeyConstraint(["composed_by_id"], ["person.id"], name=op.f("fk_group_result_composed_by_id")),
-        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_group_result_round_id")),
-        sa.ForeignKeyConstraint(["workshop_id"], ["workshop.id"], name=op.f("fk_group_result_workshop_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_group_result")),
-    )
-    with op.batch_alter_table("group_result", schema=None) as batch_op:
-        batch_op.create_index("ix_group_result_round_id_level", ["round_id", "level"], unique=False)
 
     op.create_table(
         "nomination",
@@ -1838,10 +1908,6 @@ def downgrade() -> None:
 
     op.drop_table("library_entry")
     op.drop_table("nomination")
-    with op.batch_alter_table("group_result", schema=None) as batch_op:
-        batch_op.drop_index("ix_group_result_round_id_level")
-
-    op.drop_table("group_result")
     with op.batch_alter_table("group_fact", schema=None) as batch_op:
         batch_op.drop_index("ix_group_fact_round_id_level")
 
@@ -1850,7 +1916,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_class_member_class_id_person_id")
 
     op.drop_table("class_member")
-    op.drop_table("training_class")
     with op.batch_alter_table("face_reading", schema=None) as batch_op:
         batch_op.drop_index("ix_face_reading_organization_id_at")
 
@@ -1925,6 +1990,11 @@ def downgrade() -> None:
 
     op.drop_table("assignment")
     op.drop_table("appeal")
+    with op.batch_alter_table("group_result", schema=None) as batch_op:
+        batch_op.drop_index("ix_group_result_round_id_level")
+
+    op.drop_table("group_result")
+    op.drop_table("training_class")
     op.drop_table("submission")
     with op.batch_alter_table("result", schema=None) as batch_op:
         batch_op.drop_index("uq_result_current", sqlite_where=sa.text("current"), postgresql_where=sa.text("current"))

@@ -24,7 +24,6 @@ from review_flow.steps import face_keys, faces, work
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-OPEN_TO_OTHERS = 0o077
 FACE_MODELS = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
 
 
@@ -75,21 +74,17 @@ def _settings() -> Iterable[tuple[Health, str]]:
 
 
 def _home() -> Iterable[tuple[Health, str]]:
-    home = settings().home
+    chosen = settings()
+    home = chosen.home
     if not home.exists():
         yield Health.NOTE, say(_("{home}还没有建立，第一次使用时建立"), home=home)
         return
-    secrets = home / "secrets"
-    wide = [one for one in (home, secrets, *secrets.glob("*")) if one.exists() and _is_wide(one)]
+    wide = chosen.open_to_others()
     for one in wide:
         mode = f"{stat.S_IMODE(one.stat().st_mode):o}"
         yield Health.BAD, say(_("{path}的权限是 {mode}，别人也能读；请运行 chmod go-rwx {path}"), path=one, mode=mode)
     if not wide:
         yield Health.GOOD, say(_("只有本用户可读写"))
-
-
-def _is_wide(path: Path) -> bool:
-    return bool(path.stat().st_mode & OPEN_TO_OTHERS)
 
 
 def _database() -> Iterable[tuple[Health, str]]:

@@ -31,7 +31,7 @@ def kinds(desk: Desk) -> None:
     scheme = round_scheme(desk.session, round_=desk.round)
     rows: list[dict[str, object]] = [
         {"kind": kind.value, "kind_zh": say(programme.KIND_NAMES[kind]), "about": about, "name": name}
-        for kind in FactKind
+        for kind in programme.TOLD
         for about, name in programme.subjects(scheme, kind).items()
     ]
     titles = {"kind": _("类别"), "kind_zh": _("名称"), "about": _("项目"), "name": _("项目名称")}
@@ -44,6 +44,7 @@ def tell(
     number: Number,
     kind: Annotated[FactKind, typer.Argument(help=_("类别（见 facts kinds）"))],
     about: Annotated[str, typer.Argument(help=_("项目（见 facts kinds）"))],
+    *,
     key: Annotated[str, typer.Option(help=_("这件事的编号；同一编号再登记不会重复"))],
     source: Annotated[str, typer.Option(help=_("谁记的，凭什么"))],
     value: Annotated[str | None, typer.Option(help=_("数值：分钟、分数、份数"))] = None,
@@ -53,11 +54,12 @@ def tell(
     chars: Annotated[int | None, typer.Option(help=_("字数"))] = None,
     seconds: Annotated[str | None, typer.Option(help=_("秒数"))] = None,
     task: Annotated[str | None, typer.Option(help=_("主题中选做的任务"))] = None,
+    reason: Annotated[str | None, typer.Option(help=_("审核不通过的理由"))] = None,
     of_others: Annotated[bool | None, typer.Option("--others/--own", help=_("评的是他人／本人"))] = None,
 ) -> None:
     """Tell a fact of a teacher."""
     on = None if of_others is None else programme.OTHERS if of_others else programme.OWN
-    details = {"chars": chars, "seconds": seconds and str(decimal(seconds)), "on": on, "task": task}
+    details = {"chars": chars, "seconds": seconds and str(decimal(seconds)), "on": on, "task": task, "reason": reason}
     telling = programme.Telling(
         kind=kind,
         about=about,

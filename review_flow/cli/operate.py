@@ -167,8 +167,8 @@ def _purge_evidence(desk: Desk, *, delete: bool) -> None:
         {
             "evidence": one.evidence.id,
             "round": one.round_.name,
-            "file": one.evidence.file_name,
-            "megabytes": f"{one.evidence.size_bytes / 1e6:.1f}",
+            "file": one.name,
+            "megabytes": None if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
             "since": one.since,
         }
         for one in going

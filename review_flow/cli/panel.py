@@ -14,6 +14,7 @@ from review_flow import cli
 from review_flow.cli import common, forms
 from review_flow.cli.common import REFUSED, Desk
 from review_flow.cli.evidence import free_place, progressing
+from review_flow.cli.facts import DONE, decimal
 from review_flow.cli.refusals import Misuse
 from review_flow.db import settings
 from review_flow.errors import NotFound
@@ -32,7 +33,9 @@ from review_flow.steps import (
     results,
     standing,
     validity,
+    voices,
 )
+from review_flow.steps.owners import name_of, result_of, round_of
 
 app = typer.Typer(help=cli.PARTS["panel"][1], no_args_is_help=True)
 command = partial(common.command, app)
@@ -61,6 +64,18 @@ def tasks(desk: Desk) -> None:
             _("{number}：{score}分，拟定{grade}"), number=number, score=result.score, grade=result.proposed_grade
         )
         rows.append({"kind": "confirm", "id": result.id, "what": what})
+    rows += [
+        {
+            "kind": "confirm",
+            "id": one.id,
+            "what": say(
+                _("{name}：拟定{grade}（workshop confirm）"),
+                name=name_of(desk.session, result=one),
+                grade=one.proposed_grade,
+            ),
+        }
+        for one in found.workshops
+    ]
     rows += [{"kind": "hear", "id": one.id, "what": one.reason} for one in found.appeals]
     for row in rows:
         row["kind_zh"] = say(DEEDS[str(row["kind"])])
@@ -229,6 +244,18 @@ def mark(desk: Desk, work: Work, form: Annotated[Path, typer.Argument(help=_("�
     desk.done(_("已评分，{mark}分。"), mark=given.mark)
 
 
+@command(_("现场评价：听课后为一位教师打分（0–100，方案有现场评价时）"))
+def on_site(
+    desk: Desk,
+    number: Annotated[str, typer.Argument(help=_("工号"))],
+    mark: Annotated[str, typer.Argument(help=_("分数，0–100"))],
+) -> None:
+    """Give the mark of a visit."""
+    enrolment = desk.enrolment(number)
+    said = voices.give_on_site_mark(desk.session, actor=desk.actor, enrolment=enrolment, mark=decimal(mark))
+    desk.done(DONE[said], state=said)
+
+
 @command(_("由候补接替不能评分的人（管理员）"))
 def substitute(desk: Desk, work: Work, number: Number) -> None:
     """Let somebody from the reserve step in."""
@@ -284,8 +311,13 @@ def appeals_(desk: Desk) -> None:
 
 def _appeal(desk: Desk, one: Appeal) -> dict[str, Any]:
     said = desk.session.scalars(select(AppealVote.id).where(AppealVote.appeal_id == one.id)).all()
-    number = desk.session.get_one(Person, _enrolment_of(desk, one).person_id).number
-    return {"id": one.id, "number": number, "reason": one.reason, "due": one.due_at, "votes": len(said)}
+    result = result_of(desk.session, appeal=one)
+    whose = (
+        _person(desk, result.enrolment_id).number
+        if isinstance(result, Result)
+        else name_of(desk.session, result=result)
+    )
+    return {"id": one.id, "number": whose, "reason": one.reason, "due": one.due_at, "votes": len(said)}
 
 
 @command(_("复核申诉：成立（给出新的评分），或维持"))
@@ -294,19 +326,17 @@ def hear(
     appeal: Annotated[int, typer.Argument(help=_("申诉编号"))],
     uphold: Annotated[bool, typer.Option("--uphold/--dismiss", help=_("成立／维持原结果"))],
     reason: Reason,
-    marks: Annotated[list[str] | None, typer.Option("--mark", help=_("复核分，如 A1=85，可给多项"))] = None,
+    marks: Annotated[
+        list[str] | None, typer.Option("--mark", help=_("复核分，如 A1=85；工作坊填复核数，如 bulletin=3；可给多项"))
+    ] = None,
 ) -> None:
     """Hear an appeal."""
     found = desk.session.get(Appeal, appeal)
-    if found is None or _enrolment_of(desk, found).round_id != desk.round.id:
+    if found is None or round_of(desk.session, result=result_of(desk.session, appeal=found)).id != desk.round.id:
         raise NotFound(what=say(_("申诉")), key=appeal)
     given = dict(_pair(text) for text in marks or [])
     appeals.vote(desk.session, actor=desk.actor, appeal=found, uphold=uphold, reason=reason, marks=given)
     desk.done(_("已记下您的复核意见。"))
-
-
-def _enrolment_of(desk: Desk, appeal: Appeal) -> Enrolment:
-    return desk.session.get_one(Enrolment, desk.session.get_one(Result, appeal.result_id).enrolment_id)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import typer
 from review_flow import schemes
 from review_flow.cli.json_input import parse
 from review_flow.errors import BadInput, NotFound, Refusal
-from review_flow.i18n import _, clauses, say
+from review_flow.i18n import _, clauses, language, listed, say
 from review_flow.rules.grading import Outcome, RecordInvalid, grade
 from review_flow.rules.outcome import FLAGS
 from review_flow.rules.scheme import Scheme
@@ -217,7 +217,7 @@ def diff(
         return
     for place, one in enumerate(found):
         if place == 0 or found[place - 1].section != one.section:
-            typer.echo(f"\n【{one.names[0]}】" if place else f"【{one.names[0]}】")
+            typer.echo(f"\n【{_names(one)[0]}】" if place else f"【{_names(one)[0]}】")
         typer.echo(f"· {_told(one)}")
     if not found:
         typer.echo(say(_("没有不同。")))
@@ -238,17 +238,38 @@ def _told(one: Difference) -> str:
     )
     return say(
         CHANGES[one.kind],
-        what="：".join(one.names[1:]) or one.names[0],
+        what=say(_("：")).join(_names(one)[1:]) or _names(one)[0],
         before=_worded(one.before, one.fields),
         after=_worded(one.after, one.fields),
         source=f"  [{moved}]" if moved else "",
     )
 
 
+def _names(one: Difference) -> list[str]:
+    """Return the parts of a path as they are called: in Chinese by their names, else by the words of the language."""
+    if language.get() == "zh":
+        return [*one.names]
+    pairs = zip(one.path.split("."), one.names, strict=True)
+    return [name if name.startswith("“") else part.replace("_", " ") for part, name in pairs]
+
+
+def _as_written(value: object) -> str:
+    """Return a value in the words of the scheme language."""
+    if isinstance(value, dict):
+        return clauses(f"{key.replace('_', ' ')}: {_as_written(inner)}" for key, inner in value.items() if key != "id")
+    if isinstance(value, list | tuple):
+        return listed(map(_as_written, value)) or say(_("无"))
+    if isinstance(value, bool):
+        return say(_("是")) if value else say(_("否"))
+    return say(_("无")) if value in (None, "") else str(value)
+
+
 def _worded(value: object, fields: str) -> str:
     from review_flow.schemes.names import shown_value
     from review_flow.schemes.wording import rows
 
+    if language.get() != "zh":
+        return _as_written(value)
     if not isinstance(value, dict):
         return shown_value(value)
     return clauses(say(_("{path}：{value}"), path=name, value=inner) for name, inner in rows(value, fields))

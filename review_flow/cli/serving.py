@@ -27,6 +27,12 @@ class NoCertificate(Refusal):
     status, text = 422, _("TLS 证书或私钥不能用（{cert}、{key}）：{why}")
 
 
+class SecretsOpen(Refusal):
+    """Keys that others of this machine may read are no keys: said before anything starts."""
+
+    status, text = 422, _("别的用户也能读{path}，先不启动。请运行 chmod go-rwx {path}，再启动。")
+
+
 @app.command(help=cli.PARTS["serve"][1])
 def serve(
     host: Annotated[str, typer.Option(help=_("监听地址；0.0.0.0 让同一网络的人都能访问"))] = "127.0.0.1",
@@ -52,6 +58,9 @@ def _serve(
     from review_flow.web.assets import Assets
 
     secure = _tls(cert, key)
+    for path in settings().open_to_others():
+        if path != settings().home:  # a mounted folder is often open; what is in it must not be
+            raise SecretsOpen(path=path)
     engine = ready_engine()
     Assets()  # refused here, by name, rather than by a child that dies again and again
     configure(as_json=settings().log_json)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help=cli.PARTS["sheet"][1], no_args_is_help=True)
 command = partial(common.command, app, of_round=False)
 Which = Annotated[
-    SheetKind, typer.Argument(help=_("roster 名单、hours 学时、progress 进度、attendance 考勤、awards 加分"))
+    SheetKind,
+    typer.Argument(help=_("roster 名单、hours 学时、progress 进度、attendance 考勤、awards 加分、survey 问卷")),
 ]
-STATES = {JobState.WAITING: _("等待"), JobState.DONE: _("已导入"), JobState.REFUSED: _("未导入")}
 
 
 @command(_("写出一张空白模板（含填写说明）"))
@@ -137,7 +137,7 @@ def list_(desk: Desk) -> None:
             "kind": one.kind.value,
             "file": one.file_name,
             "at": one.brought_at,
-            "state": one.state.value if desk.as_json else say(STATES[one.state]),
+            "state": one.state.value if desk.as_json else say(imports.STATES[one.state]),
             "rows": one.rows,
             "problems": one.problems if desk.as_json else _sentences(one),
         }

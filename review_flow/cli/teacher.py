@@ -14,6 +14,7 @@ from models import Adjustment, Enrolment, Evidence, Finding, Result, Review
 from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import REFUSED, Desk
+from review_flow.cli.facts import DONE, decimal
 from review_flow.cli.round import codes
 from review_flow.db import settings
 from review_flow.errors import NotFound
@@ -31,6 +32,7 @@ from review_flow.steps import (
     results,
     standing,
     submissions,
+    voices,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def status(desk: Desk) -> None:
     works = [_work(desk, one) for one in enrolments.submissions_of(desk.session, enrolment=enrolment)]
     credited = {key: str(hours) for key, hours in enrolments.hours_of(desk.session, enrolment=enrolment).items()}
     facts = [_adjustment(one) for one in _adjustments(desk, enrolment)]
-    result = results.current(desk.session, enrolment=enrolment)
+    result = results.published(desk.session, enrolment=enrolment)
     waits = standing.waits_for(desk.session, person=desk.actor, round_=desk.round)
     notices = _notices(desk)
     data = {
@@ -268,9 +270,9 @@ def result(desk: Desk) -> None:
 
 
 def _result(desk: Desk) -> Result:
-    found = results.current(desk.session, enrolment=desk.enrolment())
+    found = results.published(desk.session, enrolment=desk.enrolment())
     if found is None:
-        raise NotFound(what=say(_("考核结果")), key=desk.actor.number)
+        raise NotFound(what=say(_("已公示的考核结果")), key=desk.actor.number)
     return found
 
 
@@ -390,6 +392,13 @@ def reference(desk: Desk, photos: Annotated[list[Path], typer.Argument(help=_("�
     ]
     desk.status = 0 if all(row["ok"] for row in rows) else REFUSED
     desk.table(rows, {"photo": _("照片"), "state": _("结果"), "problems": _("说明")}, empty=_("没有照片。"))
+
+
+@command(_("自评：给自己打分（0–100，方案有自评时）"))
+def self_mark(desk: Desk, mark: Annotated[str, typer.Argument(help=_("分数，0–100"))]) -> None:
+    """Give the teacher's own mark."""
+    said = voices.give_self_mark(desk.session, actor=desk.actor, enrolment=desk.enrolment(), mark=decimal(mark))
+    desk.done(DONE[said], state=said)
 
 
 @command(_("谁在什么时候为什么读取过我的人脸特征"), of_round=False)

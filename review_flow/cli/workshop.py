@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from sqlalchemy import select
 
-from models import GroupFact, TrainingClass, Workshop
+from models import GroupFact, GroupResult, TrainingClass, Workshop
 from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.activity import moment
@@ -24,7 +24,7 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.outside.storage import keep, storage_at
 from review_flow.rules.words import GroupFactKind, GroupLevel
-from review_flow.steps import boards, group_results, groups
+from review_flow.steps import appeals, boards, group_results, groups, results
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def result(desk: Desk, name: Name = None) -> None:
     head = say(
         _("{name}：{grade}（第{version}版，SHA-256 {digest}）"),
         name=group.name,
-        grade=made.grade,
+        grade=made.grade or made.proposed_grade,
         version=made.version,
         digest=group_results.group_digest(made),
     )
@@ -179,6 +179,41 @@ def result(desk: Desk, name: Name = None) -> None:
         {"name": group.name, "version": made.version, "sha256": group_results.group_digest(made), "outcome": outcome},
         [head, *lines],
     )
+
+
+@command(_("确认工作坊的等次（考核组成员，须回避本坊）"))
+def confirm(
+    desk: Desk,
+    name: Name = None,
+    lower: Annotated[str | None, typer.Option(help=_("降为哪一等（只可降一等）"))] = None,
+    reason: Annotated[str | None, typer.Option(help=_("理由"))] = None,
+) -> None:
+    """Confirm a workshop's grade, or lower it by one with a reason."""
+    found = _result(desk, name)
+    results.confirm(desk.session, actor=desk.actor, result=found, lower_to=lower, reason=reason)
+    desk.done(_("已确认：{grade}。"), grade=found.grade)
+
+
+@command(_("坊主签收工作坊的考核结果"))
+def sign(desk: Desk, comment: Annotated[str | None, typer.Option(help=_("意见"))] = None) -> None:
+    """Sign the own workshop's result."""
+    results.sign(desk.session, actor=desk.actor, result=_result(desk, None), comment=comment)
+    desk.done(_("已签收。"))
+
+
+@command(_("坊主对工作坊的考核结果申诉"))
+def appeal(desk: Desk, reason: Annotated[str, typer.Option(help=_("理由"))]) -> None:
+    """Appeal against the own workshop's result."""
+    filed = appeals.file(desk.session, actor=desk.actor, result=_result(desk, None), reason=reason)
+    desk.done(_("申诉已提交，编号{id}。"), id=filed.id)
+
+
+def _result(desk: Desk, name: str | None) -> GroupResult:
+    group = groups.workshop_group(round_=desk.round, workshop=workshop_of(desk, name))
+    found = group_results.current_group_result(desk.session, group=group)
+    if found is None:
+        raise NotFound(what=say(_("考核结果")), key=group.name)
+    return found
 
 
 def workshop_of(desk: Desk, name: str | None) -> Workshop:

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 SCHOOL, ROUND, SCHEME = "实验中学", "2026年春季校本应用考核", "xian-2022-appraisal"
 SCHOOL_LIST = ("A1", "A2", "A3", "A5", "A6", "A9", "A11", "A12")
+FILES = {ExportKind.RESULTS: "results.xlsx", ExportKind.ARCHIVE: "round.zip"}
 
 
 @dataclass
@@ -423,7 +424,7 @@ class Play(Stage):
         self.settle()
         with self.deed() as session:
             advance.close(session, actor=self.someone(session, "A001"), round_=self.the_round(session))
-            for kind in ExportKind:
+            for kind in FILES:
                 exports.start(session, actor=self.someone(session, "A001"), round_=self.the_round(session), kind=kind)
         self.settle()
         out = self.home / "out"
@@ -431,8 +432,7 @@ class Play(Stage):
         with self.deed() as session:
             for one in session.scalars(select(RoundExport)):
                 assert one.storage_key is not None
-                name = {ExportKind.RESULTS: "results.xlsx", ExportKind.ARCHIVE: "round.zip"}[one.kind]
-                self.keep_file(one.kind.value, out / name, read(self.storage, one.storage_key))
+                self.keep_file(one.kind.value, out / FILES[one.kind], read(self.storage, one.storage_key))
             sheet = session.scalars(
                 select(Evidence)
                 .where(Evidence.teacher_present.is_(True), Evidence.sheet_key.is_not(None))

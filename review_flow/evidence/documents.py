@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_UNPACKED = 400_000_000  # bytes an Office file may unpack to
+MAX_ENTRIES = 20_000  # files within an Office file; a document of 500 pictures has some 600
 MAX_TEXT = 20_000_000  # bytes of a plain text file read for counting
 MAX_XML = 40_000_000  # bytes of an Office file's text parts together; as a tree they take up to 20 times as much
 # Office never writes these; entity bombs and references to other files need them.
@@ -67,7 +68,7 @@ def office_format(path: Path) -> str | None:
             entries = archive.infolist()
     except Exception as broken:  # zipfile raises more than it says: NotImplementedError, struct.error …
         raise _broken() from broken
-    if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
+    if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_UNPACKED:
         raise _too_large()
     names = {entry.filename for entry in entries}
     marks = {"word/document.xml": "docx", "ppt/presentation.xml": "pptx", "xl/workbook.xml": "xlsx"}

@@ -80,6 +80,8 @@ class Table:
     title_zh: str
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = ()
+    only_these: bool = False
+    """Another column is refused: it could name people who are not to be known."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,7 @@ def _header(
     if missing:
         raise SheetUnreadable(why=say(_("表头缺少这些列：{names}。"), names=listed(missing)))
     _refuse_doubles(table, cells)
+    _refuse_strangers(table, cells)
     return tuple(str(cell) for cell in cells), places, list(sheets[page][place + 1 :])
 
 
@@ -253,6 +256,13 @@ def _refuse_doubles(table: Table, cells: Iterable[Cell]) -> None:
     doubled = [column.name_zh for column in table.columns if names.count(_heading(column.name_zh)) > 1]
     if doubled:
         raise SheetUnreadable(why=say(_("表头中有重复的列：{names}。"), names=listed(doubled)))
+
+
+def _refuse_strangers(table: Table, cells: Iterable[Cell]) -> None:
+    known = {_heading(column.name_zh) for column in table.columns}
+    strange = [str(cell) for cell in cells if _heading(cell) and _heading(cell) not in known]
+    if table.only_these and strange:
+        raise SheetUnreadable(why=say(_("请删去这些列：{names}。这张表不能有其他列。"), names=listed(strange)))
 
 
 def _heading(cell: Cell) -> str:

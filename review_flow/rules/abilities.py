@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from itertools import combinations
 
-from review_flow.rules.marks import aggregate as aggregated
 from review_flow.rules.marks import (
-    aggregate_peer,
+    Number,
     band_of,
     has_scale,
     panel_needs_arbiter,
@@ -19,16 +17,16 @@ from review_flow.rules.marks import (
     shown,
     with_arbiter,
 )
+from review_flow.rules.marks import aggregate as aggregated
 from review_flow.rules.outcome import AbilityOutcome
 from review_flow.rules.peer_marks import agreed
 from review_flow.rules.peer_marks.ledger import trusted
-from review_flow.rules.record import AbilityFacts, WholeMarks
+from review_flow.rules.record import AbilityFacts, Record, WholeMarks
 from review_flow.rules.rubric import conjunctive
 from review_flow.rules.scheme import Scheme
+from review_flow.rules.voices import NAMES, Voice, mean_of
 
-SOURCES = {
-    "peer": "互评", "panel": "考核组", "self": "自评", "on_site": "现场评价", "students": "学生问卷", "parents": "家长问卷",
-}  # fmt: skip
+Voices = Mapping[str, tuple[Voice, ...]]
 METHODS = {"mean": "平均", "median": "中位数", "trimmed": "去掉最高最低后平均"}
 
 
@@ -64,7 +62,8 @@ class Judged:
         state = "有效" if self.facts.valid else "证据无效"
         counted = "计入" if self.counts else "不计入"
         about = f"{name}（{state}，{self.level or '未评等级'}）"
-        return about if self.score is None else f"{about}{counted}：{self.composition.arithmetic}"
+        late = f"；{'、'.join(self.facts.overdue)}逾期未作，按方案视为通过" if self.facts.overdue else ""
+        return about + late if self.score is None else f"{about}{counted}：{self.composition.arithmetic}{late}"
 
     def outcome(self) -> AbilityOutcome:
         """Return the ability for the outcome."""
@@ -83,9 +82,14 @@ class Judged:
         )
 
 
-def judge(scheme: Scheme, facts: AbilityFacts) -> Judged:
-    """Return an ability's level and number; invalid evidence never passes (001-A-29, N18)."""
-    composition = composed(scheme, facts)
+def judge_all(scheme: Scheme, teacher: Record) -> list[Judged]:
+    """Return a teacher's abilities with level and number; what further sources say counts in each (X-40)."""
+    return [_judge(scheme, facts, teacher.voices) for facts in teacher.abilities or ()]
+
+
+def _judge(scheme: Scheme, facts: AbilityFacts, voices: Voices) -> Judged:
+    """Invalid evidence never passes (001-A-29, N18)."""
+    composition = composed(scheme, facts, voices)
     level = _level(scheme, facts, composition)
     ladder = scheme.ability.levels
     passed: bool | None = None
@@ -102,7 +106,7 @@ def _approved(scheme: Scheme, facts: AbilityFacts, *, passed: bool | None) -> bo
     return False if False in steps else None if None in steps else True
 
 
-def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
+def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks, voices: Voices) -> Composition:
     """Return the weighted number; without enough peers the panel's weight becomes 1 (T12, N14)."""
     weights = {name: Fraction(weight) for name, weight in scheme.compose.sources.items()}
     flags: list[str] = []
@@ -111,8 +115,7 @@ def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
     if panel is None:
         return Composition(peer, None, None, tuple(flags), "没有考核组评分")
     if weights.keys() - {"peer", "panel"}:
-        others = facts.others if isinstance(facts, WholeMarks) else {}
-        return _of_many(scheme, others, {"peer": (peer, peer_text), "panel": (panel, panel_text)}, flags)
+        return _of_many(scheme, voices, {"peer": (peer, peer_text), "panel": (panel, panel_text)}, flags)
     if peer is None and weights.get("peer") and "peer_not_agreed" not in flags:
         flags.append("peer_missing")
     if peer is None or not weights.get("peer"):
@@ -125,13 +128,12 @@ def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks) -> Composition:
 
 def _of_many(
     scheme: Scheme,
-    others: Mapping[str, Sequence[Decimal]],
+    voices: Voices,
     core: Mapping[str, tuple[Fraction | None, str]],
     flags: list[str],
 ) -> Composition:
     """X-40: further sources (self, pupils, parents) beside peers and panel; the weights of those that came make 1."""
-    means = {name: aggregated("mean", marks) for name, marks in others.items() if marks}
-    spoken = {**core, **{name: (mean, f"{SOURCES.get(name, name)}{shown(mean)}") for name, mean in means.items()}}
+    spoken = {**core, **{name: mean_of(scheme, name, said) for name, said in voices.items()}}
     came = {name: number for name, (number, _text) in spoken.items() if number is not None}
     written = scheme.compose.sources
     counting = {name: number for name, number in came.items() if written.get(name)}
@@ -145,7 +147,9 @@ def _of_many(
     total = sum((number * Fraction(written[name]) for name, number in counting.items()), Fraction(0)) / whole
     terms = "+".join(f"{shown(number)}×{written[name]}" for name, number in counting.items())
     said = "，".join(
-        text if written.get(name) else f"{text}（不计权重）" for name, (_n, text) in spoken.items() if text
+        text if written.get(name) or number is None else f"{text}（不计权重）"
+        for name, (number, text) in spoken.items()
+        if text
     )
     sums = f"({terms})÷{shown(whole)}" if whole != 1 else terms
     return Composition(core["peer"][0], core["panel"][0], total, tuple(flags), f"{said}；{sums}={shown(total)}")
@@ -197,17 +201,17 @@ def _panel(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -
         flags.append("panel_incomplete")
     if facts.arbiter is None and panel_needs_arbiter(scheme, facts.panel):
         flags.append("needs_arbiter")
-    text = _said("考核组", rule.aggregate, marks)
+    mark, text = _said(NAMES["panel"], rule.aggregate, marks)
     if facts.arbiter is not None:
         text += f"（仲裁{shown(facts.arbiter)}分替换与其相差最大的一个）"
-    return aggregated(rule.aggregate, marks), text
+    return mark, text
 
 
 def _peer(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) -> tuple[Fraction | None, str]:
     """Return the peers' mark and its arithmetic; None where too few came, or differ and the scheme wants agreement."""
     rule = scheme.review.peer
     if isinstance(facts, WholeMarks) and len(facts.peer) == 1:
-        return Fraction(facts.peer[0]), _said("互评", "mean", facts.peer)  # its count was judged when it was made
+        return _said(NAMES["peer"], "mean", facts.peer)  # its count was judged when it was made
     if len(facts.peer) < max(rule.receive_min, 1):
         return None, ""
     if rule.disagreement.no_straddle and has_scale(scheme):
@@ -218,10 +222,12 @@ def _peer(scheme: Scheme, facts: AbilityFacts | WholeMarks, flags: list[str]) ->
     trust = facts.trust if isinstance(facts, AbilityFacts) else None
     if rule.aggregate == "reliability" and trust is not None:
         return trusted(facts.peer, trust)
-    return aggregate_peer(scheme, facts.peer), _said("互评", plain_method(rule.aggregate), facts.peer)
+    return _said(NAMES["peer"], plain_method(rule.aggregate), facts.peer)
 
 
-def _said(who: str, method: str, marks: Sequence[Fraction | Decimal | int]) -> str:
+def _said(who: str, method: str, marks: Sequence[Number]) -> tuple[Fraction, str]:
+    """Return what marks come to, and the words for it."""
+    mark = aggregated(method, marks)
     if len(marks) == 1:
-        return f"{who}{shown(marks[0])}"
-    return f"{who}{'、'.join(shown(mark) for mark in marks)}的{METHODS[method]}{shown(aggregated(method, marks))}"
+        return mark, f"{who}{shown(mark)}"
+    return mark, f"{who}{'、'.join(map(shown, marks))}的{METHODS[method]}{shown(mark)}"

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from review_flow.rules.abilities import choose_counting, judge
+from review_flow.rules.abilities import choose_counting, judge_all
 from review_flow.rules.expressions import Value, names, parse
 from review_flow.rules.facts import earned_hours, readings_of
 from review_flow.rules.following import certificates_of
@@ -86,7 +86,7 @@ def certificates_granted(
     if outcome["grade"] == confirmed:
         return {one["id"] for one in outcome.get("certificates", ()) if one["granted"]}
     teacher = read_record(scheme, record)
-    abilities = choose_counting(scheme, [judge(scheme, facts) for facts in teacher.abilities or ()], teacher.tier)
+    abilities = choose_counting(scheme, judge_all(scheme, teacher), teacher.tier)
     known: dict[str, Value] = {
         "grade": confirmed,
         "score": None if outcome["score"] is None else Decimal(outcome["score"]),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
-from review_flow.rules.abilities import Judged, choose_counting, composed, judge
+from review_flow.rules.abilities import Judged, choose_counting, composed, judge_all
 from review_flow.rules.components import ComponentResult
 from review_flow.rules.expressions import Value, parse
 from review_flow.rules.facts import Readings, components_of, describe, readings_of
@@ -34,6 +34,7 @@ from review_flow.rules.record import Record, read_record
 from review_flow.rules.rubric import checklist_level
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.sections import Bonus, Deduction, Gate
+from review_flow.rules.voices import mean_of
 
 __all__ = [
     "Outcome", "RecordInvalid", "aggregate_panel", "aggregate_peer", "band_of", "gates_at", "grade", "panel_needs_arbiter",
@@ -43,7 +44,7 @@ __all__ = [
 def grade(scheme: Scheme, record: Mapping[str, object]) -> Outcome:
     """Return the outcome of a record (docs/record.md); RecordInvalid names a field that cannot be taken."""
     teacher = read_record(scheme, record)
-    abilities = choose_counting(scheme, [judge(scheme, facts) for facts in teacher.abilities or ()], teacher.tier)
+    abilities = choose_counting(scheme, judge_all(scheme, teacher), teacher.tier)
     quotas, tasks = quotas_of(scheme, teacher.programme.group), tasks_of(scheme, teacher.programme.group)
     readings = readings_of(scheme, teacher, abilities, _group_facts(quotas, tasks))
     book = Book(scheme, readings)
@@ -87,7 +88,7 @@ def grade(scheme: Scheme, record: Mapping[str, object]) -> Outcome:
 def gates_at(scheme: Scheme, record: Mapping[str, object], *, when: str) -> list[GateResult]:
     """Return the gates that guard a step (`when`: select, submit, review, final), judged on a record."""
     teacher = read_record(scheme, record)
-    readings = readings_of(scheme, teacher, [judge(scheme, facts) for facts in teacher.abilities or ()])
+    readings = readings_of(scheme, teacher, judge_all(scheme, teacher))
     return [_gate(scheme, one, readings) for one in (*scheme.prerequisites, *scheme.gates) if one.when == when]
 
 
@@ -160,11 +161,14 @@ def _write_weighted(book: Book, node: ComponentResult) -> None:
 
 
 def _compose_marks(book: Book, teacher: Record, abilities: list[Judged]) -> None:
+    for name, voices in teacher.voices.items():
+        if text := mean_of(book.scheme, name, voices)[1]:
+            book.add(f"compose.sources.{name}", f"{text}；权重{book.scheme.compose.sources[name]}")
     for ability in abilities:
         book.add("compose.rule", ability.explained())
         book.flags += ability.composition.flags
     if teacher.marks is not None:
-        whole = composed(book.scheme, teacher.marks)
+        whole = composed(book.scheme, teacher.marks, teacher.voices)
         book.flags += whole.flags
         text, number = whole.arithmetic, whole.score
     else:

@@ -134,6 +134,14 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("T7", (_S.DRAFT, _S.CORRECTING), _S.SEALED, "教师", "证据项齐备", "迟交每次扣1分；截止后为未提交"),
     Transition("T8", (_S.DRAFT, _S.CORRECTING), _S.SEALED, "系统", "格式、时长、字数、数量合格", "退回并说明原因"),
     Transition("T8", (_S.SEALED, _S.SUBMITTED), _S.CORRECTING, "系统", "封存后才查出文件不合格", "逾期未更换即无效"),
+    Transition(
+        "T8",
+        (_S.SEALED, _S.SUBMITTED, _S.IN_PEER_REVIEW),
+        _S.CORRECTING,
+        "学校",
+        "方案在互评之前设有审核而未通过",
+        "写明理由退回；逾期未补正即无效",
+    ),
     Transition("T9", (_S.SEALED,), _S.SUBMITTED, "教师", "应完成的互评已完成", "宽限后扣1分并通知管理员"),
     Transition(
         "T10",

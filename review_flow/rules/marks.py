@@ -27,21 +27,23 @@ def points(number: Number) -> str:
 
 def shown(number: Number) -> str:
     """Return a number for a line of arithmetic: exact when six decimals hold it, else `≈` and four."""
-    if 10**6 % number.as_integer_ratio()[1]:  # the ratio is in lowest terms
+    top, below = number.as_integer_ratio()  # in lowest terms
+    if below == 1:
+        return str(top)
+    if 10**6 % below:
         return f"≈{rounded(number, scale=4)}"
-    text = f"{rounded(number, scale=6):f}".rstrip("0").rstrip(".")
-    return "0" if text in ("", "-0") else text
+    return f"{rounded(number, scale=6):f}".rstrip("0")
 
 
 def aggregate(method: str, marks: Sequence[Number]) -> Fraction:
     """Return the mean, the median, or the mean without one highest and one lowest (trimmed; needs three marks)."""
-    ordered = sorted(Fraction(mark) for mark in marks)
+    kept = sorted(marks)
     if method == "median":
-        middle = len(ordered) // 2
-        return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-    if method == "trimmed" and len(ordered) > 2:  # noqa: PLR2004 - two marks leave nothing between the extremes
-        ordered = ordered[1:-1]
-    return sum(ordered, Fraction(0)) / len(ordered)
+        middle = len(kept) // 2
+        kept = kept[middle : middle + 1] if len(kept) % 2 else kept[middle - 1 : middle + 1]
+    elif method == "trimmed" and len(kept) > 2:  # noqa: PLR2004 - two marks leave nothing between the extremes
+        kept = kept[1:-1]
+    return Fraction(kept[0]) if len(kept) == 1 else sum((Fraction(mark) for mark in kept), Fraction(0)) / len(kept)
 
 
 def aggregate_peer(scheme: Scheme, marks: Sequence[Number]) -> Fraction | None:

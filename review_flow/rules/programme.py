@@ -184,9 +184,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Approval:
-    """Further approvals an ability needs before it passes, in order (001-C-07)."""
+    """Further approvals an ability needs before it passes, in order (001-C-07).
+
+    `peers`: the link that peer review is; those before it open a work to colleagues. They have `days` from its sealing;
+    then the work is open all the same, and they count as given (`overdue` given) or as not said (missing).
+    """
 
     chain: tuple[str, ...] = ()
+    peers: str | None = None
+    days: int | None = None
+    overdue: str = "given"  # given | missing
 
 
 @dataclass(frozen=True)

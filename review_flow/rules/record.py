@@ -9,8 +9,10 @@ from review_flow.i18n import _, say
 from review_flow.rules.reader import FULL_MARK, Reader, RecordInvalid, number, one_of
 from review_flow.rules.record_programme import ProgrammeFacts, read_programme
 from review_flow.rules.scheme import Scheme
+from review_flow.rules.voices import Voice, read_voices
 
 MISSING = {"", "缺", "缺失", "missing"}
+OVERDUE = "overdue"
 
 
 @dataclass(frozen=True)
@@ -45,20 +47,20 @@ class AbilityFacts:
     peer_missing: bool
     heard: bool = False  # `panel` holds the marks of an appeal's hearers (N29)
     trust: "PeerTrust | None" = None
-    approvals: Mapping[str, bool] = field(
-        default_factory=dict
-    )  # of the scheme's chain, those that were given or refused
+    approvals: Mapping[str, bool] = field(default_factory=dict)
+    """Of the scheme's chain, those that were given or refused."""
+    overdue: tuple[str, ...] = ()
+    """Of the approvals, those that count as given because their days were over."""
 
 
 @dataclass(frozen=True)
 class WholeMarks:
-    """Marks given for the whole teacher instead of ability by ability; `others` by further sources (X-40)."""
+    """Marks given for the whole teacher instead of ability by ability."""
 
     peer: tuple[Decimal, ...]
     panel: tuple[Decimal, ...]
     arbiter: Decimal | None
     peer_missing: bool
-    others: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Record:
     tier: str | None
     abilities: tuple[AbilityFacts, ...] | None
     marks: WholeMarks | None
+    voices: Mapping[str, tuple[Voice, ...]]
     events: tuple[Event, ...]
     awards: tuple[Decimal, ...]
     checklists: Mapping[str, tuple[str, ...]]
@@ -111,7 +114,8 @@ def read_record(scheme: Scheme, data: Mapping[str, object]) -> Record:
         required=peer.count("required") if peer else None,
         tier=_tier(scheme, root),
         abilities=_abilities(scheme, root) if data.get("abilities") is not None else None,
-        marks=_whole(scheme, root),
+        marks=_whole(root),
+        voices=read_voices(scheme, root),
         events=tuple(_event(scheme, part, index) for index, part in enumerate(root.parts("events"))),
         awards=_awards(root),
         checklists=_checklists(scheme, root),
@@ -137,14 +141,13 @@ def _tier(scheme: Scheme, root: Reader) -> str | None:
     return known[one_of("tier", written, list(known))]
 
 
-def _whole(scheme: Scheme, root: Reader) -> WholeMarks | None:
+def _whole(root: Reader) -> WholeMarks | None:
     part = root.part("marks")
     if part is None:
         return None
     peer = part.marks("peer")
     missing = part.truth("peer_missing") or root.truth("peer_missing") or not peer
-    others = {name: part.marks(name) for name in scheme.compose.sources if name not in {"peer", "panel"}}
-    return WholeMarks(peer, part.marks("panel"), part.mark("arbiter"), missing, others)
+    return WholeMarks(peer, part.marks("panel"), part.mark("arbiter"), missing)
 
 
 def _abilities(scheme: Scheme, root: Reader) -> tuple[AbilityFacts, ...]:
@@ -177,12 +180,21 @@ def _ability(scheme: Scheme, part: Reader) -> AbilityFacts:
         heard=part.truth("heard") or False,
         trust=_trust(part.part("peer_trust"), len(part.marks("peer"))),
         approvals=_approvals(scheme, part.part("approvals")),
+        overdue=_overdue(scheme, part.part("approvals")),
     )
 
 
 def _approvals(scheme: Scheme, part: Reader | None) -> Mapping[str, bool]:
     given = part.data if part else {}
-    return {one_of(part.at(step), step, scheme.approval.chain): part.truth(step) is True for step in given if part}
+    return {
+        one_of(part.at(step), step, scheme.approval.chain): given[step] == OVERDUE or part.truth(step) is True
+        for step in given
+        if part
+    }
+
+
+def _overdue(scheme: Scheme, part: Reader | None) -> tuple[str, ...]:
+    return tuple(step for step in scheme.approval.chain if part and part.data.get(step) == OVERDUE)
 
 
 def _trust(part: Reader | None, peers: int) -> PeerTrust | None:

@@ -282,6 +282,7 @@ class Compose:
 
     rule: str  # weighted_mean | sum_points | weighted_components
     sources: Mapping[str, Decimal]
+    min_answers: Mapping[str, int] = field(default_factory=dict)  # fewer answers of a survey don't count
 
     @property
     def numbered(self) -> bool:

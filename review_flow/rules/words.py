@@ -165,6 +165,7 @@ class FactKind(Enum):
     MARK = "mark"
     PERIOD = "period"
     APPROVAL = "approval"
+    VOICE = "voice"
 
 
 class GroupLevel(Enum):
@@ -224,6 +225,7 @@ class SheetKind(Enum):
     PROGRESS = "progress"
     ATTENDANCE = "attendance"
     AWARDS = "awards"
+    SURVEY = "survey"
 
 
 class ExportKind(Enum):
@@ -231,11 +233,15 @@ class ExportKind(Enum):
 
     RESULTS = "results"
     ARCHIVE = "archive"
+    CERTIFICATES = "certificates"
 
 
 class JobState(Enum):
-    """An import or export as its owner sees it."""
+    """An import or export as its owner sees it; an import may be looked through before, and taken back after."""
 
+    LOOKING = "looking"
+    LOOKED = "looked"
     WAITING = "waiting"
     DONE = "done"
     REFUSED = "refused"
+    TAKEN_BACK = "taken_back"

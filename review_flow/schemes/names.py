@@ -64,7 +64,7 @@ FIELDS: dict[str, str] = {
     "clamp": "得分范围", "deductions": "扣分", "bonuses": "加分", "unless": "不扣情形", "events": "适用场合",
     "table": "加分依据", "may_cross_pass": "可以越过合格线", "boundary": "分界分归属", "rounding": "取整", "list": "等次表",
     "mode": "取整方式", "scale": "小数位数", "band_on": "定等依据", "modal": "效力", "self": "自评", "on_site": "现场评价",
-    "students": "学生问卷", "parents": "家长问卷",
+    "students": "学生问卷", "parents": "家长问卷", "min_answers": "问卷最少份数",
     # calendar
     "lease": "一份互评任务", "lease_min": "临近截止时的互评任务", "peer_extension": "互评延长", "grace": "补做宽限",
     "correction": "补正", "arbitration": "仲裁", "notice": "扣分事实的申辩", "publicity": "公示", "sign": "签名",
@@ -78,7 +78,7 @@ FIELDS: dict[str, str] = {
     "kind": "类型", "series": "系列", "makeup": "可以补课", "outputs": "产出", "output": "成果", "lead": "指导人",
     "weeks": "周数", "header": "原文表头学时", "source_note": "说明", "choose": "每主题选做题数", "own_topic": "可以自定选题",
     "workshop_covers_all": "本坊合力完成全部任务", "parts": "组成", "by": "承担", "graded_by": "评定单位",
-    "combine": "合成办法", "chain": "审核次序", "level": "层级", "share_of": "占比的基数", "min_one": "至少一个",
+    "combine": "合成办法", "chain": "审核次序", "peers": "其中的互评", "overdue": "逾期未审核时", "level": "层级", "share_of": "占比的基数", "min_one": "至少一个",
     "soft_max": "一般上限", "each_needs": "每项须有", "strict": "约束力", "role": "角色", "owner": "责任人", "begins": "开始",
     "ends": "结束", "tasks": "任务", "decide": "评定方式", "most": "最多名额", "consent": "须取得同意", "ledger": "学时账目",
     "issuers": "颁发单位", "unit": "单位", "to": "报送", "fee_yuan_per_hour": "每学时每人（元）", "payer": "承担方",
@@ -91,7 +91,7 @@ FIELDS: dict[str, str] = {
     "plan_unit": "制定计划的单位", "links": "教学环节", "awards": "奖项类别", "award_effects": "获奖成果的运用",
     "contests": "相关赛事", "providers": "培训机构遴选", "platform": "管理平台", "supervision": "督导", "classes": "组班",
     "single": "独立组班", "joint": "联片组班", "admin": "管理员", "same": "统一事项", "workshops": "工作坊设置",
-    "integrity": "学习诚信", "layers": "推进层级", "modules": "研修模块", "sync": "同步要求",
+    "integrity": "学习诚信", "layers": "推进层级", "modules": "研修模块", "sync": "同步要求", "told": "须登记的数",
 }  # fmt: skip
 """Field → name; a dotted tail (`review.effort.min_seconds`) stands over its last word."""
 
@@ -121,7 +121,7 @@ WORDS: dict[str, str] = {
     "self_test": "校本自测", "peer_review": "同伴互评", "school_appraisal": "学校考核", "reason": "写明理由",
     "approver": "经批准", "new_version": "形成新版本", "may_exempt": "可以免予参加", "exempt": "免予参加",
     "approved_leave": "已批准的请假", "effective_from": "方案生效之日", "class": "班级", "county": "县级", "city": "市级",
-    "province": "省级", "project": "项目级", "workshop": "工作坊", "school": "学校", "members": "坊内人数",
+    "province": "省级", "project": "项目级", "workshop": "工作坊", "school": "学校", "members": "坊内人数", "given": "视为通过", "missing": "按未审核处理",
     "teachers": "教师人数", "groups": "教研组数", "select": "选定微能力", "submit": "提交成果", "review": "评审",
     "final": "评定等次", "total": "总学时", "completion": "完成即可", "sum": "各分项得分之和", "checklist": "逐条勾选",
     "rubric": "按量规评级，最弱的一份决定", "external": "由外部评分", "peer": "互评", "panel": "考核组评分", "self": "自评",

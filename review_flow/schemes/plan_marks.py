@@ -35,9 +35,17 @@ def _span(value: object) -> str:
 
 def approval(take: Taking) -> Iterator[Block]:
     """001-C-07."""
-    chain = take("approval.chain")
-    if isinstance(chain, list) and chain:
-        yield f"每项微能力依次经{'、'.join(map(str, chain))}通过后，方为合格。"
+    take.fields("approval")
+    rule = take.scheme.approval
+    if rule.chain:
+        yield f"每项微能力依次经{listed(rule.chain)}通过后，方为合格；前一步未通过的，不进行后一步。"
+    before = () if rule.peers not in rule.chain else rule.chain[: rule.chain.index(rule.peers)]
+    if before:
+        late = "视为通过" if rule.overdue == "given" else "按未审核处理"
+        yield (
+            f"{listed(before)}通过后方可{rule.peers}；未通过的写明理由退回补正。{listed(before)}应在封存后{rule.days}日内作出，"
+            f"逾期未作的，{late}，照常进行{rule.peers}。"
+        )
 
 
 def compose(take: Taking) -> Iterator[Block]:
@@ -54,6 +62,9 @@ def compose(take: Taking) -> Iterator[Block]:
             ("评分来源", "权重"), tuple((word(one), percent(weight)) for one, weight in sources.items()), (1, 1)
         )
         yield "互评不足规定份数的，其权重并入考核组评分。"
+    if rule.min_answers:
+        least = listed([f"{word(name)}{count}份" for name, count in rule.min_answers.items()])
+        yield f"问卷不记名，至少回收{least}的方予计入；不足的不计，其权重由其余来源分担。"
 
 
 def adjust(take: Taking) -> Iterator[Block]:

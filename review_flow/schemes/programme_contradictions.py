@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from review_flow.i18n import _, listed, say
+from review_flow.rules.counted import COUNTS
 from review_flow.rules.expressions import kind_of
 from review_flow.rules.schedule import day_of
 from review_flow.rules.scheme import Scheme
@@ -129,6 +130,35 @@ def _programme(scheme: Scheme) -> Iterator[tuple[str, str]]:
         yield from _days(f"targets.{target.id}", [("by", target.by)])
 
 
+def _approval(scheme: Scheme) -> Iterator[tuple[str, str]]:
+    """A chain never stops for ever: what peer review waits for has its days (001-C-07)."""
+    rule = scheme.approval
+    if rule.peers is not None and rule.peers not in rule.chain:
+        yield "approval.peers", say(_("应为以下之一：{allowed}。"), allowed=listed(rule.chain) or say(_("无")))
+    elif rule.peers is not None and rule.days is None:
+        yield "approval.peers", say(_("互评之前有审核时，须写明几日内审核（days），逾期不停等。"))
+    if len(set(rule.chain)) < len(rule.chain):
+        yield (
+            "approval.chain",
+            say(_("“{name}”写了两次。"), name=next(x for x in rule.chain if rule.chain.count(x) > 1)),
+        )
+
+
+def _counts(scheme: Scheme) -> Iterator[tuple[str, str]]:
+    """What a quota counts is computed at its level or told of; what it is a share of is known by name."""
+    computed = {one.id: one for one in COUNTS}
+    told = {quota.of for quota in scheme.quotas} | set(scheme.groups.get("told", {}))
+    for quota in scheme.quotas:
+        for field, name in (("of", quota.of), ("share_of", quota.share_of)):
+            if name in computed and quota.level not in computed[name].levels:
+                text = say(_("“{name}”不在这一级计算（{how}）。"), name=name, how=computed[name].how_zh)
+                yield f"quotas.{quota.id}.{field}", text
+        if quota.share_of is not None and quota.share_of not in {*computed, *told}:
+            text = say(_("没有“{name}”这个数：系统计算的有{known}；要登记的，请写在 groups.told 里。"),
+                       name=quota.share_of, known=listed(computed))  # fmt: skip
+            yield f"quotas.{quota.id}.share_of", text
+
+
 def _days(path: str, days: list[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
     for field, written in days:
         try:
@@ -137,4 +167,4 @@ def _days(path: str, days: list[tuple[str, str | None]]) -> Iterator[tuple[str, 
             yield f"{path}.{field}", say(_("没有“{day}”这一天。"), day=written)
 
 
-PROGRAMME_LOOKS = (_components, _points, _programme)
+PROGRAMME_LOOKS = (_components, _points, _programme, _approval, _counts)

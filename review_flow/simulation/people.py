@@ -79,9 +79,9 @@ def draw_people(dice: random.Random, assumed: Assumptions, count: int) -> list[P
         Person(
             id=number,
             quality=min(100.0, max(0.0, dice.gauss(assumed.quality_mean, assumed.quality_spread))),
-            diligence=dice.betavariate(
-                assumed.diligence_mean * spread, max(0.01, (1 - assumed.diligence_mean) * spread)
-            ),
+            diligence=1.0
+            if assumed.diligence_mean == 1  # everybody does everything, without a rare one who does not
+            else dice.betavariate(assumed.diligence_mean * spread, max(0.01, (1 - assumed.diligence_mean) * spread)),
             severity=dice.gauss(0, assumed.severity_spread),
             until=dice.random() if dice.random() < assumed.dropout else 1.0,
             near_retirement=dice.random() < assumed.near_retirement,

@@ -14,10 +14,8 @@ from sqlalchemy import func, select
 from models import (
     Appeal,
     Assignment,
-    Enrolment,
     PanelMark,
     Person,
-    Result,
     Round,
     Submission,
 )
@@ -39,10 +37,12 @@ from review_flow.steps.deadlines import (
     first_time,
     grace_ends_at,
     in_state,
+    open_overdue,
     pursue_panel,
 )
 from review_flow.steps.enrolments import failed_abilities
 from review_flow.steps.messages import tell, tell_admins
+from review_flow.steps.owners import appeals_in, standing_results
 from review_flow.steps.people import require_admin
 from review_flow.steps.results import ENDED, NotComposed, notice_over_at, results_of, stale
 from review_flow.steps.reviews import lapse, participants
@@ -89,6 +89,7 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
         end_corrections(session, round_=round_)
         ask_people_instead(session, round_=round_)
         ask_validity(session, round_=round_)
+        open_overdue(session, round_=round_)
         end_peer_review(session, round_=round_)
         pursue_panel(session, round_=round_)
     if round_.phase is RoundPhase.OPEN:
@@ -226,7 +227,7 @@ def _end_publicity(session: Session, *, round_: Round) -> None:
     round_.phase = move(round_.phase, RoundPhase.SIGNING)
     round_.sign_due_at = days_after(now(), calendar.sign.days, working=calendar.sign.working_days)
     round_.appeal_due_at = days_after(now(), calendar.appeal_window.days, working=calendar.appeal_window.working_days)
-    for result in results_of(session, round_=round_):
+    for result in standing_results(session, round_=round_):
         if result.state is ResultState.PUBLISHED:
             result.state = move(result.state, ResultState.TO_SIGN)
     audit.record(session, organization_id=round_.organization_id, actor=None, deed="round.sign", about=round_)
@@ -234,7 +235,7 @@ def _end_publicity(session: Session, *, round_: Round) -> None:
 
 def _end_signing(session: Session, *, round_: Round) -> None:
     """After the days to sign an unsigned result is as valid (001-A-10, N28); after those to appeal it is final."""
-    for result in results_of(session, round_=round_):
+    for result in standing_results(session, round_=round_):
         if result.state is ResultState.TO_SIGN and round_.sign_due_at is not None and now() > round_.sign_due_at:
             result.state = move(result.state, ResultState.UNSIGNED_EFFECTIVE)
             audit.record(
@@ -248,14 +249,9 @@ def _end_signing(session: Session, *, round_: Round) -> None:
 
 def _late_appeals(session: Session, *, round_: Round) -> None:
     """Tell the administrator, once, of an appeal that is not decided in its days: perhaps hearers are lacking."""
-    waiting = (
-        select(Appeal.id)
-        .join(Result, Result.id == Appeal.result_id)
-        .join(Enrolment, Enrolment.id == Result.enrolment_id)
-        .where(Enrolment.round_id == round_.id, Appeal.state == AppealState.FILED, Appeal.due_at < now())
-    )
-    for appeal_id in list(session.scalars(waiting.order_by(Appeal.id))):
-        if first_time(session, round_=round_, key=f"appeal-late:{appeal_id}"):
+    waiting = appeals_in(round_).where(Appeal.state == AppealState.FILED, Appeal.due_at < now())
+    for appeal in list(session.scalars(waiting)):
+        if first_time(session, round_=round_, key=f"appeal-late:{appeal.id}"):
             sentence = say(_("有一份申诉逾期未作决定，请督促或增补申诉复核人。"))
             tell_admins(session, round_=round_, kind="appeal.late", sentence=sentence)
 
@@ -268,12 +264,13 @@ def close(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SIGNING)
-    pending = [one for one in results_of(session, round_=round_) if one.state is not ResultState.FINAL]
+    pending = sum(one.state is not ResultState.FINAL for one in standing_results(session, round_=round_))
     if pending:
-        raise NotComposed(why=say(_("还有{count}份结果未生效"), count=len(pending)))
+        raise NotComposed(why=say(_("还有{count}份结果未生效"), count=pending))
     round_.phase = move(round_.phase, RoundPhase.CLOSED)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.close", about=round_)
-    ask_for_certificates(session, round_=round_)
+    if round_scheme(session, round_=round_).certificates:
+        enqueue(session, kind=WorkKind.ISSUE_CERTIFICATES, subject_id=round_.id)  # what is due, the flow finds out
     enqueue(session, kind=WorkKind.PURGE_FACES, subject_id=round_.id)
     enqueue(session, kind=WorkKind.PURGE_EVIDENCE, subject_id=round_.id)
 

@@ -15,6 +15,7 @@ from review_flow.rules.allocation import Allocation, Groups, Reviewer, Work, all
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import LIVE, AssignmentState, SeatKind
 from review_flow.steps import audit
+from review_flow.steps.approvals import open_to_peers
 from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.may_review import REVIEWS
 from review_flow.steps.messages import tell, tell_admins
@@ -108,7 +109,11 @@ class _Pool:
         rows = self.session.execute(
             select(Submission, Person)
             .join(Person, Person.id == Submission.author_id)
-            .where(Submission.round_id == self.round.id, Submission.state.in_(OPEN_TO_REVIEW))
+            .where(
+                Submission.round_id == self.round.id,
+                Submission.state.in_(OPEN_TO_REVIEW),
+                open_to_peers(round_scheme(self.session, round_=self.round)),
+            )
             .order_by(Submission.id)
         )
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from models import (
     AppealVote,
     Assignment,
     Enrolment,
+    GroupResult,
     PanelMark,
     PanelSeat,
     Person,
@@ -22,14 +24,16 @@ from models import (
 )
 from review_flow.clock import days_after, now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
-from review_flow.i18n import _, clauses, say
+from review_flow.i18n import _, clauses, listed, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
 from review_flow.rules.words import AppealState, AssignmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.certificates import ask_for_certificates, withdraw_outdated
+from review_flow.steps.group_results import compose_heard
 from review_flow.steps.messages import tell
+from review_flow.steps.owners import concerned, names, owners, result_of, round_of
 from review_flow.steps.panel import standing_marks
-from review_flow.steps.people import conflicting_with, require_admin, require_seat
+from review_flow.steps.people import require_admin, require_seat
 from review_flow.steps.results import compose
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -40,7 +44,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
+    from review_flow.steps.owners import Graded
+
 MOST = Decimal(100)
+MOST_DIGITS = 6
 
 
 class NoAppeal(Refusal):
@@ -59,7 +66,7 @@ def file(
     session: Session,
     *,
     actor: Person,
-    result: Result,
+    result: Graded,
     reason: str,
     accepted_late_by: Person | None = None,
     late_reason: str | None = None,
@@ -69,10 +76,9 @@ def file(
     After its days an administrator, never the appellant themselves, may still take it, with a reason. Raises
     NotAllowed, NoAppeal saying why, BadInput without a reason.
     """
-    enrolment = session.get_one(Enrolment, result.enrolment_id)
-    round_ = session.get_one(Round, enrolment.round_id)
+    round_ = round_of(session, result=result)
     take_turn(session, organization_id=round_.organization_id)
-    if enrolment.person_id != actor.id or not result.current:
+    if actor.id not in owners(session, result=result) or not result.current:
         raise NotAllowed(why=say(_("只能对本人当前的考核结果申诉")))
     require_phase(round_, RoundPhase.PUBLICITY, RoundPhase.SIGNING)
     scheme = round_scheme(session, round_=round_)
@@ -80,8 +86,7 @@ def file(
         raise NoAppeal(why=say(_("方案没有申诉环节")))
     if not reason.strip():
         raise BadInput(field=say(_("申诉理由")), problem=say(_("请写明申诉的理由。")))
-    before = select(Appeal.id).join(Result, Result.id == Appeal.result_id).where(Result.enrolment_id == enrolment.id)
-    if session.scalars(before).first() is not None:
+    if session.scalars(_before(result)).first() is not None:
         raise NoAppeal(why=say(_("本轮已申诉过一次")))
     if result.state is ResultState.FINAL or (round_.appeal_due_at is not None and now() > round_.appeal_due_at):
         if accepted_late_by is None or not (late_reason or "").strip():
@@ -91,7 +96,7 @@ def file(
             raise NotAllowed(why=say(_("不能受理自己的申诉")))
     span = scheme.calendar.appeal_decision
     appeal = Appeal(
-        result_id=result.id,
+        **names(result),
         appellant_id=actor.id,
         reason=reason,
         late_reason=late_reason,
@@ -113,6 +118,18 @@ def file(
     )
     _call_hearers(session, appeal=appeal, round_=round_)
     return appeal
+
+
+def _before(result: Graded) -> Select[tuple[Appeal]]:
+    """Return the appeals against any version of the same teacher's or workshop's result."""
+    if isinstance(result, GroupResult):
+        same = select(GroupResult.id).where(
+            GroupResult.round_id == result.round_id, GroupResult.workshop_id == result.workshop_id
+        )
+        return select(Appeal).where(Appeal.group_result_id.in_(same))
+    return select(Appeal).where(
+        Appeal.result_id.in_(select(Result.id).where(Result.enrolment_id == result.enrolment_id))
+    )
 
 
 def _call_hearers(session: Session, *, appeal: Appeal, round_: Round) -> None:
@@ -139,18 +156,19 @@ def vote(
 ) -> None:
     """Say what one hearer finds: dismissed, or upheld with the panel marks they give instead (ability → mark).
 
+    Of a workshop's result the marks are counts: what a quota counts → how many the hearer found.
+
     When enough hearers agree the appeal is decided; on upholding the result is composed anew and both versions stay.
     Raises NotAHearer for those who scored this teacher, BadInput for marks.
     """
-    result = session.get_one(Result, appeal.result_id)
-    enrolment = session.get_one(Enrolment, result.enrolment_id)
-    round_ = session.get_one(Round, enrolment.round_id)
+    result = result_of(session, appeal=appeal)
+    round_ = round_of(session, result=result)
     take_turn(session, organization_id=round_.organization_id)
     require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.APPEAL])
-    require_hearer(session, actor=actor, appeal=appeal, enrolment=enrolment)
+    require_hearer(session, actor=actor, appeal=appeal)
     if not reason.strip():
         raise BadInput(field=say(_("理由")), problem=say(_("请写明复核的理由。")))
-    given = _marks(session, enrolment=enrolment, marks=marks or {}) if uphold else {}
+    given = _given(session, result=result, marks=marks or {}) if uphold else {}
     session.add(
         AppealVote(
             appeal_id=appeal.id,
@@ -165,18 +183,19 @@ def vote(
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="appeal.vote", about=appeal, uphold=uphold
     )
-    _decide(session, appeal=appeal, result=result, enrolment=enrolment, round_=round_)
+    _decide(session, appeal=appeal, result=result, round_=round_)
 
 
-def require_hearer(session: Session, *, actor: Person, appeal: Appeal, enrolment: Enrolment) -> None:
+def require_hearer(session: Session, *, actor: Person, appeal: Appeal) -> None:
     """Raise NotAHearer for one who is concerned, scored first, or said it already."""
     if appeal.state is not AppealState.FILED:
         raise NotAHearer(why=say(_("申诉已有决定")))
-    if actor.id in conflicting_with(session, person_id=enrolment.person_id):
+    result = result_of(session, appeal=appeal)
+    if actor.id in concerned(session, result=result):
         raise NotAHearer(why=say(_("应回避本人或有关联的教师")))
-    round_ = session.get_one(Round, enrolment.round_id)
+    round_ = round_of(session, result=result)
     outside = round_scheme(session, round_=round_).result.appeal.outside_first_panel
-    if outside and actor.id in _judges(session, enrolment=enrolment):
+    if outside and actor.id in _judges(session, result=result):
         raise NotAHearer(why=say(_("您参加过首次评分")))
     said = session.scalars(
         select(AppealVote.id).where(AppealVote.appeal_id == appeal.id, AppealVote.voter_id == actor.id)
@@ -185,18 +204,39 @@ def require_hearer(session: Session, *, actor: Person, appeal: Appeal, enrolment
         raise NotAHearer(why=say(_("您已提交复核意见")))
 
 
-def _judges(session: Session, *, enrolment: Enrolment) -> set[int | None]:
-    """Return who had a part in the result: panel and peers, who judged validity, who confirmed the grade."""
-    works = select(Submission.id).where(Submission.enrolment_id == enrolment.id)
+def _judges(session: Session, *, result: Graded) -> set[int | None]:
+    """Return who had a part in the result: panel and peers, who judged validity, who confirmed or composed the grade."""
+    if isinstance(result, GroupResult):
+        return {result.confirmed_by_id, result.composed_by_id}
+    works = select(Submission.id).where(Submission.enrolment_id == result.enrolment_id)
     parts: tuple[Select[Any], ...] = (
         select(PanelMark.marker_id).where(PanelMark.submission_id.in_(works), PanelMark.mark.is_not(None)),
         select(Assignment.reviewer_id).where(
             Assignment.submission_id.in_(works), Assignment.state == AssignmentState.DONE
         ),
         select(ValidityVote.voter_id).where(ValidityVote.submission_id.in_(works)),
-        select(Result.confirmed_by_id).where(Result.enrolment_id == enrolment.id),
+        select(Result.confirmed_by_id).where(Result.enrolment_id == result.enrolment_id),
     )
     return {person_id for part in parts for person_id in session.scalars(part)}
+
+
+def _given(session: Session, *, result: Graded, marks: Mapping[str, str]) -> dict[str, Decimal]:
+    """Return what an upholding hearer found; BadInput names what can't be taken."""
+    if isinstance(result, GroupResult):
+        return _counts(result=result, counts=marks)
+    return _marks(session, enrolment=session.get_one(Enrolment, result.enrolment_id), marks=marks)
+
+
+def _counts(*, result: GroupResult, counts: Mapping[str, str]) -> dict[str, Decimal]:
+    known = json.loads(result.record)["quota"]
+    if not counts:
+        raise BadInput(field=say(_("复核数")), problem=say(_("变更结果须给出至少一项指标的复核数。")))
+    for name, text in counts.items():
+        if name not in known:
+            raise BadInput(field=name, problem=say(_("应为以下之一：{allowed}。"), allowed=listed(known)))
+        if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+            raise BadInput(field=name, problem=say(_("应为不小于0的整数。")))
+    return {name: Decimal(text) for name, text in counts.items()}
 
 
 def _marks(session: Session, *, enrolment: Enrolment, marks: Mapping[str, str]) -> dict[str, Decimal]:
@@ -223,12 +263,12 @@ def _marks(session: Session, *, enrolment: Enrolment, marks: Mapping[str, str]) 
     return given
 
 
-def _decide(session: Session, *, appeal: Appeal, result: Result, enrolment: Enrolment, round_: Round) -> None:
+def _decide(session: Session, *, appeal: Appeal, result: Graded, round_: Round) -> None:
     votes = list(session.scalars(select(AppealVote).where(AppealVote.appeal_id == appeal.id).order_by(AppealVote.id)))
     enough = round_scheme(session, round_=round_).result.appeal.reviewers_min
     for_it = [one for one in votes if one.uphold]
     if len(for_it) >= enough:
-        _uphold(session, appeal=appeal, enrolment=enrolment, votes=for_it)
+        _uphold(session, appeal=appeal, result=result, votes=for_it)
     elif len(votes) - len(for_it) >= enough:
         appeal.state = AppealState.DISMISSED
         result.state = move(result.state, ResultState.FINAL)
@@ -245,16 +285,17 @@ def _decide(session: Session, *, appeal: Appeal, result: Result, enrolment: Enro
     )
     ask_for_certificates(session, round_=round_)
     upheld = appeal.state is AppealState.UPHELD
-    tell(
-        session,
-        person_id=enrolment.person_id,
-        round_id=round_.id,
-        kind="appeal.decided",
-        sentence=_("您的申诉成立，考核结果已变更，请查看新的计分明细。")
-        if upheld
-        else _("您的申诉经复核维持原结果：{reason}"),
-        reason=clauses(one.reason for one in votes if not one.uphold),
-    )
+    for person_id in owners(session, result=result):
+        tell(
+            session,
+            person_id=person_id,
+            round_id=round_.id,
+            kind="appeal.decided",
+            sentence=_("您的申诉成立，考核结果已变更，请查看新的计分明细。")
+            if upheld
+            else _("您的申诉经复核维持原结果：{reason}"),
+            reason=clauses(one.reason for one in votes if not one.uphold),
+        )
 
 
 def _release(session: Session, *, submission: Submission, marker_id: int) -> None:
@@ -265,8 +306,37 @@ def _release(session: Session, *, submission: Submission, marker_id: int) -> Non
     session.flush()
 
 
-def _uphold(session: Session, *, appeal: Appeal, enrolment: Enrolment, votes: list[AppealVote]) -> None:
-    """Put the hearers' marks in the first panel's place and compose a new version, final at once (N29)."""
+def _uphold(session: Session, *, appeal: Appeal, result: Graded, votes: list[AppealVote]) -> None:
+    """Compose a new version from what the hearers found, final at once; both versions stay (N29)."""
+    appeal.state = AppealState.UPHELD
+    session.flush()
+    reason = say(_("申诉成立：{reason}"), reason=clauses(v.reason for v in votes))
+    if isinstance(result, GroupResult):
+        hearer = session.get_one(Person, votes[-1].voter_id)
+        counts = _found(votes)
+        fresh: Graded = compose_heard(session, actor=hearer, result=result, counts=counts, reason=reason)
+    else:
+        enrolment = session.get_one(Enrolment, result.enrolment_id)
+        _replace_marks(session, appeal=appeal, enrolment=enrolment, votes=votes)
+        fresh = compose(session, enrolment=enrolment, reason=reason)
+    fresh.grade, fresh.confirmed_by_id = fresh.proposed_grade, votes[-1].voter_id
+    fresh.state = move(move(fresh.state, ResultState.BANDED), ResultState.FINAL)
+    session.flush()
+    if isinstance(fresh, Result):
+        withdraw_outdated(session, enrolment=session.get_one(Enrolment, fresh.enrolment_id), result=fresh)
+
+
+def _found(votes: list[AppealVote]) -> dict[str, int]:
+    """Return what the hearers counted; where they differ, the number that all of them found."""
+    found: dict[str, int] = {}
+    for one in votes:
+        for name, count in one.marks.items():
+            found[name] = min(int(count), found.get(name, int(count)))
+    return found
+
+
+def _replace_marks(session: Session, *, appeal: Appeal, enrolment: Enrolment, votes: list[AppealVote]) -> None:
+    """Put the hearers' marks in the first panel's place."""
     works = {
         one.ability: one for one in session.scalars(select(Submission).where(Submission.enrolment_id == enrolment.id))
     }
@@ -285,12 +355,4 @@ def _uphold(session: Session, *, appeal: Appeal, enrolment: Enrolment, votes: li
                     marked_at=one.at,
                 )
             )
-    appeal.state = AppealState.UPHELD
     session.flush()
-    fresh = compose(
-        session, enrolment=enrolment, reason=say(_("申诉成立：{reason}"), reason=clauses(v.reason for v in votes))
-    )
-    fresh.grade, fresh.confirmed_by_id = fresh.proposed_grade, votes[-1].voter_id
-    fresh.state = move(move(fresh.state, ResultState.BANDED), ResultState.FINAL)
-    session.flush()
-    withdraw_outdated(session, enrolment=enrolment, result=fresh)

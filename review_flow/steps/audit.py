@@ -124,10 +124,14 @@ def altered_notes(session: Session) -> Iterator[int]:
             yield note.id
 
 
-def breaks(session: Session) -> Iterator[tuple[int, int, str]]:
-    """Yield (organization id, number, what is wrong) wherever a chain does not hold."""
+def breaks(session: Session, *, organization_id: int | None = None) -> Iterator[tuple[int, int, str]]:
+    """Yield (organization id, number, what is wrong) wherever a chain, or the one of an organization, does not hold."""
+    mine = [] if organization_id is None else [AuditEvent.organization_id == organization_id]
     chain = session.scalars(
-        select(AuditEvent).order_by(AuditEvent.organization_id, AuditEvent.number).execution_options(yield_per=1000)
+        select(AuditEvent)
+        .where(*mine)
+        .order_by(AuditEvent.organization_id, AuditEvent.number)
+        .execution_options(yield_per=1000)
     )
     organization, number, tip = 0, 0, GENESIS
     for event in chain:

@@ -107,7 +107,8 @@ def _board(session: Session, group: Group) -> dict[str, Any]:
         ],
         "quotas": [_quota(one) for one in quotas_of(scheme, facts)],
         "tasks": _calendar(scheme, group.level, tasks_of(scheme, facts)),
-        "grade": None if result is None else result.grade,
+        "grade": None if result is None else result.grade or result.proposed_grade,
+        "result": None if result is None else say(result.state.label),
     }
 
 

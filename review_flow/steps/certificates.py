@@ -22,13 +22,13 @@ from review_flow.rules.certificates import (
     resting_on,
     rests_on,
 )
-from review_flow.rules.lifecycle import ResultState
+from review_flow.rules.lifecycle import ResultState, RoundPhase
 from review_flow.rules.words import WorkKind
 from review_flow.steps import audit
 from review_flow.steps.messages import tell
 from review_flow.steps.people import require_admin
 from review_flow.steps.results import current, outcome_digest, results_of
-from review_flow.steps.rounds import round_scheme
+from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -162,6 +162,14 @@ def ask_for_certificates(session: Session, *, round_: Round) -> None:
     """Ask for the issuing flow where something is due."""
     if due_certificates(session, round_=round_):
         enqueue(session, kind=WorkKind.ISSUE_CERTIFICATES, subject_id=round_.id)
+
+
+def order(session: Session, *, actor: Person, round_: Round) -> None:
+    """Have everything issued that is due, by the flow; the school's administrators may. Raises WrongPhase."""
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    require_phase(round_, RoundPhase.SIGNING, RoundPhase.CLOSED)
+    audit.record(session, organization_id=round_.organization_id, actor=actor, deed="certificate.order", about=round_)
+    enqueue(session, kind=WorkKind.ISSUE_CERTIFICATES, subject_id=round_.id)
 
 
 def issue(session: Session, *, actor: Person | None, enrolment: Enrolment, kind: str, key: bytes) -> Certificate:

@@ -13,6 +13,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
 from review_flow.rules.words import LIVE, UNDONE, AssignmentState
 from review_flow.steps import audit
+from review_flow.steps.approvals import open_to_peers
 from review_flow.steps.duty import OPEN_TO_REVIEW
 from review_flow.steps.enrolments import enrolment_of
 from review_flow.steps.may_review import gets_reviews, kept_apart
@@ -117,6 +118,7 @@ def _take(
         .where(
             Submission.round_id == round_.id,
             Submission.state.in_(OPEN_TO_REVIEW),
+            open_to_peers(scheme),
             Submission.author_id.not_in(kept_apart(session, person=actor, rules=scheme.review.peer.allocation)),
             Submission.id.not_in(mine.where(Assignment.state.in_(LIVE))),
             Submission.id.not_in(mine.join(FileReport, FileReport.assignment_id == Assignment.id)),

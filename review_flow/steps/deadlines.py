@@ -31,6 +31,7 @@ from review_flow.rules.words import (
 )
 from review_flow.steps import audit
 from review_flow.steps.adjustments import note_late
+from review_flow.steps.approvals import OPEN_TO_LINKS, ends_at, lacks_link, links_before_peers
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import standing_evidence
 from review_flow.steps.messages import tell, tell_admins
@@ -73,6 +74,24 @@ def end_corrections(session: Session, *, round_: Round) -> None:
     for submission in in_state(session, round_=round_, state=SubmissionState.CORRECTING):
         if submission.correction_due_at is not None and submission.correction_due_at < now():
             invalidate(session, submission=submission, reasons=say(_("逾期未补正")))
+
+
+def open_overdue(session: Session, *, round_: Round) -> None:
+    """Open to colleagues what nobody approved in its days, and tell the administrator, once for each work (001-C-07)."""
+    scheme = round_scheme(session, round_=round_)
+    if not links_before_peers(scheme):
+        return
+    sealed = [one for state in OPEN_TO_LINKS for one in in_state(session, round_=round_, state=state)]
+    for submission in sealed:
+        ends = ends_at(scheme, submission)
+        if ends is None or ends >= now() or not lacks_link(session, scheme=scheme, submission=submission):
+            continue
+        if first_time(session, round_=round_, key=f"approval:{submission.id}:{submission.statement_at}"):
+            sentence = say(
+                _("“{ability}”（成果{id}）逾期未审核，已开始互评。"), ability=submission.ability, id=submission.id
+            )
+            tell_admins(session, round_=round_, kind="approval.late", sentence=sentence)
+            enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_.id)
 
 
 def ask_people_instead(session: Session, *, round_: Round) -> None:

@@ -99,6 +99,17 @@ def hasher() -> PasswordHasher:
 
 
 @functools.cache
+def common() -> frozenset[str]:
+    """Return what guessers try first, as zxcvbn keeps it: the most frequent passwords of leaked lists, words, names.
+
+    All of its lists: each leaves out what stands higher in another (michelle is a name there).
+    """
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset().union(*FREQUENCY_LISTS.values())
+
+
+@functools.cache
 def _nobodys_hash() -> str:
     return hasher().hash(secrets.token_hex(16))
 
@@ -167,17 +178,23 @@ def matches(one: Knock, *, password: str) -> bool:
         return False
 
 
-def enter(session: Session, *, one: Knock, right: bool, user_agent: str) -> str | None:
+def enter(session: Session, *, one: Knock, right: bool, user_agent: str, instead_of: str = "") -> str | None:
     """Begin a session and return its token, which is kept nowhere; None where the password was wrong."""
     session.execute(delete(SignInFailure).where(SignInFailure.at < now() - KEPT_FOR))
     if not right or one.person_id is None:
         session.add(SignInFailure(account=one.account, address=one.address, device=one.device, at=now()))
         return None
-    return begin(session, person=session.get_one(Person, one.person_id), user_agent=user_agent)
+    person = session.get_one(Person, one.person_id)
+    return begin(session, person=person, user_agent=user_agent, instead_of=instead_of)
 
 
-def begin(session: Session, *, person: Person, user_agent: str) -> str:
-    """Begin a session of somebody who proved who they are; return its token."""
+def begin(session: Session, *, person: Person, user_agent: str, instead_of: str = "") -> str:
+    """Begin a session of somebody who proved who they are; return its token.
+
+    `instead_of`: the token that the browser brought, whose session ends: who signs in anew gets a new key.
+    """
+    for older in session.scalars(select(WebSession).where(WebSession.token_hash == digest(instead_of))):
+        older.revoked_at = older.revoked_at or now()
     token = secrets.token_urlsafe(32)
     session.add(
         WebSession(
@@ -238,21 +255,32 @@ def revoke(session: Session, *, actor: Person, session_id: int) -> None:
     audit.record(session, organization_id=actor.organization_id, actor=actor, deed="door.revoke", about=found)
 
 
-def _revoke_all(session: Session, *, person: Person, but: int | None = None) -> None:
+def end_sessions(session: Session, *, person: Person) -> None:
+    """End every session of a person."""
     for one in sessions_of(session, person=person):
-        if one.id != but:
-            one.revoked_at = now()
+        one.revoked_at = now()
 
 
-def change_password(session: Session, *, actor: Person, old: str, new: str, keep: int) -> None:
-    """Change the actor's own password; every session but `keep` ends. Raises WrongPassword, PasswordRefused."""
+def send_out(session: Session, *, actor: Person, person: Person) -> None:
+    """End every session of a person of the administrator's school: a phone was lost, or somebody has left."""
+    require_admin(session, actor=actor, organization_id=person.organization_id)
+    end_sessions(session, person=person)
+    audit.record(session, organization_id=person.organization_id, actor=actor, deed="door.send_out", about=person)
+
+
+def change_password(session: Session, *, actor: Person, old: str, new: str, user_agent: str) -> str:
+    """Change the actor's own password and return the token of a new session; all others end.
+
+    Raises WrongPassword, PasswordRefused.
+    """
     credential = session.scalars(select(Credential).where(Credential.person_id == actor.id)).one()
     if not matches(Knock("", "", actor.id, credential.password_hash), password=old):
         raise WrongPassword
     if new == old:
         raise PasswordRefused(problems=say(_("新密码不能与旧密码相同。")))
     _set(session, actor=actor, person=actor, password=new, must_change=False)
-    _revoke_all(session, person=actor, but=keep)
+    end_sessions(session, person=actor)
+    return begin(session, person=actor, user_agent=user_agent)
 
 
 def give_password(session: Session, *, actor: Person, person: Person) -> str:
@@ -260,13 +288,14 @@ def give_password(session: Session, *, actor: Person, person: Person) -> str:
     require_admin(session, actor=actor, organization_id=person.organization_id)
     password = "-".join(secrets.token_hex(2) for _part in range(4))
     _set(session, actor=actor, person=person, password=password, must_change=True)
-    _revoke_all(session, person=person)
+    end_sessions(session, person=person)
     return password
 
 
 def _set(session: Session, *, actor: Person, person: Person, password: str, must_change: bool) -> None:
     take_turn(session, organization_id=person.organization_id)
-    problems = password_problems(password, number=person.number, name=person.name)
+    school = session.get_one(Organization, person.organization_id).name
+    problems = password_problems(password, number=person.number, name=person.name, school=school, common=common())
     if problems:
         raise PasswordRefused(problems=clauses(problems))
     credential = session.scalars(select(Credential).where(Credential.person_id == person.id)).first()
@@ -331,7 +360,7 @@ def use_link(session: Session, *, token: str, password: str) -> Person:
         raise NotAllowed(why=say(_("这个链接用来建立第一位管理员")))
     person = session.get_one(Person, link.person_id)
     _set(session, actor=person, person=person, password=password, must_change=False)
-    _revoke_all(session, person=person)
+    end_sessions(session, person=person)
     link.used_at = now()
     return person
 

@@ -10,6 +10,7 @@ from models import Assignment, CalibrationSample, Enrolment, Person, Review, Rou
 from review_flow.rules.duty import Duty, k_eff
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import UNDONE, AssignmentState
+from review_flow.steps.approvals import open_to_peers
 from review_flow.steps.may_review import HAS_A_CAP_TO_FILL, REVIEWS, kept_apart
 from review_flow.steps.rounds import round_scheme
 
@@ -54,7 +55,8 @@ def duty(session: Session, *, submission: Submission) -> tuple[Duty, int]:
 def _pool(session: Session, *, round_: Round, submission: Submission) -> int:
     """Return how many works of others the author can review, holds, or has reviewed."""
     author = session.get_one(Person, submission.author_id)
-    rules = round_scheme(session, round_=round_).review.peer.allocation
+    scheme = round_scheme(session, round_=round_)
+    rules = scheme.review.peer.allocation
     mine = select(Assignment.submission_id).where(
         Assignment.reviewer_id == author.id,
         Assignment.round_id == round_.id,
@@ -70,7 +72,7 @@ def _pool(session: Session, *, round_: Round, submission: Submission) -> int:
                 Submission.author_id.not_in(kept_apart(session, person=author, rules=rules)),
                 or_(
                     Submission.id.in_(mine.where(Assignment.state.in_(UNDONE))),
-                    and_(Submission.state.in_(OPEN_TO_REVIEW), able.exists()),
+                    and_(Submission.state.in_(OPEN_TO_REVIEW), open_to_peers(scheme), able.exists()),
                 ),
             ),
         ),

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, or_, select
 
 from models import (
     Adjustment,
@@ -27,6 +27,7 @@ from models import (
     ClassMember,
     Enrolment,
     Evidence,
+    Fact,
     GroupFact,
     GroupResult,
     Hours,
@@ -48,6 +49,7 @@ from models import (
     Submission,
     TrainingClass,
     ValidityVote,
+    Workshop,
 )
 from review_flow.rules.paths import canonical_json
 from review_flow.steps.exports_results import consequences
@@ -137,7 +139,8 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
     enrolled = select(Enrolment.id).where(Enrolment.round_id == round_.id)
     handed_in = select(Submission.id).where(Submission.round_id == round_.id)
     results = select(Result.id).where(Result.enrolment_id.in_(enrolled))
-    appeals = select(Appeal.id).where(Appeal.result_id.in_(results))
+    of_groups = select(GroupResult.id).where(GroupResult.round_id == round_.id)
+    appeals = select(Appeal.id).where(or_(Appeal.result_id.in_(results), Appeal.group_result_id.in_(of_groups)))
     certificates = select(Certificate.id).where(Certificate.enrolment_id.in_(enrolled))
     assigned = select(Assignment.id).where(Assignment.round_id == round_.id)
     reviews = select(Review.id).where(Review.assignment_id.in_(assigned))
@@ -149,6 +152,7 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
         "people": (Person, Person.id.in_(people)),
         "panel": (PanelSeat, PanelSeat.round_id == round_.id),
         "enrolments": (Enrolment, Enrolment.round_id == round_.id),
+        "facts": (Fact, Fact.enrolment_id.in_(enrolled)),
         "hours": (Hours, Hours.enrolment_id.in_(enrolled)),
         "submissions": (Submission, Submission.round_id == round_.id),
         "evidence": (Evidence, Evidence.submission_id.in_(handed_in)),
@@ -161,12 +165,16 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
         "marks/panel": (PanelMark, PanelMark.submission_id.in_(handed_in)),
         "adjustments": (Adjustment, Adjustment.enrolment_id.in_(enrolled)),
         "results": (Result, Result.enrolment_id.in_(enrolled)),
-        "signatures": (Signature, Signature.result_id.in_(results)),
-        "appeals": (Appeal, Appeal.result_id.in_(results)),
+        "signatures": (
+            Signature,
+            or_(Signature.result_id.in_(results), Signature.group_result_id.in_(of_groups)),
+        ),
+        "appeals": (Appeal, Appeal.id.in_(appeals)),
         "certificates": (Certificate, Certificate.enrolment_id.in_(enrolled)),
         "certificate_issuers": (CertificateIssuer, CertificateIssuer.certificate_id.in_(certificates)),
         "groups/facts": (GroupFact, GroupFact.round_id == round_.id),
         "groups/results": (GroupResult, GroupResult.round_id == round_.id),
+        "groups/workshops": (Workshop, Workshop.organization_id == round_.organization_id),
         "groups/classes": (TrainingClass, TrainingClass.round_id == round_.id),
         "groups/members": (ClassMember, ClassMember.class_id.in_(classes)),
         "pipeline/nominations": (Nomination, Nomination.round_id == round_.id),

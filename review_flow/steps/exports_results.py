@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from models import Enrolment, Person, Result, SchemeVersion, Workshop
+from models import Enrolment, GroupResult, Person, Result, SchemeVersion, Workshop
 from review_flow.i18n import _, listed, say
 from review_flow.outside.workbooks import Page, write
 from review_flow.rules.lifecycle import EnrolmentState, ResultState
@@ -31,6 +31,8 @@ PERSON = (_("工号"), _("姓名"), _("学科"), _("工作坊"))
 ABILITY = (_("微能力{n}"), _("微能力{n}等级"), _("微能力{n}得分"))
 TOTALS = (_("互评"), _("考核组"), _("扣分"), _("加分"), _("总分"), _("等级"), _("签名状态"), _("门槛未过原因"))
 CONSEQUENCES = (_("工号"), _("姓名"), _("种类"), _("内容"), _("数值"), _("方案条目"), _("依据"))
+WORKSHOPS = (_("工作坊"), _("结果版本"), _("拟定等次"), _("确认等次"), _("状态"), _("变更原因"))
+WORKSHOP_LINES = (_("工作坊"), _("结果版本"), _("序号"), _("依据"), _("说明"))
 LEDGER = (_("工号"), _("姓名"), _("结果版本"), _("序号"), _("依据"), _("说明"), _("分值"), _("累计"))
 
 
@@ -69,9 +71,35 @@ def results_workbook(session: Session, *, round_: Round) -> bytes:
                 [list(one.values()) for one in consequences(session, round_=round_)],
                 # It is told to those who decide it elsewhere (X-22); nothing here acts on it.
             ),
+            *_workshops(session, round_),
             Page(say(_("方案信息")), [say(_("项目")), say(_("内容"))], _about(round_, version, scheme)),
         ]
     )
+
+
+def _workshops(session: Session, round_: Round) -> list[Page]:
+    """Return the pages of the workshops' results and their ledgers, where workshops are judged; else none."""
+    found = session.execute(
+        select(Workshop.name, GroupResult)
+        .join(GroupResult, GroupResult.workshop_id == Workshop.id)
+        .where(GroupResult.round_id == round_.id, GroupResult.current)
+        .order_by(GroupResult.id)
+    ).all()
+    if not found:
+        return []
+    results: list[list[Cell]] = [
+        [name, one.version, one.proposed_grade, one.grade, say(one.state.label), one.supersedes_reason]
+        for name, one in found
+    ]
+    ledger: list[list[Cell]] = [
+        [name, one.version, place, line["rule"], line["text"]]
+        for name, one in found
+        for place, line in enumerate(json.loads(one.outcome)["ledger"], start=1)
+    ]
+    return [
+        Page(say(_("工作坊考核结果")), [say(title) for title in WORKSHOPS], results),
+        Page(say(_("工作坊计分明细")), [say(title) for title in WORKSHOP_LINES], ledger),
+    ]
 
 
 def consequences(session: Session, *, round_: Round) -> list[dict[str, Cell]]:

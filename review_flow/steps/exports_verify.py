@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_BYTES = 1 << 30
-NEEDED = ("scheme.json", "round.json", "results.json", "signatures.json", "certificates.json", "audit.jsonl")
+GROUPS = "groups/results.json"
+NEEDED = ("scheme.json", "round.json", "results.json", GROUPS, "signatures.json", "certificates.json", "audit.jsonl")
 Files = dict[str, bytes]
 
 
@@ -65,6 +66,7 @@ def _problems(files: Files) -> Iterator[str]:
         raise _BrokenError(say(_("归档中缺少{names}。"), names=listed(missing)))
     yield from _chain(files["audit.jsonl"])
     yield from _replays(files)
+    yield from _group_replays(files)
     yield from _certificates(files)
 
 
@@ -139,14 +141,38 @@ def _replay(scheme: Scheme, row: dict[str, Any], files: Files, name: str, signed
         yield say(_("结果{name}与教师签名时的不同。"), name=name)
     try:
         again = grade(scheme, _json(files, f"records/{name}"))
-        shown = (str(again.score), again.grade)
-        stated = (str(Decimal(row["score"])), row["proposed_grade"])
+        shown = (again.score, again.grade)
+        stated = (None if row["score"] is None else Decimal(row["score"]), row["proposed_grade"])
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         yield say(_("结果{name}无法重算：{error}"), name=name, error=error)
         return
     if again.canonical() != outcome:
         yield say(_("结果{name}重算后与存档的明细不一致。"), name=name)
     if shown != stated:
+        yield say(_("结果{name}的得分或等级与明细不一致。"), name=name)
+
+
+def _group_replays(files: Files) -> Iterator[str]:
+    """Grade every workshop's record again, as people's are; a signature is of the very outcome (design rule 8)."""
+    scheme = Scheme.from_document(_json(files, "scheme.json"))
+    try:
+        signed = {row["group_result_id"]: row["outcome_digest"] for row in _json(files, "signatures.json")}
+        for row in _json(files, GROUPS):
+            yield from _group_replay(scheme, row, signed)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _BrokenError(say(_("工作坊结果表无法读取。"))) from error
+
+
+def _group_replay(scheme: Scheme, row: dict[str, Any], signed: dict[int, str]) -> Iterator[str]:
+    name = say(_("工作坊结果{id}-v{version}"), id=row["id"], version=row["version"])
+    if row["scheme_digest"] != scheme.digest:
+        yield say(_("结果{name}所用的方案不是归档中的方案。"), name=name)
+    if row["id"] in signed and signed[row["id"]] != hashlib.sha256(row["outcome"].encode()).hexdigest():
+        yield say(_("结果{name}与签名时的不同。"), name=name)
+    again = grade(scheme, json.loads(row["record"]))
+    if again.canonical().decode() != row["outcome"]:
+        yield say(_("结果{name}重算后与存档的明细不一致。"), name=name)
+    if again.grade != row["proposed_grade"]:
         yield say(_("结果{name}的得分或等级与明细不一致。"), name=name)
 
 

@@ -19,9 +19,10 @@ from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.rubric import agreed_levels
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, SeatKind
+from review_flow.steps.approvals import approvals_of
 from review_flow.steps.duty import duty, given
 from review_flow.steps.peer_marks import peer_trust, weighing_of
-from review_flow.steps.programme_record import approvals_of, programme_of
+from review_flow.steps.programme_record import programme_of
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def record_of(session: Session, *, enrolment: Enrolment, weighed: bool = True) -
         weighing=weighing_of(session, round_=round_) if weighed and _weighs(scheme) else None,
     )
     if scheme.approval.chain:
-        given_ = approvals_of(session, enrolment=enrolment)
-        abilities = [{**one, "approvals": given_.get(one["code"], {})} for one in abilities]
+        given_ = approvals_of(session, enrolment=enrolment, scheme=scheme, works=submissions)
+        abilities = [{**one, "approvals": given_[one["code"]]} for one in abilities]
     return {
         "teacher": {"number": person.number, "name": person.name},
         "ack": enrolment.acknowledged_at is not None,

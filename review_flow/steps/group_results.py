@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from models import GroupResult, Round
+from models import GroupResult, Round, Workshop
 from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.grading import grade
+from review_flow.rules.lifecycle import ResultState, move
 from review_flow.rules.paths import canonical_json
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import GroupLevel
 from review_flow.steps import audit
 from review_flow.steps.group_record import group_record_of
+from review_flow.steps.groups import Group
 from review_flow.steps.people import require_admin
 from review_flow.steps.programme import PHASES
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from models import Person
     from review_flow.rules.outcome import Outcome
-    from review_flow.steps.groups import Group
 
 
 class GroupNotGraded(Refusal):
@@ -57,6 +58,7 @@ def current_group_result(session: Session, *, group: Group) -> GroupResult | Non
 def compose_group(session: Session, *, actor: Person, group: Group) -> GroupResult:
     """Grade a workshop and keep the result as a new version; the same facts give the version that stands (000-D, 000-E).
 
+    So does a grade that was confirmed: from there only an appeal makes a new one.
     By the school's administrator. Raises NotAllowed, WrongPhase, GroupNotGraded.
     """
     round_ = group.round
@@ -66,13 +68,35 @@ def compose_group(session: Session, *, actor: Person, group: Group) -> GroupResu
     scheme = round_scheme(session, round_=round_)
     if group.level is not GroupLevel.WORKSHOP or not judges_groups(scheme):
         raise GroupNotGraded(name=group.name, why=say(_("本方案不给它评等")))
+    older = current_group_result(session, group=group)
     record = group_record_of(session, group=group)
     outcome = grade(scheme, record)
-    older = current_group_result(session, group=group)
-    if older is not None and _same(older, canonical_json(record).decode(), outcome.canonical().decode()):
+    if older is not None and (
+        older.state is not ResultState.COMPOSED
+        or _same(older, canonical_json(record).decode(), outcome.canonical().decode())
+    ):
         return older
+    return _keep(session, actor=actor, group=group, record=record)
+
+
+def compose_heard(
+    session: Session, *, actor: Person, result: GroupResult, counts: dict[str, int], reason: str
+) -> GroupResult:
+    """Grade a workshop anew with the counts that an appeal's hearers found in the place of the first ones (N29)."""
+    record = json.loads(result.record)
+    record["quota"] |= counts
+    record["heard"] = sorted(counts)
+    return _keep(session, actor=actor, group=group_of_result(session, result=result), record=record, reason=reason)
+
+
+def _keep(
+    session: Session, *, actor: Person, group: Group, record: dict[str, Any], reason: str | None = None
+) -> GroupResult:
+    round_, scheme = group.round, round_scheme(session, round_=group.round)
+    outcome = grade(scheme, record)
+    older = current_group_result(session, group=group)
     if older is not None:
-        older.current = False
+        older.state, older.current = move(older.state, ResultState.SUPERSEDED), False
         session.flush()
     result = GroupResult(
         **group.ids,
@@ -80,9 +104,11 @@ def compose_group(session: Session, *, actor: Person, group: Group) -> GroupResu
         scheme_digest=scheme.digest,
         record=canonical_json(record).decode(),
         outcome=outcome.canonical().decode(),
-        grade=outcome.grade,
+        state=ResultState.COMPOSED,
+        proposed_grade=outcome.grade,
         composed_by_id=actor.id,
         composed_at=now(),
+        supersedes_reason=reason,
     )
     session.add(result)
     session.flush()
@@ -93,7 +119,7 @@ def compose_group(session: Session, *, actor: Person, group: Group) -> GroupResu
         deed="group.compose",
         about=result,
         version=result.version,
-        grade=result.grade,
+        grade=result.proposed_grade,
         outcome=group_digest(result),
     )
     return result
@@ -108,6 +134,18 @@ def replay_group(session: Session, *, result: GroupResult) -> bool:
     """Whether the stored record still grades to the stored outcome, byte for byte."""
     scheme = round_scheme(session, round_=session.get_one(Round, result.round_id))
     return grade(scheme, json.loads(result.record)).canonical().decode() == result.outcome
+
+
+def group_of_result(session: Session, *, result: GroupResult) -> Group:
+    """Return the workshop a result is of."""
+    round_ = session.get_one(Round, result.round_id)
+    return Group(round_, result.level, workshop=session.get_one(Workshop, result.workshop_id))
+
+
+def group_stale(session: Session, *, result: GroupResult) -> bool:
+    """Whether the facts under a workshop's result have changed since it was composed."""
+    record = group_record_of(session, group=group_of_result(session, result=result))
+    return _timeless(canonical_json(record).decode()) != _timeless(result.record)
 
 
 def _same(older: GroupResult, record: str, outcome: str) -> bool:

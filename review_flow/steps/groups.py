@@ -16,6 +16,7 @@ from models import GroupFact, Round, TrainingClass, Workshop
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, listed, say
+from review_flow.rules.counted import COUNTS, INDICATORS
 from review_flow.rules.words import GroupFactKind, GroupLevel, RoleKind
 from review_flow.steps import audit
 from review_flow.steps.people import has_role
@@ -33,14 +34,9 @@ if TYPE_CHECKING:
     from review_flow.rules.scheme import Scheme
 
 LEADER = "坊主"
-COUNTED = frozenset(
-    {
-        "members", "teachers", "class_members", "school_workshops",
-        "excellent_work", "excellent_video", "recommended_learner",
-    }
-)  # fmt: skip
+COUNTED = frozenset(one.id for one in COUNTS)
 """Counts that the database knows; nobody tells them."""
-COMPUTED = frozenset({"appraisal_all", "training_all", "trained", "participation"})
+COMPUTED = frozenset(one.id for one in INDICATORS)
 """Indicators whose both numbers the database knows."""
 GATHERED = "gathering:"
 """A fact under this key adds what a meeting that was held in the house has to show (lesson_video, photos …)."""

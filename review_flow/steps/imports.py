@@ -16,10 +16,12 @@ from review_flow.outside.storage import keep
 from review_flow.outside.storage import read as read_file
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import JobState, SheetKind, WorkKind
-from review_flow.steps import audit, imports_facts, imports_progress, imports_roster
+from review_flow.steps import audit, imports_facts, imports_progress, imports_roster, imports_survey
 from review_flow.steps.imports_tables import TABLES, Bringing
+from review_flow.steps.imports_written import preview, written
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -35,9 +37,24 @@ BRING = {
     SheetKind.PROGRESS: imports_progress.bring_progress,
     SheetKind.ATTENDANCE: imports_facts.bring_attendance,
     SheetKind.AWARDS: imports_facts.bring_awards,
+    SheetKind.SURVEY: imports_survey.bring_survey,
+}
+STATES = {
+    JobState.LOOKING: _("正在预览"),
+    JobState.LOOKED: _("待确认"),
+    JobState.WAITING: _("等待"),
+    JobState.DONE: _("已导入"),
+    JobState.REFUSED: _("未导入"),
+    JobState.TAKEN_BACK: _("已撤销"),
 }
 EARLY = (RoundPhase.SETUP, RoundPhase.OPEN)
 PHASES = {kind: EARLY if kind is SheetKind.ROSTER else (*EARLY, RoundPhase.SCORING) for kind in SheetKind}
+
+
+class NothingToTake(Refusal):
+    """Only a sheet that was looked through waits for a word."""
+
+    status, text = 409, _("这张表现在是“{state}”，不能这样做。")
 
 
 def template(kind: SheetKind) -> bytes:
@@ -56,12 +73,13 @@ def start(
     data: bytes,
     storage: Storage,
     provider: Provider | None = None,
+    look: bool = False,
 ) -> SheetImport:
-    """Keep a sheet that the school's administrator brings, and ask for its import.
+    """Keep a sheet that the school's administrator brings, and ask for its import; or, with `look`, for a preview.
 
     `provider`: the platform whose export it is, read by the columns kept for it.
 
-    Raises NotAllowed, BadInput (a round is missing, the file is too large), WrongPhase.
+    Raises NotAllowed, BadInput (a round is missing, the file is too large), WrongPhase, SheetUnreadable (a survey with names).
     """
     require_admin(session, actor=actor, organization_id=organization.id)
     if round_ is not None and round_.organization_id != organization.id:
@@ -72,6 +90,9 @@ def start(
         require_phase(round_, *PHASES[kind])
     if len(data) > spreadsheets.MOST_BYTES:
         raise BadInput(field=say(_("文件")), problem=say(_("超过{limit}兆字节。"), limit=spreadsheets.MOST_BYTES >> 20))
+    table = _named_by(TABLES[kind], provider)
+    if table.only_these:  # seen before it is kept: a sheet that names people is kept nowhere
+        spreadsheets.read(table, data, problems=spreadsheets.Problems())
     sheet_import = SheetImport(
         organization_id=organization.id,
         round_id=round_.id if round_ else None,
@@ -79,7 +100,7 @@ def start(
         file_name=PurePath(file_name.replace("\\", "/")).name[:200],
         storage_key=keep(storage, data).key,
         provider_id=provider.id if provider else None,
-        state=JobState.WAITING,
+        state=JobState.LOOKING if look else JobState.WAITING,
         brought_by_id=actor.id,
         brought_at=now(),
     )
@@ -95,12 +116,12 @@ def start(
 def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> None:
     """Read the sheet and take all of its rows; or none, with every problem of every row and a sheet that shows them.
 
-    Run again after it is done, it changes nothing. One school's sheets follow each other.
+    One that is to be looked through first takes none, and says row by row what it would do. Run again after it is done, it changes nothing. One school's sheets follow each other.
     """
     school = sheet_import.organization_id
     session.execute(select(Organization.id).where(Organization.id == school).with_for_update()).one()
     session.refresh(sheet_import)
-    if sheet_import.state is not JobState.WAITING:
+    if sheet_import.state not in {JobState.LOOKING, JobState.WAITING}:
         return
     actor = session.get_one(Person, sheet_import.brought_by_id)
     bringing = Bringing(
@@ -117,7 +138,7 @@ def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> Non
         sheet = spreadsheets.read(
             bringing.table, read_file(storage, sheet_import.storage_key), problems=bringing.problems
         )
-        counts = _bring(bringing, sheet_import.kind, sheet)
+        counts = _bring(bringing, sheet_import, sheet)
     except Refusal as refusal:
         bringing.problems.add(0, str(refusal))
     _finish(session, sheet_import, bringing, sheet, storage, counts)
@@ -125,10 +146,13 @@ def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> Non
 
 def table_of(session: Session, *, sheet_import: SheetImport) -> spreadsheets.Table:
     """Return the declared table, its columns named as the platform names them where it is a platform's export."""
-    table = TABLES[sheet_import.kind]
-    if sheet_import.provider_id is None:
+    known = sheet_import.provider_id
+    return _named_by(TABLES[sheet_import.kind], None if known is None else session.get_one(Provider, known))
+
+
+def _named_by(table: spreadsheets.Table, provider: Provider | None) -> spreadsheets.Table:
+    if provider is None:
         return table
-    provider = session.get_one(Provider, sheet_import.provider_id)
     return spreadsheets.as_named_by(table, columns=provider.columns, constants=provider.constants)
 
 
@@ -181,15 +205,40 @@ def provider_named(session: Session, *, organization: Organization, name: str, k
     return found
 
 
-def _bring(bringing: Bringing, kind: SheetKind, sheet: spreadsheets.Sheet) -> dict[str, int]:
-    """Take the rows inside a savepoint, which is taken back where anything is wrong."""
+def _bring(bringing: Bringing, sheet_import: SheetImport, sheet: spreadsheets.Sheet) -> dict[str, int]:
+    """Take the rows inside a savepoint, which is taken back where anything is wrong, or nobody said yet to take them."""
     if bringing.round is not None:
-        require_phase(bringing.round, *PHASES[kind])
+        require_phase(bringing.round, *PHASES[sheet_import.kind])
+    looking = sheet_import.state is JobState.LOOKING
     with bringing.session.begin_nested() as all_or_nothing:
-        counts = BRING[kind](bringing, sheet.rows)
-        if bringing.problems:
+        with written(bringing.session) as found:
+            counts = BRING[sheet_import.kind](bringing, found.each(sheet.rows))
+        seen = preview(found, sheet, bringing.table) if looking and not bringing.problems else None
+        made = found.as_json()
+        if bringing.problems or looking:
             all_or_nothing.rollback()
+    sheet_import.preview, sheet_import.made = seen or sheet_import.preview, None if looking else made
     return counts
+
+
+def take(session: Session, *, actor: Person, sheet_import: SheetImport) -> None:
+    """Say, after a look, that the sheet is to be taken; the flow takes it, or finds what has come between."""
+    _settle(session, actor=actor, sheet_import=sheet_import, state=JobState.WAITING, deed="sheet.agree")
+    enqueue(session, kind=WorkKind.IMPORT_SHEET, subject_id=sheet_import.id)
+
+
+def leave(session: Session, *, actor: Person, sheet_import: SheetImport) -> None:
+    """Say, after a look, that the sheet is not to be taken."""
+    _settle(session, actor=actor, sheet_import=sheet_import, state=JobState.TAKEN_BACK, deed="sheet.leave")
+
+
+def _settle(session: Session, *, actor: Person, sheet_import: SheetImport, state: JobState, deed: str) -> None:
+    require_admin(session, actor=actor, organization_id=sheet_import.organization_id)
+    take_turn(session, organization_id=sheet_import.organization_id)
+    if sheet_import.state is not JobState.LOOKED:
+        raise NothingToTake(state=say(STATES[sheet_import.state]))
+    sheet_import.state = state
+    audit.record(session, organization_id=sheet_import.organization_id, actor=actor, deed=deed, about=sheet_import)
 
 
 def _finish(
@@ -204,19 +253,21 @@ def _finish(
     sheet_import.rows = len(sheet.rows) if sheet else None
     sheet_import.finished_at = now()
     if problems:
-        sheet_import.state = JobState.REFUSED
+        deed, sheet_import.state, sheet_import.made = "sheet.refuse", JobState.REFUSED, None
         sheet_import.problems = {str(number): sentences for number, sentences in sorted(problems.rows.items())}
         counts = {"problems": len(problems.rows)}
         if sheet:
             shown = workbooks.problem_sheet(sheet, problems, title=say(bringing.table.title_zh))
             sheet_import.problems_key = keep(storage, shown).key
     else:
-        sheet_import.state = JobState.DONE
+        looked = sheet_import.state is JobState.LOOKING
+        sheet_import.state = JobState.LOOKED if looked else JobState.DONE
+        deed = "sheet.look" if looked else "sheet.take"
     audit.record(
         session,
         organization_id=bringing.organization_id,
         actor=bringing.actor,
-        deed="sheet.refuse" if problems else "sheet.take",
+        deed=deed,
         about=sheet_import,
         **counts,
     )

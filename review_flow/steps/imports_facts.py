@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Adjustment, Enrolment, Hours, Person, Result
+from models import Adjustment, Enrolment, Hours, Person
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.i18n import _, listed, say
-from review_flow.rules.lifecycle import EnrolmentState, ResultState
+from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.words import AdjustmentKind, AdjustmentState
 from review_flow.steps.imports_tables import ABSENT, LATE, LATE_MATERIAL, LEAVE
 from review_flow.steps.messages import tell
+from review_flow.steps.programme import banded
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
     from decimal import Decimal
 
@@ -36,7 +37,7 @@ WORDS = {
 }
 
 
-def bring_hours(bringing: Bringing, rows: Sequence[Row]) -> Counts:
+def bring_hours(bringing: Bringing, rows: Iterable[Row]) -> Counts:
     """Credit hours to ledgers of the round's scheme; another value under a known key supersedes the old row (T6)."""
     session, round_ = bringing.session, bringing.the_round()
     ledgers = _ledgers(bringing)
@@ -95,26 +96,26 @@ def _ledgers(bringing: Bringing) -> dict[str, str]:
     }
 
 
-def bring_attendance(bringing: Bringing, rows: Sequence[Row]) -> Counts:
+def bring_attendance(bringing: Bringing, rows: Iterable[Row]) -> Counts:
     """Record lateness, absence and late hand-ins, and tell each teacher, who may contest (001-A-35/36, T16)."""
     return _adjust(bringing, rows, award=False)
 
 
-def bring_awards(bringing: Bringing, rows: Sequence[Row]) -> Counts:
+def bring_awards(bringing: Bringing, rows: Iterable[Row]) -> Counts:
     """Record award points by the school's own table, and tell each teacher (001-A-37)."""
     return _adjust(bringing, rows, award=True)
 
 
-def _adjust(bringing: Bringing, rows: Sequence[Row], *, award: bool) -> Counts:
+def _adjust(bringing: Bringing, rows: Iterable[Row], *, award: bool) -> Counts:
     standing = _adjustments(bringing, award=award)
-    banded = _banded(bringing)
+    confirmed = banded(bringing.session, round_=bringing.the_round())  # a new fact could not be contested there (T16)
     counts = {"added": 0, "unchanged": 0}
     for row, enrolment in of_the_round(bringing, rows, distinct=lambda _row: None):
         if not _is_clear(bringing, row, enrolment, award=award):
             continue
         fact = _adjustment(bringing, row, enrolment, award=award)
         old = standing.get((enrolment.id, fact.key))
-        if old is None and enrolment.id in banded:
+        if old is None and enrolment.id in confirmed:
             bringing.refuse(row, "number", say(_("“{number}”的等级已经确定，不能再登记。"), number=row.text("number")))
         elif old is None:
             bringing.session.add(fact)
@@ -136,16 +137,6 @@ def _adjustments(bringing: Bringing, *, award: bool) -> dict[tuple[int, str], Ad
         .where(Enrolment.round_id == bringing.the_round().id, is_award if award else ~is_award)
     )
     return {(one.enrolment_id, one.key): one for one in found}
-
-
-def _banded(bringing: Bringing) -> set[int]:
-    """Return the enrolments whose grade is confirmed: a new fact could no longer be contested there (T16)."""
-    found = bringing.session.scalars(
-        select(Result.enrolment_id)
-        .join(Enrolment, Result.enrolment_id == Enrolment.id)
-        .where(Enrolment.round_id == bringing.the_round().id, Result.current, Result.state != ResultState.COMPOSED)
-    )
-    return set(found)
 
 
 def _is_clear(bringing: Bringing, row: Row, enrolment: Enrolment, *, award: bool) -> bool:
@@ -196,7 +187,7 @@ def _notify(bringing: Bringing, row: Row, enrolment: Enrolment) -> None:
 
 
 def of_the_round(
-    bringing: Bringing, rows: Sequence[Row], *, distinct: Callable[[Row], str | None]
+    bringing: Bringing, rows: Iterable[Row], *, distinct: Callable[[Row], str | None]
 ) -> Iterator[tuple[Row, Enrolment]]:
     """Yield each sound row with its teacher's enrolment; unknown teachers and doubled keys are noted."""
     of_round = (

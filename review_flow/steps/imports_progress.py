@@ -9,6 +9,7 @@ from sqlalchemy import select
 from models import Enrolment, Fact
 from review_flow.i18n import say
 from review_flow.rules.words import FactKind
+from review_flow.steps.approvals import GIVEN, REFUSED
 from review_flow.steps.imports_facts import of_the_round
 from review_flow.steps.imports_tables import (
     ABSENT_WORD,
@@ -20,29 +21,31 @@ from review_flow.steps.imports_tables import (
 )
 from review_flow.steps.programme import (
     ABSENT,
-    GIVEN,
     KIND_NAMES,
     MADE_UP,
     OTHERS,
     OWN,
     PRESENT,
-    REFUSED,
+    TOLD,
     Telling,
+    follow,
     keep_fact,
+    not_yet,
+    of_one_key,
     problem,
     subjects,
 )
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from review_flow.outside.spreadsheets import Row
     from review_flow.rules.scheme import Scheme
     from review_flow.steps.imports_tables import Bringing
 
-KINDS = {name: kind for kind, name in KIND_NAMES.items()}
+KINDS = {KIND_NAMES[kind]: kind for kind in TOLD}
 WORDS = {
     PRESENT_WORD: PRESENT,
     MADE_UP_WORD: MADE_UP,
@@ -52,7 +55,7 @@ WORDS = {
 }
 
 
-def bring_progress(bringing: Bringing, rows: Sequence[Row]) -> dict[str, int]:
+def bring_progress(bringing: Bringing, rows: Iterable[Row]) -> dict[str, int]:
     """Take each row as a fact; told again under its key it changes nothing, another value supersedes the old one."""
     session, round_ = bringing.session, bringing.the_round()
     scheme = round_scheme(session, round_=round_)
@@ -66,13 +69,15 @@ def bring_progress(bringing: Bringing, rows: Sequence[Row]) -> dict[str, int]:
     }
     counts = {"added": 0, "superseded": 0, "unchanged": 0}
     for row, enrolment in of_the_round(bringing, rows, distinct=lambda row: f"{row.text('kind')}/{row.text('about')}"):
-        telling = _telling(scheme, row)
-        why = problem(scheme, telling)
+        telling = of_one_key(_telling(scheme, row))
+        why = problem(scheme, telling) or not_yet(session, enrolment=enrolment, scheme=scheme, telling=telling)
         if why is not None:
             bringing.refuse(row, "about", why)
             continue
         old = standing.get((enrolment.id, telling.kind, telling.about, telling.key))
-        counts[keep_fact(session, actor=bringing.actor, enrolment=enrolment, telling=telling, old=old)] += 1
+        said = keep_fact(session, actor=bringing.actor, enrolment=enrolment, telling=telling, old=old)
+        follow(session, actor=bringing.actor, enrolment=enrolment, scheme=scheme, telling=telling, said=said)
+        counts[said] += 1
     return counts
 
 
@@ -87,7 +92,11 @@ def _telling(scheme: Scheme, row: Row) -> Telling:
         source=row.text("source"),
         number=_number(row),
         word=WORDS.get(row.text("word"), row.text("word") or None),
-        details=_details(row) if kind is FactKind.PIECE else {},
+        details=_details(row)
+        if kind is FactKind.PIECE
+        else {"reason": row.text("reason")}
+        if row.text("reason")
+        else {},
     )
 
 
@@ -108,6 +117,4 @@ def _details(row: Row) -> dict[str, Any]:
 
 def names_of(scheme: Scheme) -> dict[str, list[str]]:
     """Return, by 类别, what a scheme lets one tell: for the sheet's help."""
-    return {
-        say(KIND_NAMES[kind]): list(subjects(scheme, kind).values()) for kind in KIND_NAMES if subjects(scheme, kind)
-    }
+    return {say(KIND_NAMES[kind]): list(subjects(scheme, kind).values()) for kind in TOLD if subjects(scheme, kind)}

@@ -10,12 +10,12 @@ from models import Person, Role, Workshop
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.words import RoleKind
-from review_flow.steps import enrolments, rounds
+from review_flow.steps import door, enrolments, rounds
 from review_flow.steps.imports_tables import ROLES
 from review_flow.steps.people import ROLE_NAMES, allocate_anew
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from review_flow.outside.spreadsheets import Row
     from review_flow.steps.imports_tables import Bringing
@@ -24,7 +24,7 @@ DECIDES_WHO_REVIEWS = {"household", "workshop_id", "subject", "active"}
 Counts = dict[str, int]
 
 
-def bring(bringing: Bringing, rows: Sequence[Row]) -> Counts:
+def bring(bringing: Bringing, rows: Iterable[Row]) -> Counts:
     """Create and update the people of the rows; a blank cell keeps what is, roles are only added.
 
     Returns how many were added, changed and enrolled. What is wrong with a row goes to the problems; the caller
@@ -104,6 +104,8 @@ class _Book:
     def _update(self, person: Person, facts: Mapping[str, Any]) -> bool:
         changes = {key: value for key, value in facts.items() if getattr(person, key) != value}
         self.moved = self.moved or bool(changes.keys() & DECIDES_WHO_REVIEWS)
+        if "active" in changes:  # who comes back signs in anew, wherever they were signed in when they left
+            door.end_sessions(self.session, person=person)
         for key, value in changes.items():
             setattr(person, key, value)
         return bool(changes)

@@ -1,4 +1,4 @@
-"""The five sheets a school brings, as declared tables, and what bringing one in has at hand."""
+"""The sheets a school brings, as declared tables, and what bringing one in has at hand."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from models import Person, Round
 from review_flow.i18n import _
 from review_flow.outside.spreadsheets import Column, Kind, Problems, Row, Table
 from review_flow.rules.record_programme import FAIL, PASS
+from review_flow.rules.voices import NAMES, SURVEYS
 from review_flow.rules.words import FactKind, RoleKind, SheetKind
 from review_flow.steps.people import ROLE_NAMES
-from review_flow.steps.programme import KIND_NAMES
+from review_flow.steps.programme import KIND_NAMES, TOLD
 
 ROLES = (RoleKind.TEACHER, RoleKind.WORKSHOP_LEADER, RoleKind.SCHOOL_ADMIN, RoleKind.SUBJECT_EXPERT)
 LATE, ABSENT, LATE_MATERIAL, LEAVE = _("迟到"), _("旷到"), _("迟交"), _("请假")
@@ -81,7 +82,7 @@ PROGRESS = Table(
             _("类别"),
             Kind.CHOICE,
             required=True,
-            choices=tuple(KIND_NAMES.values()),
+            choices=tuple(KIND_NAMES[kind] for kind in TOLD),
             example=KIND_NAMES[FactKind.MINUTES],
         ),
         Column("about", _("项目"), required=True, note=_("方案中的名称或编号"), example=_("课程学习")),
@@ -93,6 +94,7 @@ PROGRESS = Table(
             choices=(PASS, FAIL, PRESENT_WORD, MADE_UP_WORD, ABSENT_WORD, GIVEN_WORD, REFUSED_WORD),
             note=_("测评填合格或不合格；到场填到场、补课或缺席；审核填通过或不通过"),
         ),
+        Column("reason", _("理由"), note=_("审核不通过的，写明理由")),
         Column("chars", _("字数"), Kind.INTEGER, note=_("材料的字数")),
         Column("seconds", _("秒数"), Kind.DECIMAL, note=_("视频的长度")),
         Column("on", _("评谁"), Kind.CHOICE, choices=(OTHERS_WORD, OWN_WORD), note=_("评议帖评的是他人还是本人")),
@@ -127,12 +129,39 @@ AWARDS = Table(
         KEY,
     ),
 )
+SURVEY = Table(
+    _("问卷"),
+    (
+        NUMBER,
+        Column(
+            "who",
+            _("问卷"),
+            Kind.CHOICE,
+            required=True,
+            choices=tuple(NAMES[name] for name in SURVEYS),
+            example=NAMES[SURVEYS[0]],
+        ),
+        Column(
+            "mark", _("得分"), Kind.DECIMAL, required=True, note=_("0–100；一份的得分，或多份的平均分"), example="92"
+        ),
+        Column("answers", _("份数"), Kind.INTEGER, note=_("得分是多少份的平均；空白即1份"), example="41"),
+        Column("source", _("来源"), required=True, note=_("谁收的，怎样收的"), example=_("12月匿名问卷")),
+        Column("key", _("编号"), Kind.CODE, required=True, note=_("这次问卷的编号，每行相同"), example="2020-12"),
+    ),
+    (
+        _("问卷不记名：不要有学生、家长的姓名或学号，也不要有其他列；有多余的列时不收这张表。"),
+        _("可以每份一行，也可以每位教师一行并填份数；系统只保存每位教师的份数与平均分。"),
+        _("同一教师、同一问卷、同一编号再次导入：以新表的全部各行为准，旧的保留备查。"),
+    ),
+    only_these=True,
+)
 TABLES = {
     SheetKind.ROSTER: ROSTER,
     SheetKind.HOURS: HOURS,
     SheetKind.PROGRESS: PROGRESS,
     SheetKind.ATTENDANCE: ATTENDANCE,
     SheetKind.AWARDS: AWARDS,
+    SheetKind.SURVEY: SURVEY,
 }
 
 

@@ -57,6 +57,7 @@ from review_flow.rules.words import (
 from review_flow.steps.audit import altered_notes, breaks
 from review_flow.steps.certificates import EFFECTIVE, granted
 from review_flow.steps.group_results import replay_group
+from review_flow.steps.owners import owners
 from review_flow.steps.results import outcome_digest, replay
 from review_flow.steps.rounds import round_scheme
 
@@ -274,6 +275,20 @@ def _group_replays(session: Session) -> Iterator[Broken]:
             yield Broken("every group's result replays to its ledger", f"group_result:{result.id}")
 
 
+def _group_states(session: Session) -> Iterator[Broken]:
+    for result in session.scalars(select(GroupResult)):
+        superseded = result.state is ResultState.SUPERSEDED
+        open_ = superseded or result.state is ResultState.COMPOSED
+        if result.current is superseded or (result.grade is None and not open_):
+            yield Broken("a group's result stands as its state says", f"group_result:{result.id}")
+
+
+def _group_confirmers(session: Session) -> Iterator[Broken]:
+    for result in session.scalars(select(GroupResult).where(GroupResult.confirmed_by_id.is_not(None))):
+        if result.confirmed_by_id in owners(session, result=result):
+            yield Broken("nobody confirms their own workshop's grade", f"group_result:{result.id}")
+
+
 def _shown(session: Session) -> Iterator[Broken]:
     for result in session.scalars(select(Result)):
         outcome = json.loads(result.outcome)
@@ -282,7 +297,9 @@ def _shown(session: Session) -> Iterator[Broken]:
 
 
 def _signatures(session: Session) -> Iterator[Broken]:
-    for signature, result in session.execute(select(Signature, Result).join(Result, Result.id == Signature.result_id)):
+    of_groups = select(Signature, GroupResult).join(GroupResult, GroupResult.id == Signature.group_result_id)
+    of_people = select(Signature, Result).join(Result, Result.id == Signature.result_id)
+    for signature, result in (*session.execute(of_people), *session.execute(of_groups)):
         if signature.outcome_digest != outcome_digest(result):
             yield Broken("a signature is of the outcome its result holds", f"signature:{signature.id}")
 
@@ -316,6 +333,8 @@ COMPUTED: dict[str, Callable[[Session], Iterator[Broken]]] = {
     "a scheme version is what its digest says": _digests,
     "every result replays to its ledger": _replays,
     "every group's result replays to its ledger": _group_replays,
+    "a group's result stands as its state says": _group_states,
+    "nobody confirms their own workshop's grade": _group_confirmers,
     "a result shows what its ledger says": _shown,
     "a signature is of the outcome its result holds": _signatures,
     "a standing certificate is granted by its result": _certificates,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from models import Message, Person, Role
 from review_flow.clock import now
 from review_flow.i18n import say
 from review_flow.rules.words import RoleKind, WorkKind
 from review_flow.steps import webhook_news
-from review_flow.steps.work import enqueue
+from review_flow.steps.work import enqueue, enqueue_all
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.orm import Session
 
     from models import Round
@@ -28,8 +30,21 @@ def tell(
     session.add(message)
     session.flush()
     enqueue(session, kind=WorkKind.DELIVER_MESSAGES, subject_id=person_id)
-    webhook_news.book(session, message=message)
+    webhook_news.book(session, messages=[message])
     return message
+
+
+def tell_many(
+    session: Session, *, people: Collection[int], round_id: int | None, kind: str, sentence: str, **names: object
+) -> None:
+    """Leave the same message for many people, in a few statements however many they are."""
+    text, moment = say(sentence, **names), now()
+    common = {"round_id": round_id, "kind": kind, "text": text, "created_at": moment}
+    if not people:
+        return
+    left = session.scalars(insert(Message).returning(Message), [{"person_id": one, **common} for one in people])
+    webhook_news.book(session, messages=left.all())
+    enqueue_all(session, kind=WorkKind.DELIVER_MESSAGES, subject_ids=people)
 
 
 def tell_admins(session: Session, *, round_: Round, kind: str, sentence: str) -> None:

@@ -13,7 +13,7 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
-from review_flow.rules.path import Stage, Way, way
+from review_flow.rules.path import NOT_SHOWN, Stage, Way, way
 from review_flow.steps.duty import duty
 from review_flow.steps.enrolments import submissions_of
 from review_flow.steps.results import current
@@ -38,6 +38,11 @@ class Standing:
     owed: int
     given: int
     due_at: datetime | None
+
+    @property
+    def published(self) -> Result | None:
+        """Return the result as its teacher may see it: none before it is published."""
+        return None if self.result is None or self.result.state in NOT_SHOWN else self.result
 
 
 def enrolments_of(session: Session, *, person: Person) -> list[tuple[Enrolment, Round]]:

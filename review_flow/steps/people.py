@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, select, union
+from sqlalchemy import and_, or_, select, union
 from sqlalchemy.orm import aliased
 
 from models import Conflict, Organization, PanelSeat, Person, Role, Round
 from review_flow.clock import now
-from review_flow.errors import NotAllowed, NotFound
+from review_flow.errors import NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ SEAT_NAMES = {
     SeatKind.ARBITER: _("仲裁人"),
     SeatKind.APPEAL: _("申诉复核人"),
 }
+
+
+OF_A_SCHOOL = (RoleKind.TEACHER, RoleKind.WORKSHOP_LEADER, RoleKind.SCHOOL_ADMIN, RoleKind.SUBJECT_EXPERT)
+"""What a school's administrator may give; a county's comes from the county."""
+
+
+class LastAdmin(Refusal):
+    """Somebody must be left who can give roles."""
+
+    status, text = 409, _("这是本校唯一的管理员，请先再指定一位。")
 
 
 def found_school(session: Session, *, name: str, admin_number: str, admin_name: str) -> tuple[Organization, Person]:
@@ -75,6 +86,57 @@ def has_role(session: Session, *, person_id: int, organization_id: int, kinds: C
         person_id,
         select(Role.person_id).where(Role.organization_id == organization_id, Role.kind.in_(kinds)),
     )
+
+
+def roles_of(session: Session, *, person: Person) -> frozenset[RoleKind]:
+    """Return what the person may do in their own organization, and whether they administer one above schools."""
+    own = or_(Role.organization_id == person.organization_id, Role.kind == RoleKind.COUNTY_ADMIN)
+    held = select(Role.kind).where(Role.person_id == person.id, own)
+    return frozenset(session.scalars(held))
+
+
+def grant(session: Session, *, actor: Person, person: Person, kind: RoleKind) -> None:
+    """Give somebody of the school a role there; one they hold already stays. Raises NotAllowed."""
+    require_admin(session, actor=actor, organization_id=person.organization_id)
+    take_turn(session, organization_id=person.organization_id)
+    if kind not in OF_A_SCHOOL:
+        raise NotAllowed(why=say(_("这个角色由上级单位指定")))
+    if has_role(session, person_id=person.id, organization_id=person.organization_id, kinds=[kind]):
+        return
+    session.add(Role(person_id=person.id, organization_id=person.organization_id, kind=kind))
+    audit.record(
+        session,
+        organization_id=person.organization_id,
+        actor=actor,
+        deed="role.grant",
+        about=person,
+        kind=kind.value,
+    )
+
+
+def withdraw(session: Session, *, actor: Person, person: Person, kind: RoleKind) -> None:
+    """Take a role of the school away again; what was done in it stays. Raises LastAdmin, NotFound, NotAllowed."""
+    require_admin(session, actor=actor, organization_id=person.organization_id)
+    take_turn(session, organization_id=person.organization_id)
+    of_school = (Role.organization_id == person.organization_id, Role.kind == kind)
+    held = session.scalars(select(Role).where(*of_school, Role.person_id == person.id)).first()
+    if held is None or kind not in OF_A_SCHOOL:
+        raise NotFound(what=say(_("角色")), key=say(ROLE_NAMES[kind]))
+    others = (
+        select(Role.id).join(Person, Person.id == Role.person_id).where(*of_school, Person.active, Role.id != held.id)
+    )
+    if kind is RoleKind.SCHOOL_ADMIN and session.scalars(others).first() is None:
+        raise LastAdmin
+    audit.record(
+        session,
+        organization_id=person.organization_id,
+        actor=actor,
+        deed="role.withdraw",
+        about=person,
+        kind=kind.value,
+    )
+    session.delete(held)
+    session.flush()
 
 
 def require_role(session: Session, *, actor: Person, organization_id: int, kinds: Collection[RoleKind]) -> None:

@@ -5,20 +5,22 @@ Nothing is edited: told again under its key with another value, the older fact i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from models import Enrolment, Fact, Organization, Person, Round
+from models import Enrolment, Fact, Organization, Person, Result, Round
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, listed, say
-from review_flow.rules.lifecycle import RoundPhase
+from review_flow.rules.lifecycle import ResultState, RoundPhase
 from review_flow.rules.record_programme import FAIL, PASS
+from review_flow.rules.voices import NAMES, further
 from review_flow.rules.words import FactKind, RoleKind, SeatKind
-from review_flow.steps import audit
+from review_flow.steps import approvals, audit
+from review_flow.steps.approvals import GIVEN, REFUSED
 from review_flow.steps.people import conflicting_with, has_role, has_seat, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
     from review_flow.rules.scheme import Scheme
 
 PRESENT, MADE_UP, ABSENT = "present", "made_up", "absent"
-GIVEN, REFUSED = "given", "refused"
 OTHERS, OWN = "others", "own"
 MOST_MARK = Decimal(100)
 PHASES = (RoundPhase.SETUP, RoundPhase.OPEN, RoundPhase.SCORING)
 LEADERS_TELL = {FactKind.PIECE, FactKind.ATTENDANCE, FactKind.THEME, FactKind.PERIOD}
 PANEL_TELLS = {FactKind.MARK, FactKind.APPROVAL, FactKind.TEST}
-NUMBERED = {FactKind.MINUTES, FactKind.MARK, FactKind.PERIOD}
+OF_OTHERS = {*PANEL_TELLS, FactKind.VOICE}
+NUMBERED = {FactKind.MINUTES, FactKind.MARK, FactKind.PERIOD, FactKind.VOICE}
 WORDS: dict[FactKind, tuple[str, ...]] = {
     FactKind.ATTENDANCE: (PRESENT, MADE_UP, ABSENT),
     FactKind.TEST: (PASS, FAIL),
@@ -52,7 +54,10 @@ KIND_NAMES = {
     FactKind.MARK: _("考核项得分"),
     FactKind.PERIOD: _("周期记录"),
     FactKind.APPROVAL: _("审核"),
+    FactKind.VOICE: _("多方评价"),
 }
+TOLD = tuple(kind for kind in FactKind if kind is not FactKind.VOICE)
+"""What a leader, administrator or panel member tells; a source's mark is its own to give (steps/voices)."""
 
 
 class NotTold(Refusal):
@@ -116,6 +121,7 @@ def subjects(scheme: Scheme, kind: FactKind) -> dict[str, str]:
             for ability in scheme.catalogue.abilities
             for step in chain
         },
+        FactKind.VOICE: {name: NAMES[name] for name in further(scheme)},
     }
     return named[kind]
 
@@ -132,16 +138,40 @@ def tell_fact(session: Session, *, actor: Person, enrolment: Enrolment, telling:
     require_phase(round_, *PHASES)
     _require_teller(session, actor=actor, round_=round_, enrolment=enrolment, kind=telling.kind)
     scheme = round_scheme(session, round_=round_)
-    why = problem(scheme, telling)
+    telling = of_one_key(telling)
+    why = problem(scheme, telling) or not_yet(session, enrolment=enrolment, scheme=scheme, telling=telling)
     if why is not None:
         raise NotTold(kind=say(KIND_NAMES[telling.kind]), why=why)
-    return keep_fact(
-        session, actor=actor, enrolment=enrolment, telling=telling, old=standing(session, enrolment, telling)
-    )
+    old = standing(session, enrolment, telling)
+    said = keep_fact(session, actor=actor, enrolment=enrolment, telling=telling, old=old)
+    follow(session, actor=actor, enrolment=enrolment, scheme=scheme, telling=telling, said=said)
+    return said
+
+
+def of_one_key(telling: Telling) -> Telling:
+    """Return an approval under the one key it has: told again, it supersedes what was said before."""
+    return replace(telling, key=telling.about) if telling.kind is FactKind.APPROVAL else telling
+
+
+def not_yet(session: Session, *, enrolment: Enrolment, scheme: Scheme, telling: Telling) -> str | None:
+    """Return, in Chinese, why the round can't take a fact now that its scheme takes; None: it can."""
+    if telling.kind is not FactKind.APPROVAL:
+        return None
+    return approvals.out_of_order(session, enrolment=enrolment, scheme=scheme, telling=telling)
+
+
+def follow(
+    session: Session, *, actor: Person, enrolment: Enrolment, scheme: Scheme, telling: Telling, said: str
+) -> None:
+    """Do what a fact that is new leads to."""
+    if telling.kind is FactKind.APPROVAL and said != "unchanged":
+        approvals.follow(session, actor=actor, enrolment=enrolment, scheme=scheme, telling=telling)
 
 
 def problem(scheme: Scheme, telling: Telling) -> str | None:
     """Return, in Chinese, why a fact can't be taken under a scheme; None: it can."""
+    if telling.kind not in TOLD:
+        return say(_("自评、现场评价由本人登记，问卷用表格导入"))
     known = subjects(scheme, telling.kind)
     if not known:
         return say(_("方案里没有这一类"))
@@ -150,17 +180,30 @@ def problem(scheme: Scheme, telling: Telling) -> str | None:
     allowed = WORDS.get(telling.kind)
     if allowed and telling.word not in allowed:
         return say(_("结果应为以下之一：{allowed}"), allowed=listed(allowed))
-    return _number_problem(telling.kind, telling.number)
+    return number_problem(telling.kind, telling.number)
 
 
-def _number_problem(kind: FactKind, number: Decimal | None) -> str | None:
+def number_problem(kind: FactKind, number: Decimal | None) -> str | None:
+    """Return, in Chinese, what is wrong with a fact's number; None: nothing."""
     if number is None:
         return say(_("请填写数值")) if kind in NUMBERED else None
     if number < 0:
         return say(_("数值不能小于0"))
-    if kind is FactKind.MARK and number > MOST_MARK:
+    if kind in {FactKind.MARK, FactKind.VOICE} and number > MOST_MARK:
         return say(_("分数在0到100之间"))
+    if kind is FactKind.VOICE and number != round(number, 2):
+        return say(_("分数最多两位小数"))
     return say(_("数值应为整数")) if kind is FactKind.PERIOD and number % 1 else None
+
+
+def banded(session: Session, *, round_: Round, enrolment_id: int | None = None) -> set[int]:
+    """Return the enrolments, or the one, whose grade is confirmed: what is told from then on could change nothing."""
+    asked = (
+        select(Result.enrolment_id)
+        .join(Enrolment, Result.enrolment_id == Enrolment.id)
+        .where(Enrolment.round_id == round_.id, Result.current, Result.state != ResultState.COMPOSED)
+    )
+    return set(session.scalars(asked if enrolment_id is None else asked.where(Enrolment.id == enrolment_id)))
 
 
 def standing(session: Session, enrolment: Enrolment, telling: Telling) -> Fact | None:
@@ -213,7 +256,7 @@ def _require_teller(session: Session, *, actor: Person, round_: Round, enrolment
     person = session.get_one(Person, enrolment.person_id)
     if has_role(
         session, person_id=actor.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
-    ) and (kind not in PANEL_TELLS or actor.id != person.id):
+    ) and (kind not in OF_OTHERS or actor.id != person.id):
         return
     if kind in LEADERS_TELL and leads(session, actor=actor, workshop_id=person.workshop_id):
         return

@@ -12,7 +12,8 @@ from models import Enrolment, Evidence, Fact, Person, Submission
 from review_flow.rules.marks import aggregate, rounded
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import EvidenceState, FactKind, Verdict
-from review_flow.steps.programme import ABSENT, GIVEN, MADE_UP, facts_standing, wants_confirming
+from review_flow.steps.programme import ABSENT, MADE_UP, facts_standing, wants_confirming
+from review_flow.steps.voices import voices_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ def programme_of(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> d
     for fact in facts_standing(session, enrolment=enrolment):
         if wants_confirming(scheme, fact) is None or fact.confirmed_at is not None:
             facts[fact.kind].append(fact)
+    voices = voices_of(session, enrolment=enrolment, scheme=scheme)
     gathered: dict[str, tuple[bool, Any]] = {
         "minutes": (bool(scheme.hours.minutes), _minutes(scheme, facts[FactKind.MINUTES])),
         "slots": (bool(scheme.deliverables), _slots(session, enrolment, scheme, facts[FactKind.PIECE])),
@@ -36,20 +38,12 @@ def programme_of(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> d
         "themes": (bool(scheme.themes), _themes(scheme, facts[FactKind.THEME])),
         "tests": (bool(scheme.tests), _tests(facts[FactKind.TEST])),
         "components": (bool(facts[FactKind.MARK]), _marks(facts[FactKind.MARK])),
+        "sources": (bool(voices), voices),
         "tier": (bool(scheme.select.tiers), enrolment.tier),
         "role": (bool(scheme.roles), list(enrolment.roles)),
         **_leaving(session, enrolment, scheme),
     }
     return {key: value for key, (asked, value) in gathered.items() if asked}
-
-
-def approvals_of(session: Session, *, enrolment: Enrolment) -> dict[str, dict[str, bool]]:
-    """Return ability → step → whether it was given (001-C-07)."""
-    found: dict[str, dict[str, bool]] = defaultdict(dict)
-    for fact in facts_standing(session, enrolment=enrolment, kinds=[FactKind.APPROVAL]):
-        ability, _colon, step = fact.about.partition(":")
-        found[ability][step] = fact.word == GIVEN
-    return found
 
 
 def _minutes(scheme: Scheme, facts: Sequence[Fact]) -> dict[str, str]:

@@ -7,28 +7,32 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from models import Adjustment, Enrolment, Person, Result, Round, Signature, Submission
+from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Signature, Submission, Workshop
 from review_flow.clock import days_after, now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.path import NOT_SHOWN
 from review_flow.rules.paths import canonical_json
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentState, SeatKind
 from review_flow.steps import audit
 from review_flow.steps.facts import record_of
-from review_flow.steps.messages import tell
-from review_flow.steps.people import conflicting_with, require_admin, require_seat
+from review_flow.steps.group_results import group_stale
+from review_flow.steps.messages import tell_many
+from review_flow.steps.owners import all_owners, concerned, judged_workshops, names, owners, round_of, standing_results
+from review_flow.steps.people import require_admin, require_seat
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
+
+    from review_flow.steps.owners import Graded
 
 ENDED = (SubmissionState.GRADED, SubmissionState.INVALID, SubmissionState.REPLACED, SubmissionState.CLOSED)
 
@@ -60,6 +64,12 @@ class NotToSign(Refusal):
 def current(session: Session, *, enrolment: Enrolment) -> Result | None:
     """Return the version that stands, or None before the first."""
     return session.scalars(select(Result).where(Result.enrolment_id == enrolment.id, Result.current)).first()
+
+
+def published(session: Session, *, enrolment: Enrolment) -> Result | None:
+    """Return the result as its teacher may see it: none before it is published."""
+    found = current(session, enrolment=enrolment)
+    return None if found is None or found.state in NOT_SHOWN else found
 
 
 def results_of(session: Session, *, round_: Round) -> list[Result]:
@@ -159,8 +169,10 @@ def compose(session: Session, *, enrolment: Enrolment, reason: str | None = None
     return result
 
 
-def stale(session: Session, *, result: Result) -> bool:
+def stale(session: Session, *, result: Graded) -> bool:
     """Whether the facts under a result that nobody confirmed yet have changed since: it must be composed anew."""
+    if isinstance(result, GroupResult):
+        return result.state is ResultState.COMPOSED and group_stale(session, result=result)
     enrolment = session.get_one(Enrolment, result.enrolment_id)
     return (
         result.state is ResultState.COMPOSED
@@ -168,7 +180,7 @@ def stale(session: Session, *, result: Result) -> bool:
     )
 
 
-def outcome_digest(result: Result) -> str:
+def outcome_digest(result: Graded) -> str:
     """Return the SHA-256 of the outcome's bytes."""
     return hashlib.sha256(result.outcome.encode()).hexdigest()
 
@@ -182,18 +194,17 @@ def replay(session: Session, *, result: Result) -> bool:
 
 
 def confirm(
-    session: Session, *, actor: Person, result: Result, lower_to: str | None = None, reason: str | None = None
+    session: Session, *, actor: Person, result: Graded, lower_to: str | None = None, reason: str | None = None
 ) -> None:
     """Confirm the proposed grade, or lower a grade that *may* be given by one band with a written reason (X-03, T17).
 
     Raises NotAllowed for one's own or a conflicting teacher's, CannotConfirm: never raised, never a grade that
     *shall* be, never while a deduction is contested or the facts have changed (T16).
     """
-    enrolment = session.get_one(Enrolment, result.enrolment_id)
-    round_ = session.get_one(Round, enrolment.round_id)
+    round_ = round_of(session, result=result)
     take_turn(session, organization_id=round_.organization_id)
     require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.MEMBER])
-    if actor.id in conflicting_with(session, person_id=enrolment.person_id):
+    if actor.id in concerned(session, result=result):
         raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
     why = unready(session, result=result)
     if why is not None:
@@ -204,21 +215,25 @@ def confirm(
     _band(session, actor=actor, round_=round_, result=result, grade_=lower_to or result.proposed_grade)
 
 
-def unready(session: Session, *, result: Result) -> str | None:
+def unready(session: Session, *, result: Graded) -> str | None:
     """Return, in Chinese, why a result can't be confirmed now; None: it can."""
     if result.state is not ResultState.COMPOSED:
         return say(_("现在是“{state}”"), state=say(result.state.label))
-    contested = select(Adjustment.id).where(
-        Adjustment.enrolment_id == result.enrolment_id, Adjustment.state == AdjustmentState.CONTESTED
-    )
-    if session.scalars(contested).first() is not None:
+    if isinstance(result, Result) and _contested(session, result):
         return say(_("有扣分异议尚未处理"))
     if stale(session, result=result):
         return say(_("计分依据有变化，成绩正在重新合成"))
     return None
 
 
-def _require_lowerable(session: Session, *, round_: Round, result: Result, lower_to: str, reason: str | None) -> None:
+def _contested(session: Session, result: Result) -> bool:
+    contested = select(Adjustment.id).where(
+        Adjustment.enrolment_id == result.enrolment_id, Adjustment.state == AdjustmentState.CONTESTED
+    )
+    return session.scalars(contested).first() is not None
+
+
+def _require_lowerable(session: Session, *, round_: Round, result: Graded, lower_to: str, reason: str | None) -> None:
     bands = round_scheme(session, round_=round_).bands.list
     grades = [band.grade for band in bands]
     if lower_to not in grades:
@@ -232,7 +247,7 @@ def _require_lowerable(session: Session, *, round_: Round, result: Result, lower
         raise BadInput(field=say(_("理由")), problem=say(_("降等须写明理由。")))
 
 
-def _band(session: Session, *, actor: Person, round_: Round, result: Result, grade_: str) -> None:
+def _band(session: Session, *, actor: Person, round_: Round, result: Graded, grade_: str) -> None:
     result.grade, result.confirmed_by_id = grade_, actor.id
     result.state = move(result.state, ResultState.BANDED)
     audit.record(
@@ -243,11 +258,9 @@ def _band(session: Session, *, actor: Person, round_: Round, result: Result, gra
 def confirm_all(session: Session, *, actor: Person, round_: Round) -> int:
     """Confirm every proposed grade that can be confirmed, but one's own and conflicting teachers'; return how many."""
     take_turn(session, organization_id=round_.organization_id)
-    aside = conflicting_with(session, person_id=actor.id)
     confirmed = 0
-    for result in results_of(session, round_=round_):
-        teacher_id = session.get_one(Enrolment, result.enrolment_id).person_id
-        if teacher_id not in aside and unready(session, result=result) is None:
+    for result in standing_results(session, round_=round_):
+        if actor.id not in concerned(session, result=result) and unready(session, result=result) is None:
             confirm(session, actor=actor, result=result)
             confirmed += 1
     return confirmed
@@ -258,31 +271,33 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
-    standing = results_of(session, round_=round_)
-    everybody = participants(session, round_=round_)
-    if len(standing) < len(everybody) or any(one.state is not ResultState.BANDED for one in standing):
-        done = sum(one.state is ResultState.BANDED for one in standing)
-        raise NotComposed(
-            why=say(_("{total}位教师中有{left}位尚未定等"), total=len(everybody), left=len(everybody) - done)
-        )
+    standing = standing_results(session, round_=round_)
+    total = to_be_graded(session, round_=round_)
+    done = sum(one.state is ResultState.BANDED for one in standing)
+    if not total or done < total or done < len(standing):
+        groups = judges_groups(round_scheme(session, round_=round_))
+        why = _("{total}个工作坊中有{left}个尚未定等") if groups else _("{total}位教师中有{left}位尚未定等")
+        raise NotComposed(why=say(why, total=total, left=total - done))
     span = round_scheme(session, round_=round_).calendar.publicity
     round_.phase = move(round_.phase, RoundPhase.PUBLICITY)
     round_.publicity_ends_at = days_after(now(), span.days, working=span.working_days)
     for result in standing:
         result.state = move(result.state, ResultState.PUBLISHED)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.publish", about=round_)
-    _tell_all(session, round_=round_, people=everybody)
+    tell_many(
+        session,
+        people=all_owners(session, round_=round_),
+        round_id=round_.id,
+        kind="result.published",
+        sentence=_("您的考核结果已公示，请查看计分明细；公示期满后请签名，有异议可在申诉期内申诉。"),
+    )
 
 
-def _tell_all(session: Session, *, round_: Round, people: Sequence[Enrolment]) -> None:
-    for enrolment in people:
-        tell(
-            session,
-            person_id=enrolment.person_id,
-            round_id=round_.id,
-            kind="result.published",
-            sentence=_("您的考核结果已公示，请查看计分明细；公示期满后请签名，有异议可在申诉期内申诉。"),
-        )
+def to_be_graded(session: Session, *, round_: Round) -> int:
+    """Return how many results a round must have: of its teachers, or of its workshops where these are judged."""
+    if judges_groups(round_scheme(session, round_=round_)):
+        return len(judged_workshops(session, round_=round_))
+    return len(participants(session, round_=round_))
 
 
 def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:
@@ -290,27 +305,36 @@ def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:
     if round_.phase not in {RoundPhase.PUBLICITY, RoundPhase.SIGNING, RoundPhase.CLOSED}:
         return []
     fields = round_scheme(session, round_=round_).result.publicity.fields
-    rows = session.execute(
+    of_people = (
         select(Person.name, Result.grade)
         .join(Enrolment, Enrolment.person_id == Person.id)
         .join(Result, Result.enrolment_id == Enrolment.id)
         .where(Enrolment.round_id == round_.id, Result.current)
         .order_by(Enrolment.id)
     )
+    of_groups = (
+        select(Workshop.name, GroupResult.grade)
+        .join(GroupResult, GroupResult.workshop_id == Workshop.id)
+        .where(GroupResult.round_id == round_.id, GroupResult.current)
+        .order_by(GroupResult.id)
+    )
+    rows = session.execute(of_groups if judges_groups(round_scheme(session, round_=round_)) else of_people)
     return [{k: v for k, v in (("name", name), ("grade", str(grade_))) if k in fields} for name, grade_ in rows]
 
 
-def sign(session: Session, *, actor: Person, result: Result, comment: str | None = None) -> Signature:
-    """Sign a result, with a comment if there is one (001-A-10). Signing doesn't give up the right to appeal."""
-    enrolment = session.get_one(Enrolment, result.enrolment_id)
-    round_ = session.get_one(Round, enrolment.round_id)
+def sign(session: Session, *, actor: Person, result: Graded, comment: str | None = None) -> Signature:
+    """Sign a result, with a comment if there is one (001-A-10): the teacher, of a workshop's one of its leaders.
+
+    Signing doesn't give up the right to appeal.
+    """
+    round_ = round_of(session, result=result)
     take_turn(session, organization_id=round_.organization_id)
-    if enrolment.person_id != actor.id or not result.current:
+    if actor.id not in owners(session, result=result) or not result.current:
         raise NotYourResult
     if result.state is not ResultState.TO_SIGN:
         raise NotToSign(state=say(result.state.label))
     signature = Signature(
-        result_id=result.id, person_id=actor.id, outcome_digest=outcome_digest(result), comment=comment, at=now()
+        **names(result), person_id=actor.id, outcome_digest=outcome_digest(result), comment=comment, at=now()
     )
     session.add(signature)
     result.state = move(result.state, ResultState.SIGNED)

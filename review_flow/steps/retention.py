@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, or_, select
 
 from models import (
-    Appeal,
     Consent,
-    Enrolment,
     Evidence,
     FaceReading,
+    GroupFact,
     PrivateNote,
     ReferenceFace,
-    Result,
     Round,
     RoundExport,
     SheetImport,
@@ -31,6 +29,7 @@ from review_flow.clock import now
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import AppealState
 from review_flow.steps import audit, copies
+from review_flow.steps.owners import appeals_in
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
@@ -46,17 +45,32 @@ STORED = (
     Evidence.poster_key,
     RoundExport.storage_key,
     SheetImport.storage_key,
+    GroupFact.storage_key,
 )
 """Whatever names a stored content; two may name the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """A file that is due to go: its round, and since when."""
+    """A file that is due to go, of a work or told for a group: its round, and since when."""
 
-    evidence: Evidence
+    evidence: Evidence | GroupFact
     round_: Round
     since: datetime
+
+    @property
+    def name(self) -> str:
+        """Return the file's name; of a group's, what it shows and under which key."""
+        return (
+            self.evidence.file_name
+            if isinstance(self.evidence, Evidence)
+            else f"{self.evidence.about} {self.evidence.key}"
+        )
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Return its size where that is kept."""
+        return self.evidence.size_bytes if isinstance(self.evidence, Evidence) else None
 
 
 def ends_at(session: Session, *, round_: Round, days: int) -> datetime | None:
@@ -64,13 +78,7 @@ def ends_at(session: Session, *, round_: Round, days: int) -> datetime | None:
 
     None while it isn't closed, or an appeal is open.
     """
-    appeals = (
-        select(Appeal)
-        .join(Result, Result.id == Appeal.result_id)
-        .join(Enrolment, Enrolment.id == Result.enrolment_id)
-        .where(Enrolment.round_id == round_.id)
-    )
-    filed = session.scalars(appeals).all()
+    filed = session.scalars(appeals_in(round_)).all()
     if round_.phase is not RoundPhase.CLOSED or any(one.state is AppealState.FILED for one in filed):
         return None
     moments = [round_.hard_close_at, round_.appeal_due_at, *(one.decided_at for one in filed)]
@@ -85,6 +93,7 @@ def due(session: Session, *, days: int) -> list[Going]:
         since = ends_at(session, round_=round_, days=days)
         if since is not None and since <= now():
             found += [Going(one, round_, since) for one in _files(session, round_)]
+            found += [Going(one, round_, since) for one in _group_files(session, round_)]
     return found
 
 
@@ -94,6 +103,14 @@ def _files(session: Session, round_: Round) -> Sequence[Evidence]:
         .join(Submission, Submission.id == Evidence.submission_id)
         .where(Submission.round_id == round_.id, Evidence.removed_at.is_(None))
         .order_by(Evidence.id)
+    ).all()
+
+
+def _group_files(session: Session, round_: Round) -> Sequence[GroupFact]:
+    return session.scalars(
+        select(GroupFact)
+        .where(GroupFact.round_id == round_.id, GroupFact.storage_key.is_not(None), GroupFact.removed_at.is_(None))
+        .order_by(GroupFact.id)
     ).all()
 
 
@@ -113,15 +130,19 @@ def remove_files(session: Session, *, round_: Round, days: int) -> list[str]:
         one.sheet_key = one.playable_key = one.poster_key = one.report = None
         one.removed_at = now()
         copies.forget(session, evidence=one)
+    of_groups = _group_files(session, round_)
+    for fact in of_groups:
+        keys |= {fact.storage_key} if fact.storage_key else set()
+        fact.removed_at = now()
     session.flush()
-    if files:
+    if files or of_groups:
         audit.record(
             session,
             organization_id=round_.organization_id,
             actor=None,
             deed="evidence.purge",
             about=round_,
-            files=len(files),
+            files=len(files) + len(of_groups),
         )
     return unused(session, keys=keys)
 
@@ -132,8 +153,9 @@ def unused(session: Session, *, keys: Iterable[str]) -> list[str]:
     named = set[str | None]()
     for column in STORED:
         rows = select(column).where(column.in_(wanted))
-        if column is Evidence.storage_key:
-            rows = rows.where(Evidence.removed_at.is_(None))
+        for kept in (Evidence, GroupFact):
+            if column is kept.storage_key:
+                rows = rows.where(kept.removed_at.is_(None))
         named |= set(session.scalars(rows))
     return [key for key in wanted if key not in named]
 

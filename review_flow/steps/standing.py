@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from models import (
     Assignment,
     Enrolment,
     Evidence,
+    Fact,
+    GroupResult,
     PanelMark,
     Person,
     Result,
@@ -27,14 +29,18 @@ from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at, grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, State, SubmissionState
 from review_flow.rules.scheme import DELIVERABLES
-from review_flow.rules.words import UNDONE, AdjustmentState, AppealState, EvidenceState, SeatKind
+from review_flow.rules.voices import SELF
+from review_flow.rules.words import UNDONE, AdjustmentState, AppealState, EvidenceState, FactKind, SeatKind
 from review_flow.steps.appeals import require_hearer
+from review_flow.steps.approvals import ends_at, links_before_peers, waiting
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
+from review_flow.steps.owners import appeals_in, concerned, owners, standing_results
 from review_flow.steps.panel import asked_of
 from review_flow.steps.people import SEAT_NAMES, conflicting_with, has_seat
-from review_flow.steps.results import results_of
+from review_flow.steps.programme import banded
+from review_flow.steps.results import to_be_graded
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import obstacles, round_scheme
 from review_flow.steps.validity import to_judge
@@ -67,6 +73,7 @@ class Agenda:
     adjustments: list[Adjustment]
     results: list[Result]
     appeals: list[Appeal]
+    workshops: list[GroupResult] = field(default_factory=list)
 
 
 def counts(session: Session, *, round_: Round) -> dict[str, dict[State, int]]:
@@ -92,6 +99,7 @@ def waits(session: Session, *, round_: Round) -> list[Wait]:
         *_teachers(session, round_=round_),
         *_reviewers(session, round_=round_),
         *_markers(session, round_=round_),
+        *_approvals(session, round_=round_),
         *_contested(session, round_=round_),
         *_results(session, round_=round_),
     ]
@@ -122,14 +130,26 @@ def _teachers(session: Session, *, round_: Round) -> Iterator[Wait]:
         .order_by(Evidence.id)
     ):
         files[file.submission_id].append(file)
+    silent = _without_self_mark(session, scheme, round_)
     for enrolment in participants(session, round_=round_):
         person = session.get_one(Person, enrolment.person_id)
+        if enrolment.id in silent:
+            yield Wait(person.name, say(_("还没有自评")), person)
         if round_.phase is RoundPhase.OPEN and _is_early(scheme, enrolment):
             yield Wait(person.name, say(EARLY[enrolment.state]), person, round_.hard_close_at)
         if round_.phase is RoundPhase.OPEN and scheme.components:
             yield from _programme(session, scheme, round_, enrolment, person)
         for work in works[enrolment.id]:
             yield from _work(session, scheme, round_, enrolment, person, work, files[work.id])
+
+
+def _without_self_mark(session: Session, scheme: Scheme, round_: Round) -> set[int]:
+    """Return the enrolments whose own mark counts and is not given yet (002-1-07)."""
+    if not scheme.compose.sources.get(SELF) or round_.phase not in {RoundPhase.OPEN, RoundPhase.SCORING}:
+        return set()
+    gave = select(Fact.enrolment_id).where(Fact.kind == FactKind.VOICE, Fact.about == SELF, Fact.struck_at.is_(None))
+    asked = select(Enrolment.id).where(Enrolment.round_id == round_.id, Enrolment.id.not_in(gave))
+    return set(session.scalars(asked)) - banded(session, round_=round_)
 
 
 def _is_early(scheme: Scheme, enrolment: Enrolment) -> bool:
@@ -217,6 +237,16 @@ def _markers(session: Session, *, round_: Round) -> Iterator[Wait]:
         yield Wait(person.name, say(_("{count}份成果没有评分"), count=count), person, until)
 
 
+def _approvals(session: Session, *, round_: Round) -> Iterator[Wait]:
+    scheme = round_scheme(session, round_=round_)
+    links = links_before_peers(scheme)
+    works = waiting(session, round_=round_, scheme=scheme) if links else []
+    if works:
+        until = min(filter(None, (ends_at(scheme, one) for one in works)), default=None)
+        why = say(_("{count}份成果没有{links}，还不能互评"), count=len(works), links=listed(links))
+        yield Wait(say(_("校级管理员")), why, until=until)
+
+
 def _contested(session: Session, *, round_: Round) -> Iterator[Wait]:
     for one in _open_adjustments(session, round_=round_):
         yield Wait(say(SEAT_NAMES[SeatKind.MEMBER]), say(_("扣分记录{id}的异议没有处理"), id=one.id))
@@ -236,30 +266,22 @@ def _contested_in(round_: Round) -> Select[tuple[Adjustment]]:
 
 
 def _results(session: Session, *, round_: Round) -> Iterator[Wait]:
-    standing = results_of(session, round_=round_)
+    standing = standing_results(session, round_=round_)
     composed = sum(one.state is ResultState.COMPOSED for one in standing)
     if composed:
         yield Wait(say(SEAT_NAMES[SeatKind.MEMBER]), say(_("{count}份结果没有定等"), count=composed))
-    elif standing and round_.phase is RoundPhase.SCORING and len(standing) == len(participants(session, round_=round_)):
+    elif standing and round_.phase is RoundPhase.SCORING and len(standing) == to_be_graded(session, round_=round_):
         yield Wait(say(_("校级管理员")), say(_("结果已全部定等，可以公示")))
     for one in standing:
-        if one.state is ResultState.TO_SIGN:
-            person = session.get_one(Person, session.get_one(Enrolment, one.enrolment_id).person_id)
+        for person_id in owners(session, result=one) if one.state is ResultState.TO_SIGN else ():
+            person = session.get_one(Person, person_id)
             yield Wait(person.name, say(_("还没有签收结果")), person, round_.sign_due_at)
     for appeal in _open_appeals(session, round_=round_):
         yield Wait(say(SEAT_NAMES[SeatKind.APPEAL]), say(_("申诉{id}没有复核"), id=appeal.id), until=appeal.due_at)
 
 
 def _open_appeals(session: Session, *, round_: Round) -> list[Appeal]:
-    return list(
-        session.scalars(
-            select(Appeal)
-            .join(Result, Result.id == Appeal.result_id)
-            .join(Enrolment, Enrolment.id == Result.enrolment_id)
-            .where(Enrolment.round_id == round_.id, Appeal.state == AppealState.FILED)
-            .order_by(Appeal.id)
-        )
-    )
+    return list(session.scalars(appeals_in(round_).where(Appeal.state == AppealState.FILED)))
 
 
 def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
@@ -272,6 +294,13 @@ def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
         adjustments=to_decide(session, person=person, round_=round_),
         results=list(session.scalars(confirmable)) if member else [],
         appeals=to_hear(session, person=person, round_=round_),
+        workshops=[
+            one
+            for one in (standing_results(session, round_=round_) if member else [])
+            if isinstance(one, GroupResult)
+            and one.state is ResultState.COMPOSED
+            and person.id not in concerned(session, result=one)
+        ],
     )
 
 
@@ -305,8 +334,7 @@ def to_hear(session: Session, *, person: Person, round_: Round) -> list[Appeal]:
 
 def _may_hear(session: Session, person: Person, appeal: Appeal) -> bool:
     try:
-        enrolment = session.get_one(Enrolment, session.get_one(Result, appeal.result_id).enrolment_id)
-        require_hearer(session, actor=person, appeal=appeal, enrolment=enrolment)
+        require_hearer(session, actor=person, appeal=appeal)
     except Refusal:
         return False
     return True

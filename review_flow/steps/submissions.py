@@ -28,6 +28,7 @@ from review_flow.rules.words import (
 )
 from review_flow.steps import audit
 from review_flow.steps.adjustments import note_late
+from review_flow.steps.corrections import ask_correction
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import NotEditable, missing, require_author, require_editable, standing_evidence
 from review_flow.steps.faces import still_kept
@@ -35,7 +36,7 @@ from review_flow.steps.facts import record_of
 from review_flow.steps.messages import tell
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
-from review_flow.steps.validity import ask_correction, settle
+from review_flow.steps.validity import settle
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from models import Evidence, Person, Round, Submission, ValidityVote
-from review_flow.clock import days_after, now, shown
+from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
 from review_flow.rules.lifecycle import SubmissionState, move
 from review_flow.rules.validity import ItemFacts, validity
 from review_flow.rules.words import EvidenceState, SeatKind, Verdict, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.corrections import ask_correction
 from review_flow.steps.evidence import attested, standing_evidence
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, has_seat, require_seat
@@ -178,36 +179,6 @@ def _refuse(session: Session, *, scheme: Scheme, submission: Submission, reasons
         ask_correction(session, scheme=scheme, submission=submission, reasons=reasons)
     else:
         invalidate(session, submission=submission, reasons=reasons)
-
-
-def ask_correction(session: Session, *, scheme: Scheme, submission: Submission, reasons: str) -> None:
-    """Hand the work back to its author for the scheme's days of correction (补正).
-
-    After the hard close a file that is refused again buys no new days, or one author could hold up the round.
-    """
-    span = scheme.calendar.correction
-    round_ = session.get_one(Round, submission.round_id)
-    submission.state = move(submission.state, SubmissionState.CORRECTING)
-    if submission.correction_due_at is None or now() <= round_.hard_close_at:
-        submission.correction_due_at = days_after(now(), span.days, working=span.working_days)
-    audit.record(
-        session,
-        organization_id=round_.organization_id,
-        actor=None,
-        deed="submission.return",
-        about=submission,
-        reasons=reasons,
-    )
-    tell(
-        session,
-        person_id=submission.author_id,
-        round_id=round_.id,
-        kind="submission.returned",
-        sentence=_("您的“{ability}”需要补正：{reasons}。请在{due}前补正并重新封存。"),
-        ability=submission.ability,
-        reasons=reasons,
-        due=shown(submission.correction_due_at),
-    )
 
 
 def invalidate(session: Session, *, submission: Submission, reasons: str) -> None:

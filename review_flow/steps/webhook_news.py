@@ -17,23 +17,28 @@ from review_flow.rules.words import WorkKind
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.orm import Session
 
     from models import Message
 
 
-def book(session: Session, *, message: Message) -> None:
-    """Book a message for every address of its person's school that wants its kind."""
-    wanting = (
-        select(Webhook)
-        .join(Person, Person.organization_id == Webhook.organization_id)
-        .where(Person.id == message.person_id, Webhook.removed_at.is_(None), Webhook.disabled_at.is_(None))
+def book(session: Session, *, messages: Collection[Message]) -> None:
+    """Book messages for every address of their people's school that wants their kind."""
+    of_school = (
+        select(Person.id, Webhook)
+        .join(Webhook, Person.organization_id == Webhook.organization_id)
+        .where(Webhook.removed_at.is_(None), Webhook.disabled_at.is_(None))
+        .where(Person.id.in_({one.person_id for one in messages}))
         .order_by(Webhook.id)
     )
-    for webhook in session.scalars(wanting).all():
-        if message.kind in webhook.events:
-            about = {"message_id": message.id, "person_id": message.person_id, "round_id": message.round_id}
-            deliver(session, webhook=webhook, event=message.kind, about=about)
+    wanting = session.execute(of_school).tuples().all()
+    for message in messages:
+        about = {"message_id": message.id, "person_id": message.person_id, "round_id": message.round_id}
+        for person_id, webhook in wanting:
+            if person_id == message.person_id and message.kind in webhook.events:
+                deliver(session, webhook=webhook, event=message.kind, about=about)
 
 
 def deliver(session: Session, *, webhook: Webhook, event: str, about: dict[str, Any]) -> WebhookDelivery:

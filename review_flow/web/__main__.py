@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
+MOST_CONNECTIONS = 2000
+
+
 def application() -> FastAPI:
     """Return the application over this installation's settings; each process of several makes its own."""
     configure(as_json=settings().log_json)
@@ -48,6 +51,8 @@ def main() -> None:
         forwarded_allow_ips=given.proxy,
         access_log=False,
         server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,  # beyond it 503 at once, instead of everybody waiting
+        timeout_keep_alive=10,
     )
 
 

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import Depends, FastAPI, Path, Request
+from fastapi import Depends, FastAPI, Form, Path, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
@@ -16,10 +16,11 @@ from starlette.datastructures import FormData
 
 from models import Person, WebSession
 from review_flow.db import transaction
-from review_flow.errors import Refusal
-from review_flow.i18n import _
+from review_flow.errors import NotAllowed, Refusal
+from review_flow.i18n import _, say
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, people
+from review_flow.web import cookies
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _WHO: set[Callable[..., Any]] = set()
@@ -90,13 +91,15 @@ Key = Annotated[int, Path(ge=1, lt=2**63)]
 @who
 def entered(request: Request, session: Db) -> Person:
     """Let in whoever is signed in, even with a password that must be changed first."""
-    token = request.cookies.get(SESSION_COOKIE)
+    token = cookies.read(request, SESSION_COOKIE)
     found = door.session_of(session, token=token) if token else None
     if found is None:
         raise NotSignedIn
     request.state.web_session, _person, request.state.must_change = found
+    # For the head of every page and the log; a refusal is drawn when the transaction is over.
+    request.state.name, request.state.person_id = found[1].name, found[1].id
+    request.state.roles = people.roles_of(session, person=found[1])
     request.state.seated = people.sits(session, person_id=found[1].id)
-    request.state.name = found[1].name  # a refusal is drawn when the transaction is over
     return found[1]
 
 
@@ -140,3 +143,38 @@ def administrator(session: Db, person: Signed) -> Person:
 
 
 Admin = Annotated[Person, Depends(administrator)]
+
+
+@who
+def passing_administrator(request: Request) -> Person:
+    """Let in like `administrator`, in a transaction that is over before the handler begins."""
+    with transaction(request.app.state.engine) as session:
+        return administrator(session, signed_in(request, entered(request, session)))
+
+
+PassingAdmin = Annotated[Person, Depends(passing_administrator)]
+
+
+@who
+def county_administrator(request: Request, person: Signed) -> Person:
+    """Let in whoever administers an organization above schools; which schools they see, the steps decide."""
+    if RoleKind.COUNTY_ADMIN not in request.state.roles:
+        raise NotAllowed(why=say(_("这需要上级（县级）管理员")))
+    return person
+
+
+CountyAdmin = Annotated[Person, Depends(county_administrator)]
+
+
+class NotConfirmed(Refusal):
+    """What can't be undone wants a tick beside its button."""
+
+    status, text = 422, _("这一步不能撤回，请先勾选确认。")
+
+
+def ticked(yes: Annotated[Literal["yes"], Form()]) -> None:
+    """Want the tick that says "I know"; without it the answer is NotConfirmed."""
+
+
+Confirmed = Annotated[None, Depends(ticked)]
+"""What can't be undone: `_sure: Confirmed`."""

@@ -22,21 +22,32 @@ from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
 from review_flow.web import (
+    certificates,
+    charts,
+    cookies,
+    county,
     door,
     files,
+    finish,
     identity,
+    office,
     panel,
     panel_decide,
     privacy,
     programme,
+    progress,
     reviewing,
+    rounds,
+    school,
+    sheets,
     teacher,
     tokens,
     upload,
     verify,
+    watch,
     webhooks,
 )
-from review_flow.web.access import MustChange, NotSignedIn, public, require_declared
+from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public, require_declared
 from review_flow.web.api import document
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
@@ -50,6 +61,8 @@ if TYPE_CHECKING:
     from review_flow.settings import Settings
 
 YEAR_S = 31_536_000
+SUSPICIOUS = {403, 404, 410, 413, 429}
+"""What somebody gets who tries doors; a form filled in wrongly is nobody's business."""
 router = APIRouter()
 
 
@@ -111,7 +124,7 @@ def choose_language(request: Request, code: str) -> RedirectResponse:
     here = f"{request.url.scheme}://{request.headers.get('host')}/"
     back = request.headers.get("referer", here)
     answer = RedirectResponse(back if back.startswith(here) else "/", 303)
-    answer.set_cookie(LANGUAGE_COOKIE, code, max_age=YEAR_S, httponly=True, samesite="lax")
+    cookies.keep(request, answer, LANGUAGE_COOKIE, code, seconds=YEAR_S)
     return answer
 
 
@@ -136,7 +149,16 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         reviewing,
         panel,
         panel_decide,
+        school,
+        rounds,
+        sheets,
+        progress,
+        finish,
+        certificates,
+        office,
+        charts,
         webhooks,
+        county,
         upload,
         files,
         verify,
@@ -156,6 +178,8 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
 def _refused(request: Request, refusal: Exception) -> Response:
     """Answer a "no": who is not signed in is led to the door, everybody else reads why."""
     assert isinstance(refusal, Refusal)
+    if refusal.status in SUSPICIOUS and not isinstance(refusal, NotSignedIn | MustChange):
+        watch.note(request, "refused", code=refusal.code)
     if not isinstance(refusal, NotSignedIn | MustChange) or request.url.path.startswith(("/uploads", "/api/")):
         return refusal_page(request, refusal)
     way = "/me/password" if isinstance(refusal, MustChange) else "/enter"
@@ -192,5 +216,7 @@ def _misread(request: Request, error: Exception) -> Response:
     places = [one["loc"] for one in error.errors()]
     if any(place[0] == "path" for place in places):
         return refusal_page(request, NotFound(what=say(_("网页")), key=request.url.path))
+    if any(place[-1] == "yes" for place in places):
+        return refusal_page(request, NotConfirmed())
     names = listed(dict.fromkeys(str(place[-1]) for place in places))
     return refusal_page(request, BadInput(field=names, problem=say(_("没有填写，或填写得不对。"))))

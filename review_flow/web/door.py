@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
-from sqlalchemy import select
+from fastapi import APIRouter, Form, Query, Request
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Person
@@ -16,11 +17,13 @@ from review_flow.i18n import _, say
 from review_flow.rules.door import device_cookie
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, identities, people
+from review_flow.web import cookies, watch
 from review_flow.web.access import SESSION_COOKIE, Admin, Db, Entered, Here, Key, Signed, public
-from review_flow.web.render import go, page
+from review_flow.web.render import Paged, go, page, pages_of
 
 router = APIRouter()
 Text = Annotated[str, Form(max_length=200)]
+PAGE = 50
 DEVICE_COOKIE, DEVICE_KEY, YEAR_S = "rf_device_", "device.key", 31_536_000
 
 
@@ -43,19 +46,22 @@ def enter(
 ) -> Response:
     """Sign in. The password is compared outside of any transaction: it takes long on purpose."""
     engine, key = request.app.state.engine, request.app.state.settings.secret(DEVICE_KEY)
-    devices = {name.removeprefix(DEVICE_COOKIE): value for name, value in request.cookies.items()}
+    devices = cookies.named(request, DEVICE_COOKIE)
     with transaction(engine) as session:
         address = request.client.host if request.client else ""
         one = door.knock(session, school_id=school, number=number, address=address, devices=devices, key=key)
     right = door.matches(one, password=password)
+    brought, agent = cookies.read(request, SESSION_COOKIE), request.headers.get("user-agent", "")
     with transaction(engine) as session:
-        token = door.enter(session, one=one, right=right, user_agent=request.headers.get("user-agent", ""))
+        token = door.enter(session, one=one, right=right, user_agent=agent, instead_of=brought)
     if token is None or one.person_id is None:
+        watch.note(request, "sign-in-failed", account=watch.mark(request, one.account), way="password")
         raise door.WrongPassword
+    watch.note(request, "signed-in", person=one.person_id, way="password")
     answer = go(next if is_inside(next) else "/")
     remember(request, answer, token)
     known = device_cookie(key, person_id=one.person_id, nonce=one.device or secrets.token_hex(8))
-    answer.set_cookie(DEVICE_COOKIE + one.label, known, max_age=YEAR_S, path="/enter", httponly=True, samesite="strict")
+    cookies.keep(request, answer, DEVICE_COOKIE + one.label, known, seconds=YEAR_S, same_site="strict")
     return answer
 
 
@@ -66,17 +72,17 @@ def is_inside(path: str) -> bool:
 
 def remember(request: Request, answer: Response, token: str) -> None:
     """Let the browser keep the session's token, out of scripts' reach."""
-    longest = int(door.LONGEST_SESSION.total_seconds())
-    secure = request.url.scheme == "https"
-    answer.set_cookie(SESSION_COOKIE, token, max_age=longest, httponly=True, secure=secure, samesite="lax")
+    cookies.keep(request, answer, SESSION_COOKIE, token, seconds=int(door.LONGEST_SESSION.total_seconds()))
 
 
 @router.post("/leave")
-def leave(session: Db, person: Entered, here: Here) -> RedirectResponse:
-    """Sign out."""
+def leave(request: Request, session: Db, person: Entered, here: Here) -> RedirectResponse:
+    """Sign out; a browser that heeds it drops what it kept of the pages and films seen."""
     door.revoke(session, actor=person, session_id=here.id)
+    watch.note(request, "signed-out")
     answer = go("/enter")
-    answer.delete_cookie(SESSION_COOKIE)
+    answer.headers["clear-site-data"] = '"cache", "storage"'
+    cookies.forget(request, answer, SESSION_COOKIE)
     return answer
 
 
@@ -105,8 +111,10 @@ def use_link(
         person = door.found_by_link(session, token=token, school=school, number=number, name=name, password=password)
     else:
         person = door.use_link(session, token=token, password=password)
-    answer = go("/")
-    remember(request, answer, door.begin(session, person=person, user_agent=request.headers.get("user-agent", "")))
+    watch.note(request, "link-used", person=person.id)
+    answer, brought = go("/"), cookies.read(request, SESSION_COOKIE)
+    agent = request.headers.get("user-agent", "")
+    remember(request, answer, door.begin(session, person=person, user_agent=agent, instead_of=brought))
     return answer
 
 
@@ -130,9 +138,10 @@ def me(request: Request, session: Db, person: Signed, here: Here) -> HTMLRespons
 
 
 @router.post("/me/sessions/{key}/revoke")
-def revoke(session: Db, person: Signed, key: Key) -> RedirectResponse:
+def revoke(request: Request, session: Db, person: Signed, key: Key) -> RedirectResponse:
     """End one of one's sessions."""
     door.revoke(session, actor=person, session_id=key)
+    watch.note(request, "session-ended")
     return go("/me")
 
 
@@ -143,25 +152,52 @@ def password_page(request: Request, person: Entered) -> HTMLResponse:  # noqa: A
 
 
 @router.post("/me/password")
-def change_password(session: Db, person: Entered, here: Here, old: Text, new: Text) -> RedirectResponse:
-    """Change one's password; every other session ends."""
-    door.change_password(session, actor=person, old=old, new=new, keep=here.id)
-    return go("/me")
+def change_password(request: Request, session: Db, person: Entered, old: Text, new: Text) -> RedirectResponse:
+    """Change one's password; every session ends, and this browser gets a new one."""
+    agent = request.headers.get("user-agent", "")
+    token = door.change_password(session, actor=person, old=old, new=new, user_agent=agent)
+    watch.note(request, "password-changed")
+    answer = go("/me")
+    remember(request, answer, token)
+    return answer
 
 
 @router.get("/school/people")
-def people_page(request: Request, session: Db, person: Admin) -> HTMLResponse:
+def people_page(
+    request: Request, session: Db, person: Admin, word: Annotated[str, Query(max_length=100)] = "", page_: Paged = 1
+) -> HTMLResponse:
     """List the school's people, to give one of them a link."""
-    of_school = select(Person).where(Person.organization_id == person.organization_id, Person.active)
-    return page(request, "door/people.html", people=session.scalars(of_school.order_by(Person.number)).all())
+    mine = [Person.organization_id == person.organization_id, Person.active]
+    if word.strip():
+        mine.append(or_(Person.name.contains(word.strip(), autoescape=True), Person.number == word.strip()))
+    found = select(Person).where(*mine).order_by(Person.number).offset((page_ - 1) * PAGE).limit(PAGE)
+    pages = pages_of(session.scalar(select(func.count()).where(*mine)) or 0, PAGE)
+    people_ = session.scalars(found).all()
+    return page(request, "door/people.html", people=people_, word=word, number=page_, pages=pages)
 
 
 @router.post("/school/people/{key}/link")
 def make_link(request: Request, session: Db, person: Admin, key: Key) -> HTMLResponse:
     """Show a one-time link, once: only its digest is kept."""
-    whose = session.get(Person, key)
-    if whose is None or whose.organization_id != person.organization_id or not whose.active:
-        raise NotFound(what=say(_("人员")), key=key)
+    whose = _colleague(session, person, key)
     token = door.make_link(session, actor=person, person=whose)
+    watch.note(request, "link-made", about=whose.id)
     link = f"{request.url.scheme}://{request.headers['host']}/link/{token}"
     return page(request, "door/made.html", whose=whose, link=link)
+
+
+@router.post("/school/people/{key}/sign-out")
+def send_out(request: Request, session: Db, person: Admin, key: Key) -> RedirectResponse:
+    """End every session of a person of one's school."""
+    whose = _colleague(session, person, key)
+    door.send_out(session, actor=person, person=whose)
+    watch.note(request, "sent-out", about=whose.id)
+    return go("/school/people")
+
+
+def _colleague(session: Session, person: Person, key: int) -> Person:
+    """Return a person of the administrator's school."""
+    found = session.get(Person, key)
+    if found is None or found.organization_id != person.organization_id or not found.active:
+        raise NotFound(what=say(_("人员")), key=key)
+    return found

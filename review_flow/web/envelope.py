@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -9,10 +10,11 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language
+from review_flow.web import cookies, watch
 from review_flow.web.problems import is_api
 
 if TYPE_CHECKING:
@@ -38,7 +40,10 @@ HEADERS = {
     "cache-control": "no-store",
 }
 
-SECURE = {"strict-transport-security": "max-age=31536000"}
+MOST_BYTES = 60_000_000
+SLOWEST_S = 60.0
+"""How long the next bytes of a form may take."""
+SECURE = {"strict-transport-security": "max-age=31536000; includeSubDomains"}
 """Only where TLS is: an intranet without it stays reachable."""
 
 
@@ -46,6 +51,12 @@ class FromElsewhere(Refusal):
     """A page of another site may not make a browser do something here."""
 
     status, text = 403, _("这个请求不是从本系统的页面发出的，已拒绝。请回到本系统的页面再试。")
+
+
+class TooMuchSent(Refusal):
+    """No form of ours is so long; files come in pieces."""
+
+    status, text = 413, _("发送的内容太大（最多{most} MB）或中断太久，没有收下。文件请在证据页面上传。")
 
 
 class ServerFault(Refusal):
@@ -67,9 +78,42 @@ def from_here(headers: Headers) -> bool:
     return bool(source) and urlsplit(source).netloc.lower() == headers.get("host", "").lower()
 
 
+def is_upload(request: Request) -> bool:
+    """Whether a piece of evidence is sent: its size is held by the upload itself, and it may take its time."""
+    return request.method == "PATCH" and request.url.path.startswith("/uploads/")
+
+
+def _refused(request: Request) -> Refusal | None:
+    """Return why a request is not looked at: where it comes from, or how much it brings."""
+    by_cookie = not is_api(request.url.path)  # there a token says who asks, and no browser adds that by itself
+    if by_cookie and request.method not in SAFE_METHODS and not from_here(request.headers):
+        return FromElsewhere()
+    length = request.headers.get("content-length", "")
+    too_large = not is_upload(request) and length.isdecimal() and int(length[:20]) > MOST_BYTES
+    return TooMuchSent(most=MOST_BYTES // 1_000_000) if too_large else None
+
+
+class _Body:
+    """Reads what comes with a request: not without end, and not from whoever never says the rest."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._left, self._whole = receive, MOST_BYTES, False
+
+    async def __call__(self) -> Message:
+        if self._whole:  # nothing is left to come but the line's end, which is waited for while the answer is made
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), SLOWEST_S)
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        self._left -= len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        return message if self._left >= 0 else {"type": "http.disconnect"}
+
+
 def language_of(request: Request) -> str:
     """Return the chosen language, else the first one of the browser's that we have, else Chinese."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    chosen = cookies.read(request, LANGUAGE_COOKIE)
     asked = [part.strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
     return next((one for one in [chosen, *asked] if one in LANGUAGES), LANGUAGES[0])
 
@@ -99,12 +143,18 @@ class Envelope:
     async def _answer(self, request: Request, answer: _Answer) -> None:
         from review_flow.web.render import refusal_page
 
-        by_cookie = not is_api(request.url.path)  # there a token says who asks, and no browser adds that by itself
-        if by_cookie and request.method not in SAFE_METHODS and not from_here(request.headers):
-            await refusal_page(request, FromElsewhere())(request.scope, request.receive, answer)
+        refused = _refused(request)
+        receive = request.receive if is_upload(request) else _Body(request.receive)
+        if refused is not None:
+            watch.note(request, "refused", code=refused.code)
+            await refusal_page(request, refused)(request.scope, request.receive, answer)
             return
         try:
-            await self.app(request.scope, request.receive, answer)
+            await self.app(request.scope, receive, answer)
+        except ClientDisconnect:  # or who sends too much or too slowly, and is taken for gone
+            log.info("gone")
+            if not answer.begun:
+                await refusal_page(request, TooMuchSent(most=MOST_BYTES // 1_000_000))(request.scope, receive, answer)
         except Exception:
             log.exception("fault")
             if answer.begun:

@@ -82,17 +82,18 @@ def file(request: Request, session: Db, person: Signed, token: str) -> Response:
     if key is None:
         raise NotFound(what=say(_("文件")), key=said[0])
     name = evidence.file_name if said[4] else f"{evidence.slot}-{evidence.id}{PurePath(evidence.file_name).suffix}"
-    return _served(request, request.app.state.storage.open(key), name)
+    return served(request, request.app.state.storage.open(key), name)
 
 
-def _served(request: Request, source: BinaryIO, name: str) -> Response:
+def served(request: Request, source: BinaryIO, name: str) -> Response:
+    """Answer with a file, or the asked part of it; only what can carry no script is shown."""
     head = source.read(HEAD_BYTES)
     size = source.seek(0, 2)
     kind = media_type(head)
     how = "inline" if kind in SHOWN else "attachment"
     headers = {
         "content-disposition": f"{how}; filename*=UTF-8''{quote(name, safe='')}",
-        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
         "x-frame-options": "SAMEORIGIN",
         "accept-ranges": "bytes",
         "cache-control": "private, max-age=3600",

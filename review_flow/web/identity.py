@@ -19,6 +19,7 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.outside.identity import Attempt, NotProven, identity_of
 from review_flow.steps import door, identities
+from review_flow.web import cookies, watch
 from review_flow.web.access import SESSION_COOKIE, Db, Signed, public
 from review_flow.web.door import is_inside, remember
 from review_flow.web.render import go
@@ -50,23 +51,14 @@ def _sent_out(request: Request, key: str, purpose: str) -> RedirectResponse:
     agent = request.headers.get("user-agent", "")
     answer = go(identity_of(provider).way_out(back=_back(request, provider), attempt=attempt, user_agent=agent))
     kept = json.dumps([provider.id, purpose, asdict(attempt)]).encode()
-    secure = request.url.scheme == "https"
-    answer.set_cookie(
-        COOKIE,
-        base64.urlsafe_b64encode(kept).decode(),
-        max_age=LASTS_S,
-        path=PLACE,
-        httponly=True,
-        secure=secure,
-        samesite="lax",
-    )
+    cookies.keep(request, answer, COOKIE, base64.urlsafe_b64encode(kept).decode(), seconds=LASTS_S)
     return answer
 
 
 def _attempt(request: Request, provider: Provider) -> tuple[str, Attempt]:
     """Return what this browser went out for; raises NotProven for one that did not go, or went elsewhere."""
     try:
-        kept = base64.urlsafe_b64decode(request.cookies.get(COOKIE, ""))
+        kept = base64.urlsafe_b64decode(cookies.read(request, COOKIE))
         key, purpose, attempt = json.loads(kept)
         found = str(purpose), Attempt(**attempt)
     except (ValueError, TypeError) as error:
@@ -96,14 +88,14 @@ def back(request: Request, provider: str) -> Response:
     service = _provider(request, provider)
     purpose, attempt = _attempt(request, service)
     proof = identity_of(service).proof(back=_back(request, service), attempt=attempt, query=request.query_params)
-    engine, token = request.app.state.engine, request.cookies.get(SESSION_COOKIE, "")
+    engine, token = request.app.state.engine, cookies.read(request, SESSION_COOKIE)
     with transaction(engine) as session:
         if purpose == BIND:
             here = door.session_of(session, token=token)
             if here is None:
                 raise NotProven(label=service.label, why="session")
             identities.bind(session, actor=here[1], provider=service.id, label=service.label, subject=proof.subject)
-            answer = go("/me")
+            answer, who = go("/me"), here[1].id
         else:
             person = identities.person_of(
                 session,
@@ -113,11 +105,11 @@ def back(request: Request, provider: str) -> Response:
                 number=proof.number,
                 school=service.school,
             )
-            answer = go(purpose if is_inside(purpose) else "/")
-            remember(
-                request, answer, door.begin(session, person=person, user_agent=request.headers.get("user-agent", ""))
-            )
-    answer.delete_cookie(COOKIE, path=PLACE)
+            answer, who = go(purpose if is_inside(purpose) else "/"), person.id
+            agent = request.headers.get("user-agent", "")
+            remember(request, answer, door.begin(session, person=person, user_agent=agent, instead_of=token))
+    watch.note(request, "account-bound" if purpose == BIND else "signed-in", person=who, way=service.id)
+    cookies.forget(request, answer, COOKIE)
     return answer
 
 
@@ -125,4 +117,5 @@ def back(request: Request, provider: str) -> Response:
 def unbind(request: Request, session: Db, person: Signed, provider: str) -> RedirectResponse:
     """End the binding of one's own account."""
     identities.unbind(session, actor=person, provider=_provider(request, provider).id)
+    watch.note(request, "account-unbound", way=provider)
     return go("/me")

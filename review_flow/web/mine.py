@@ -130,7 +130,7 @@ def contested(session: Session, person: Person, key: int) -> Adjustment:
 def appeal(session: Session, person: Person, key: int) -> tuple[Appeal, Result, Enrolment]:
     """Return an appeal that the person may hear, the result it is against, and whose that is."""
     found = session.get(Appeal, key)
-    if found is not None:
+    if found is not None and found.result_id is not None:
         result = session.get_one(Result, found.result_id)
         enrolment = session.get_one(Enrolment, result.enrolment_id)
         round_ = session.get_one(Round, enrolment.round_id)

@@ -79,7 +79,9 @@ def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
         ],
         "adjustments": standing.to_decide(session, person=person, round_=round_),
         "results": standing.count_to_confirm(session, person=person, round_=round_),
-        "appeals": standing.to_hear(session, person=person, round_=round_),
+        "appeals": [
+            one for one in standing.to_hear(session, person=person, round_=round_) if one.result_id is not None
+        ],
         "reports": [{"report": one, "reason": say(file_reports.REASONS[one.reason])} for one in reports],
     }
 

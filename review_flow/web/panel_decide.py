@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Request
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -27,11 +27,10 @@ from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine
 from review_flow.web.access import Db, Filled, Key, Signed
 from review_flow.web.panel import MANY_WORDS, is_admin
-from review_flow.web.render import go, page
+from review_flow.web.render import Paged, go, page
 
 router = APIRouter()
 PAGE = 50
-At = Annotated[int, Query(ge=1, le=100_000)]
 Words = Annotated[str, Form(max_length=MANY_WORDS)]
 
 
@@ -52,7 +51,7 @@ Teacher = Annotated[int, Form(ge=1, lt=2**63)]
 
 
 @router.get("/panel/rounds/{key}/adjustments")
-def records(request: Request, session: Db, person: Signed, key: Key, at: At = 1) -> HTMLResponse:
+def records(request: Request, session: Db, person: Signed, key: Key, number: Paged = 1) -> HTMLResponse:
     """List the round's deductions and awards with their proofs, the newest first, and the form for another."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     scheme = round_scheme(session, round_=round_)
@@ -64,7 +63,7 @@ def records(request: Request, session: Db, person: Signed, key: Key, at: At = 1)
         .where(Enrolment.round_id == key, Person.id.not_in(away))
     )
     count = _count(session, asked)
-    rows = session.execute(asked.order_by(Adjustment.id.desc()).limit(PAGE).offset((at - 1) * PAGE)).all()
+    rows = session.execute(asked.order_by(Adjustment.id.desc()).limit(PAGE).offset((number - 1) * PAGE)).all()
     teachers = session.execute(
         select(Enrolment.id, Person.number, Person.name)
         .join(Person, Person.id == Enrolment.person_id)
@@ -83,7 +82,7 @@ def records(request: Request, session: Db, person: Signed, key: Key, at: At = 1)
         teachers=teachers,
         once=secrets.token_hex(8),
         open=round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING},
-        at=at,
+        number=number,
         pages=-(-count // PAGE) or 1,
     )
 
@@ -136,7 +135,7 @@ def decide(
 
 
 @router.get("/panel/rounds/{key}/grades")
-def grades(request: Request, session: Db, person: Signed, key: Key, at: At = 1) -> HTMLResponse:
+def grades(request: Request, session: Db, person: Signed, key: Key, number: Paged = 1) -> HTMLResponse:
     """List the proposed grades, those at a boundary first; who has to keep away from somebody doesn't see them."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     away = conflicting_with(session, person_id=person.id)
@@ -149,7 +148,7 @@ def grades(request: Request, session: Db, person: Signed, key: Key, at: At = 1) 
     )
     mine_ = standing.where(Person.id.not_in(away))
     first = case((waiting & edge, 0), (waiting, 1), else_=2)
-    rows = session.execute(mine_.order_by(first, Person.number).limit(PAGE).offset((at - 1) * PAGE))
+    rows = session.execute(mine_.order_by(first, Person.number).limit(PAGE).offset((number - 1) * PAGE))
     count, everybody = _count(session, mine_), _count(session, standing)
     return page(
         request,
@@ -162,7 +161,7 @@ def grades(request: Request, session: Db, person: Signed, key: Key, at: At = 1) 
         member=has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]),
         admin=is_admin(session, person, round_),
         publishable=round_.phase is RoundPhase.SCORING,
-        at=at,
+        number=number,
         pages=-(-count // PAGE) or 1,
     )
 

@@ -18,6 +18,7 @@ from review_flow.outside.certificates import TypstPrinter
 from review_flow.rules.words import AdjustmentState, FactKind, NominationKind, NominationState, WorkConsent
 from review_flow.steps import (
     adjustments,
+    approvals,
     certificates_valid,
     enrolments,
     gatherings,
@@ -41,8 +42,8 @@ FACT_WORDS = {
     programme.PRESENT: _("到场"),
     programme.MADE_UP: _("已补"),
     programme.ABSENT: _("缺席"),
-    programme.GIVEN: _("通过"),
-    programme.REFUSED: _("不通过"),
+    approvals.GIVEN: _("通过"),
+    approvals.REFUSED: _("不通过"),
 }
 
 

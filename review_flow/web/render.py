@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
+from fastapi import Query
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
@@ -31,9 +33,23 @@ HEADINGS = {
 }
 
 
+Paged = Annotated[int, Query(alias="page", ge=1, le=100_000)]
+"""Which page of a list, from 1."""
+
+
+def pages_of(count: int, each: int) -> int:
+    """Return how many pages of so many rows a list has; an empty one has one."""
+    return max(1, -(-count // each))
+
+
 def moment(value: datetime | None) -> str:
     """Return a moment as the school's clock shows it, to the minute."""
     return f"{value.astimezone(SCHOOL_ZONE):%Y-%m-%d %H:%M}" if value else ""
+
+
+def day(value: datetime | None) -> str:
+    """Return the day of a moment at the school, as forms of browsers take it."""
+    return f"{value.astimezone(SCHOOL_ZONE):%Y-%m-%d}" if value else ""
 
 
 def size(count: int) -> str:
@@ -75,7 +91,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"_": say, "say": say, "listed": listed}
-    made.filters |= {"moment": moment, "size": size, "device": device}
+    made.filters |= {"moment": moment, "day": day, "size": size, "device": device}
     return made
 
 
@@ -93,6 +109,7 @@ def page(request: Request, template: str, /, *, status: int = 200, **names: Any)
         "languages": [(code, LANGUAGE_NAMES[code]) for code in LANGUAGES],
         "name": getattr(request.state, "name", None),
         "seated": getattr(request.state, "seated", False),
+        "roles": {one.value for one in getattr(request.state, "roles", ())},
     }
     assert not common.keys() & names.keys()  # every page has these; one of its own would change the frame around it
     return HTMLResponse(environment().get_template(template).render(common | names), status)
@@ -101,6 +118,15 @@ def page(request: Request, template: str, /, *, status: int = 200, **names: Any)
 def go(path: str) -> RedirectResponse:
     """Return a redirect after a deed that was done: the page that follows is fetched anew."""
     return RedirectResponse(path, 303)
+
+
+def download(content: bytes, *, name: str, kind: str) -> Response:
+    """Return a file that browsers keep and never show."""
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "cache-control": "no-store",
+    }
+    return Response(content, media_type=kind, headers=headers)
 
 
 def refusal_page(request: Request, refusal: Refusal) -> Response:

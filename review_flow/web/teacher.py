@@ -90,7 +90,7 @@ def _link(at: path.Standing) -> str | None:
     """Return where the next thing is done."""
     base = f"/rounds/{at.round.id}"
     if at.way.stage in WHERE:
-        return f"{base}/{WHERE[at.way.stage]}" if at.way.stage is not Stage.DONE or at.result else None
+        return f"{base}/{WHERE[at.way.stage]}" if at.way.stage is not Stage.DONE or at.published else None
     if at.way.stage is Stage.REVIEW:
         return f"/reviews?round={at.round.id}"
     wanted = {Stage.EVIDENCE: EDITABLE, Stage.SUBMIT: {SubmissionState.SEALED}}.get(at.way.stage, set())
@@ -293,7 +293,7 @@ def submit(session: Db, person: Signed, key: Key) -> RedirectResponse:
 def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Show the result with every line that made it, what colleagues said, and what can be done about it."""
     standing = mine.standing(session, person, key)
-    found = standing.result
+    found = standing.published
     if found is None:
         raise NotFound(what=say(_("考核结果")), key=standing.round.name)
     appeal = session.scalars(select(Appeal).where(Appeal.result_id == found.id)).first()

@@ -170,6 +170,7 @@ HARMFUL: dict[str, tuple[Callable[[Path], bytes], str | None]] = {
     "deep.docx": (lambda _folder: docx("<a>" * 200_000 + "</a>" * 200_000), "document_too_deep"),
     "wide.docx": (lambda _folder: docx("<d>" + "<a/>" * 11_000_000 + "</d>"), "document_too_large"),
     "lying.docx": (lying_zip, "broken_document"),
+    "many.docx": (lambda _folder: zipped(**{"word/document__xml": "<d/>", **{f"{n}__x": b"" for n in range(20_000)}}), "document_too_large"),
     "nested.docx": (lambda _folder: zipped(**{"word/document__xml": "<d/>", "word/a__zip": NESTED}), "no_text"),
     "slides.pptx": (lambda _folder: zipped(**{"ppt/presentation__xml": "<p/>", **{f"ppt/slides/slide{n}__xml": "<p/>" for n in range(3_000)}}), "no_text"),
     "far.xlsx": (far_cells, None),

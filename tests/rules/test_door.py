@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from review_flow.rules.door import device_cookie, digest, known_device, password_problems, wait_s
+from review_flow.rules.door import device_cookie, digest, is_guessed_first, known_device, password_problems, wait_s
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,35 @@ def test_the_wait_doubles_up_to_a_minute(failures: int, wait: int) -> None:
 )
 def test_a_password_says_what_is_wrong_with_it(password: str, count: int) -> None:
     assert len(password_problems(password, number="T01", name="王芳")) == count
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "iloveyou1",  # of the lists
+        "iloveyou1!",
+        "Teacher@2026",
+        "woaini1314",
+        "密码2026!!!!",
+        "wf19860412",
+        "19860412wf",
+        "13812345678",
+        "a13900001111",
+        "qwert!@#yuiop",
+        "Admin888888",
+        "jiaoshi#2024",
+    ],
+)
+def test_what_everybody_here_thinks_of_is_guessed_first(password: str) -> None:
+    assert is_guessed_first(password, {"iloveyou1"}) is True
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["correct horse", "春眠不觉晓处处闻", "teacher of 12345 words", "qwertyuiop at my desk", "20269999", "xk3fq9vt"],
+)
+def test_what_is_long_or_drawn_by_lot_is_not(password: str) -> None:
+    assert is_guessed_first(password, {"iloveyou1"}) is False
 
 
 def test_a_number_of_one_sign_is_in_many_passwords() -> None:

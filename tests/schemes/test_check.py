@@ -212,3 +212,37 @@ def test_advice():
     ]
     blind = own.replace("limits:", "validity: {invalid_if_any: []}, limits:")
     assert "evidence.validity" not in [field for _line, field, _text in warnings(blind)]
+
+
+@pytest.mark.parametrize(
+    ("chain", "field", "text"),
+    [
+        ("{chain: [学校审核], peers: 互评, days: 3}", "approval.peers", "应为以下之一：学校审核。"),
+        ("{chain: [], peers: 互评, days: 3}", "approval.peers", "应为以下之一：无。"),
+        (
+            "{chain: [学校审核, 互评], peers: 互评}",
+            "approval.peers",
+            "互评之前有审核时，须写明几日内审核（days），逾期不停等。",
+        ),
+        ("{chain: [学校审核, 学校审核]}", "approval.chain", "“学校审核”写了两次。"),
+    ],
+)
+def test_a_chain_of_approvals_never_stops_for_ever(chain, field, text):
+    written = XIAN.replace("\nsources:\n", f"\napproval: {chain}\nsources:\n  approval: 001-C-07\n")
+    found = errors(written)
+    assert [(one, told) for _line, one, told in found] == [(field, text)]
+
+
+@pytest.mark.parametrize(
+    ("quota", "field", "text"),
+    [
+        ("of: bulletin, share_of: member", "share_of", "没有“member”这个数"),
+        ("of: bulletin, share_of: class_members", "share_of", "“class_members”不在这一级计算（班里现有的人数）。"),
+        ("of: school_workshops", "of", "“school_workshops”不在这一级计算（本校的工作坊数）。"),
+    ],
+)
+def test_a_quota_names_what_is_computed_at_its_level_or_told_of(quota, field, text):
+    line = f"  - {{id: q, name_zh: 指标, op: '>=', value: 1, {quota}}}"
+    written = f"{HEAD}quotas:\n{line}\nsources: {{quotas: 000-D-8}}\n"
+    found = [one for one in errors(written) if one[1] == f"quotas.q.{field}"]
+    assert [told[: len(text)] for _line, _field, told in found] == [text]

@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from review_flow import schemes
 from review_flow.cli.scheme import app
+from review_flow.i18n import language
 from review_flow.schemes.differences import differences, overrides
 
 XIAN = "xian-2022-appraisal"
@@ -104,3 +105,15 @@ def test_there_and_back():
 def test_one_of_the_two_is_needed(mine):
     assert run(mine)[0] == 2
     assert run(mine, XIAN, "--overrides")[0] == 2
+
+
+def test_in_english_the_fields_are_named_in_english(mine):
+    token = language.set("en")
+    try:
+        _status, told = run(XIAN, mine)
+    finally:
+        language.reset(token)
+    assert "【compose】" in told
+    assert "· sources: peer changed from 0.40 to 0.30" in told
+    assert "publicity" in told
+    assert "互评" not in told

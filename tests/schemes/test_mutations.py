@@ -33,7 +33,6 @@ SHOWN: dict[
     str, set[str]
 ] = {  # printed days and headers; hours that a gate's own number decides; and three the records do not reach
     "case1-tiers": {
-        "consequences.year_end_excellent.value",
         "phases.closing.begins",
         "phases.closing.ends",
         "phases.prepare.ends",
@@ -79,7 +78,11 @@ SHOWN: dict[
     },
     "region-template": {"hours.ledgers.practice.min", "hours.ledgers.practice.share", "hours.ledgers.total.min"},
     "xian-2022-appraisal": {"checklist_levels.不合格"},
-    "xx-process-100": {"deliverables.lesson_clip.max_seconds", "hours.ledgers.online.min", "hours.ledgers.total.min"},
+    "xx-process-100": {
+        "deliverables.lesson_clip.max_seconds",
+        "hours.ledgers.online.min",
+        "hours.ledgers.total.min",
+    },
 }
 
 

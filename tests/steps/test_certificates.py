@@ -20,16 +20,19 @@ from models import (
     Person,
     Result,
     Role,
+    RoundExport,
 )
 from review_flow import db
 from review_flow.db import transaction
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.outside.certificates import NoPrinter, NullPrinter
+from review_flow.outside.storage import MemoryStorage, read
 from review_flow.rules.certificates import CertificateState, genuine
 from review_flow.rules.lifecycle import ResultState, RoundPhase
-from review_flow.rules.words import OrganizationKind, RoleKind, WorkKind
-from review_flow.steps import advance, certificates, certificates_valid, results
+from review_flow.rules.words import ExportKind, JobState, OrganizationKind, RoleKind, WorkKind
+from review_flow.steps import advance, certificates, certificates_valid, exports, results
 from review_flow.steps.certificates_valid import Standing
+from review_flow.steps.rounds import WrongPhase
 from tests.cast import School, certified, queries
 from tests.due import do_due
 from tests.stages import stage
@@ -457,3 +460,33 @@ def test_the_last_word_of_a_round_asks_for_its_certificates(signed: School, cloc
     asked = select(DueWork.subject_id).where(DueWork.kind == WorkKind.ISSUE_CERTIFICATES)
     assert signed.session.scalars(asked).all() == [signed.round.id]
     assert signed.session.scalars(select(Result).where(Result.state != ResultState.FINAL)).all() == []
+
+
+def test_the_administrator_has_everything_due_issued_and_printed(signed: School) -> None:
+    session, round_ = signed.session, signed.round
+
+    def ask(kind: ExportKind = ExportKind.CERTIFICATES) -> RoundExport:
+        return exports.start(session, actor=signed.admin, round_=round_, kind=kind)
+
+    with pytest.raises(NotAllowed):
+        certificates.order(session, actor=signed.teachers[0], round_=round_)
+    certificates.order(session, actor=signed.admin, round_=round_)
+    waiting = session.scalars(select(DueWork.subject_id).where(DueWork.kind == WorkKind.ISSUE_CERTIFICATES)).all()
+    assert waiting == [round_.id]
+    refused(exports.NothingToPrint, "本轮还没有有效的证书可以打印。", ask)
+    made = valid(signed)
+    asked, other = ask(), ask(ExportKind.RESULTS)
+    pages = exports.certificate_pages(session, export=asked, public_url="https://a.test")
+    assert pages is not None
+    assert [one.number for one in pages] == [one.number for one in made]
+    assert exports.certificate_pages(session, export=other, public_url=None) is None
+    storage = MemoryStorage()
+    exports.run(session, export=asked, storage=storage, printed=b"%PDF")
+    assert (asked.state, read(storage, asked.storage_key)) == (JobState.DONE, b"%PDF")
+    assert exports.certificate_pages(session, export=asked, public_url=None) is None
+
+
+def test_nothing_is_issued_on_order_before_results_count(session, clock) -> None:
+    school = School(session, teachers=1, scheme=certified()).open()
+    with pytest.raises(WrongPhase):
+        certificates.order(session, actor=school.admin, round_=school.round)

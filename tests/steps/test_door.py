@@ -182,15 +182,41 @@ def test_sessions_are_seen_and_revoked_by_their_owner_alone(school: School) -> N
 def test_a_new_password_ends_every_other_session(school: School) -> None:
     session, person = school.session, known(school.session, school)
     tokens = [come_in(session), come_in(session)]
-    kept = door.session_of(session, token=tokens[0])
-    assert kept is not None
     with pytest.raises(door.WrongPassword):
-        door.change_password(session, actor=person, old="wrong", new="another horse", keep=kept[0].id)
+        door.change_password(session, actor=person, old="wrong", new="another horse", user_agent="")
     with pytest.raises(door.PasswordRefused, match="不能与旧密码相同"):
-        door.change_password(session, actor=person, old=GOOD, new=GOOD, keep=kept[0].id)
-    door.change_password(session, actor=person, old=GOOD, new="another horse", keep=kept[0].id)
+        door.change_password(session, actor=person, old=GOOD, new=GOOD, user_agent="")
+    tokens.append(door.change_password(session, actor=person, old=GOOD, new="another horse", user_agent=""))
     session.flush()
-    assert [door.session_of(session, token=one) is None for one in tokens] == [False, True]
+    assert [door.session_of(session, token=one) is None for one in tokens] == [True, True, False]
+
+
+@pytest.mark.parametrize(("password", "why"), [("Michelle", "太容易猜到"), ("我们实验中学真好", "学校名")])
+def test_what_everybody_tries_is_refused_as_a_password(school: School, password: str, why: str) -> None:
+    token = door.make_link(school.session, actor=school.admin, person=school.teachers[0])
+    with pytest.raises(door.PasswordRefused, match=why):
+        door.use_link(school.session, token=token, password=password)
+
+
+def test_who_signs_in_again_has_a_new_session_instead_of_the_old_one(school: School) -> None:
+    session, _person = school.session, known(school.session, school)
+    older, another = come_in(session), come_in(session)
+    newer = door.enter(session, one=knock(session), right=True, user_agent="", instead_of=older)
+    assert newer is not None
+    session.flush()
+    assert [door.session_of(session, token=one) is None for one in (older, another, newer)] == [True, False, False]
+
+
+def test_an_administrator_sends_somebody_out_of_every_device(school: School) -> None:
+    session, person = school.session, known(school.session, school)
+    tokens = [come_in(session), come_in(session)]
+    with pytest.raises(NotAllowed):
+        door.send_out(session, actor=school.teachers[1], person=person)
+    door.send_out(session, actor=school.admin, person=person)
+    session.flush()
+    assert [door.session_of(session, token=one) for one in tokens] == [None, None]
+    sent = select(AuditEvent.deed).where(AuditEvent.deed == "door.send_out")
+    assert session.scalars(sent).all() == ["door.send_out"]
 
 
 def test_a_given_password_must_be_changed(school: School) -> None:
@@ -203,7 +229,7 @@ def test_a_given_password_must_be_changed(school: School) -> None:
     found = door.session_of(session, token=come_in(session))
     assert found is not None
     assert found[2] is True
-    door.change_password(session, actor=person, old=password, new=GOOD, keep=found[0].id)
+    door.change_password(session, actor=person, old=password, new=GOOD, user_agent="")
     again = door.session_of(session, token=come_in(session))
     assert again is not None
     assert again[2] is False

@@ -214,12 +214,12 @@ def test_meetings_held_in_the_house_are_offline_activities(shop: Shop, clock) ->
 def test_a_workshop_is_graded_and_kept_and_graded_anew(shop: Shop, clock) -> None:
     compose = lambda: group_results.compose_group(shop.session, actor=shop.school.admin, group=shop.group)  # noqa: E731
     first = compose()
-    assert (first.version, first.grade) == (1, "未完成")
+    assert (first.version, first.proposed_grade, first.grade) == (1, "未完成", None)
     clock.day(3, 3)
     assert compose().id == first.id
     shop.all_done()
     second = compose()
-    assert (second.version, second.grade, first.current) == (2, "完成", False)
+    assert (second.version, second.proposed_grade, first.current) == (2, "完成", False)
     assert group_results.replay_group(shop.session, result=second)
     assert group_results.current_group_result(shop.session, group=shop.group).id == second.id
     assert shop.board()["grade"] == "完成"
@@ -240,7 +240,9 @@ def test_people_get_no_grade_where_workshops_are_judged(shop: Shop, clock) -> No
     assert shop.round.phase is RoundPhase.SCORING
     with pytest.raises(results.NotComposed, match="考核的是工作坊"):
         results.compose(shop.session, enrolment=shop.school.enrolment(shop.member))
-    assert group_results.compose_group(shop.session, actor=shop.school.admin, group=shop.group).grade == "未完成"
+    assert (
+        group_results.compose_group(shop.session, actor=shop.school.admin, group=shop.group).proposed_grade == "未完成"
+    )
 
 
 def test_the_board_says_what_is_needed_and_what_is_missing(shop: Shop) -> None:
@@ -502,3 +504,14 @@ def test_more_workshops_than_suggested_is_a_warning(session) -> None:
     assert {one["id"]: one["excused"] for one in board["quotas"]}["workshops"] is True
     with pytest.raises(groups.GroupFactRefused):
         shop.tell(REASON, "workshops", "2", by=shop.school.admin, group=shop.own)
+
+
+def test_every_count_and_indicator_that_is_declared_is_computed(shop: Shop) -> None:
+    from review_flow.rules.counted import COUNTS, INDICATORS
+    from review_flow.steps.group_record import SHARES, _known
+
+    assert {one.id for one in INDICATORS} == set(SHARES)
+    counted = {one.id: _known(shop.session, shop.group, one.id) for one in COUNTS if "workshop" in one.levels}
+    assert counted == {
+        "members": 5, "teachers": 5, "excellent_work": 0, "excellent_video": 0, "recommended_learner": 0,
+    }  # fmt: skip

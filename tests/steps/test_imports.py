@@ -17,11 +17,11 @@ from review_flow.outside.storage import MemoryStorage, read
 from review_flow.outside.workbooks import Page, write
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, JobState, RoleKind, SheetKind, WorkKind
-from review_flow.steps import advance, imports, people, results, rounds
+from review_flow.steps import advance, door, imports, people, results, rounds
 from tests.cast import School
 
 ROSTER = ["工号", "姓名", "学科", "学段", "工作坊", "角色", "联系方式", "退休日期", "免训原因", "家庭户号"]
-PROGRESS = ["工号", "类别", "项目", "数值", "结果", "字数", "秒数", "评谁", "来源", "编号"]
+PROGRESS = ["工号", "类别", "项目", "数值", "结果", "理由", "字数", "秒数", "评谁", "来源", "编号"]
 HOURS = ["工号", "账本", "学时", "来源", "编号"]
 ATTENDANCE = ["工号", "日期", "情况", "证明", "编号"]
 AWARDS = ["工号", "日期", "加分", "证明", "编号"]
@@ -86,6 +86,7 @@ def test_template_has_the_columns_of_its_sheet(kind):
         SheetKind.PROGRESS: PROGRESS,
         SheetKind.ATTENDANCE: ATTENDANCE,
         SheetKind.AWARDS: AWARDS,
+        SheetKind.SURVEY: ["工号", "问卷", "得分", "份数", "来源", "编号"],
     }
     book = python_calamine.load_workbook(io.BytesIO(imports.template(kind)))
     assert book.sheet_names[1] == "填写说明"
@@ -222,10 +223,12 @@ def test_roster_again_changes_nothing(desk):
 
 def test_roster_changes_what_it_says_and_keeps_what_it_leaves_blank(desk):
     teacher = desk.school.teachers[0]
+    token = door.begin(desk.session, person=teacher, user_agent="")
     teacher.active = False
     desk.session.flush()
     desk.take(SheetKind.ROSTER, ROSTER, ["T01", "王芳芳", "", "高中", "", "坊主", "", "", ""], to_round=False)
     assert (teacher.name, teacher.subject, teacher.stage, teacher.active) == ("王芳芳", "物理", "高中", True)
+    assert door.session_of(desk.session, token=token) is None  # who left and came back signs in anew
     assert desk.roles(teacher) == {RoleKind.TEACHER, RoleKind.WORKSHOP_LEADER}
     assert desk.audited() == ("sheet.take", {"added": 0, "changed": 1, "enrolled": 0})
 

@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
-from models import GroupFact, GroupResult, NominationMove, NominationVoice, Person, Review, Workshop
+from models import GroupFact, GroupResult, NominationMove, NominationVoice, Person, Review, Role, Workshop
 from review_flow.clock import now
 from review_flow.db import make_engine, transaction
+from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.paths import canonical_json
-from review_flow.rules.words import GroupFactKind, NominationKind, WorkConsent, WorkKind
+from review_flow.rules.words import GroupFactKind, NominationKind, RoleKind, WorkConsent, WorkKind
 from review_flow.steps import (
     advance,
     appeals,
@@ -115,6 +116,7 @@ def rise(session: Session, school: School) -> None:
     session.flush()
     author = school.teachers[0]
     author.workshop_id = workshop.id
+    session.add(Role(person_id=author.id, organization_id=school.organization.id, kind=RoleKind.WORKSHOP_LEADER))
     work = Work(NominationKind.WORK, "浮力")
     up = nominations.nominate(session, actor=school.admin, round_=school.round, author=author, work=work)
     for about in WorkConsent:
@@ -136,7 +138,8 @@ def rise(session: Session, school: School) -> None:
             scheme_digest=school.scheme.digest,
             record=canonical_json(group_record_of(session, group=group)).decode(),
             outcome=outcome.canonical().decode(),
-            grade=outcome.grade,
+            state=ResultState.COMPOSED,
+            proposed_grade=outcome.grade,
             composed_by_id=school.admin.id,
             composed_at=now(),
         )
@@ -376,6 +379,18 @@ PLANTS: dict[str, list[Plant]] = {
     ],
     "every group's result replays to its ledger": [
         Plant("group_result", ANY.format("group_result"), "UPDATE group_result SET outcome = '{}' WHERE id = :id"),
+    ],
+    "a group's result stands as its state says": [
+        Plant("group_result", ANY.format("group_result"), f"UPDATE group_result SET {change} WHERE id = :id")
+        for change in ("state = 'superseded'", "state = 'final'")
+    ],
+    "nobody confirms their own workshop's grade": [
+        Plant(
+            "group_result",
+            ANY.format("group_result"),
+            "UPDATE group_result SET confirmed_by_id ="
+            " (SELECT person_id FROM role WHERE kind = 'workshop_leader') WHERE id = :id",
+        ),
     ],
     "a signature is of the outcome its result holds": [
         Plant("signature", ANY.format("signature"), "UPDATE signature SET outcome_digest = 'abc' WHERE id = :id"),

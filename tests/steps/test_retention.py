@@ -12,6 +12,7 @@ from models import (
     Enrolment,
     Evidence,
     Fingerprint,
+    GroupFact,
     PrivateNote,
     ReferenceFace,
     Result,
@@ -20,7 +21,7 @@ from models import (
 from review_flow.clock import now
 from review_flow.evidence.copies import Print
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
-from review_flow.rules.words import AppealState, CopyKind, EvidenceState
+from review_flow.rules.words import AppealState, CopyKind, EvidenceState, GroupFactKind, GroupLevel
 from review_flow.steps import audit, copies, evidence, faces, retention, rounds
 from tests.cast import Clock, School, kept
 
@@ -178,3 +179,25 @@ def test_consents_go_three_years_after_their_last_use(school: School, clock: Clo
     notes = select(PrivateNote.about).where(PrivateNote.actor_id.in_([mine.id, third.id]))
     assert session.scalars(notes).all() == []
     assert (list(audit.breaks(session)), list(audit.altered_notes(session))) == ([], [])
+
+
+def test_files_told_for_a_group_go_with_the_others_and_keep_their_digest(
+    school: School, work: Submission, clock: Clock
+) -> None:
+    told = {"about": "bulletin", "source": "坊主", "recorded_by_id": school.admin.id, "recorded_at": now()}
+    ids = {"round_id": school.round.id, "level": GroupLevel.SCHOOL, "kind": GroupFactKind.COUNT}
+    file = file_of(school, work)
+    shared = GroupFact(**ids, **told, key="1", details={}, storage_key=file.storage_key, sha256=file.sha256)
+    own = GroupFact(**ids, **told, key="2", details={}, storage_key="cc/own", sha256="abc")
+    school.session.add_all([shared, own, GroupFact(**ids, **told, key="3", details={})])
+    school.session.flush()
+    assert retention.unused(school.session, keys=[file.storage_key, "cc/own", "dd/x"]) == ["dd/x"]
+    clock.to(now() + timedelta(days=366))
+    going = retention.due(school.session, days=365)
+    assert [(one.name, one.size_bytes) for one in going] == [
+        ("方案.docx", file.size_bytes), ("bulletin 1", None), ("bulletin 2", None),
+    ]  # fmt: skip
+    gone = retention.remove_files(school.session, round_=school.round, days=365)
+    assert set(gone) == {file.storage_key, "aa/sheet", "bb/copy", "cc/own"}
+    assert (own.removed_at, own.sha256, own.storage_key) == (now(), "abc", "cc/own")
+    assert retention.due(school.session, days=365) == []

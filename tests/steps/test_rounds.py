@@ -4,16 +4,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from models import DueWork, Enrolment, Message, PanelSeat, Person, Round
 from review_flow import schemes as scheme_files
-from review_flow.clock import now
+from review_flow.clock import now, shown
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SchemeState
 from review_flow.rules.words import SeatKind, WorkKind
 from review_flow.steps import advance, people, rounds, schemes
-from review_flow.steps.rounds import NotReady, UnpublishedScheme, WrongPhase
+from review_flow.steps.rounds import NotReady, OnlyLater, UnpublishedScheme, WrongPhase
 from tests.cast import ABILITIES, Clock, School
 
 NO_ADMIN = "您没有权限做这件事：这需要校级管理员的角色。"
@@ -214,3 +214,94 @@ def test_a_round_whose_days_are_over_does_not_open(school: School, clock) -> Non
     assert rounds.obstacles(school.session, round_=school.round) == []
     clock.day(3, 21, hour=0)
     assert rounds.obstacles(school.session, round_=school.round) == ["提交截止时间已过，请先改定日程"]
+
+
+def seats_of(school: School, kind: SeatKind) -> list[PanelSeat]:
+    return list(school.session.scalars(select(PanelSeat).where(PanelSeat.kind == kind).order_by(PanelSeat.id)))
+
+
+def days(round_: Round) -> list[str]:
+    return [shown(one) for one in (round_.opens_at, round_.submit_due_at, round_.hard_close_at)]
+
+
+def test_a_round_that_is_not_open_is_set_up_anew(school: School) -> None:
+    def change(**other: Any) -> None:
+        given = {
+            "abilities": ["A1", "B2"],
+            "opens_on": date(2026, 3, 9),
+            "submit_due_on": date(2026, 3, 27),
+            "hard_close_on": date(2026, 4, 10),
+        }
+        rounds.set_up(school.session, actor=school.admin, round_=school.round, **{**given, **other})
+
+    change()
+    assert school.round.abilities == ["A1", "B2"]
+    assert days(school.round) == ["2026-03-09 00:00:00", "2026-03-27 23:59:59", "2026-04-10 23:59:59"]
+    with pytest.raises(BadInput):
+        change(submit_due_on=date(2026, 3, 1))
+    change(abilities=school.round.abilities, opens_on=date(2026, 3, 2))
+    school.round.abilities = list(ABILITIES)
+    school.open()
+    with pytest.raises(WrongPhase):
+        change()
+
+
+def test_a_place_is_taken_away_before_the_round_opens(school: School) -> None:
+    first, *_others = seats_of(school, SeatKind.MEMBER)
+    rounds.unseat(school.session, actor=school.admin, place=first)
+    assert [one.person_id for one in seats_of(school, SeatKind.MEMBER)] == [one.id for one in school.members[1:]]
+    rounds.seat(school.session, actor=school.admin, round_=school.round, person=school.members[0], kind=first.kind)
+    school.open()
+    with pytest.raises(WrongPhase):
+        rounds.unseat(school.session, actor=school.admin, place=seats_of(school, SeatKind.MEMBER)[0])
+
+
+def test_everybody_who_teaches_is_enrolled_at_once(school: School) -> None:
+    enrolled = select(func.count()).select_from(Enrolment)
+    assert rounds.enrol_all(school.session, actor=school.admin, round_=school.round) == 8  # the panel teaches as well
+    assert school.session.scalar(enrolled) == 13
+    assert due(school, WorkKind.OPEN_ROUND) == []
+    school.open()
+    assert rounds.enrol_all(school.session, actor=school.admin, round_=school.round) == 0
+    school.person("T99", "新人")
+    assert rounds.enrol_all(school.session, actor=school.admin, round_=school.round) == 1
+    assert len(due(school, WorkKind.OPEN_ROUND)) == 1
+
+
+def test_an_open_round_is_put_off_and_everybody_reads_why(opened: School) -> None:
+    def put_off(due_on: date, close_on: date, reason: str = "期中考试") -> None:
+        rounds.put_off(
+            opened.session,
+            actor=opened.admin,
+            round_=opened.round,
+            submit_due_on=due_on,
+            hard_close_on=close_on,
+            reason=reason,
+        )
+
+    for early in (
+        (date(2026, 3, 19), date(2026, 4, 3)),
+        (date(2026, 3, 20), date(2026, 4, 2)),
+        (date(2026, 3, 20), date(2026, 4, 3)),
+    ):
+        with pytest.raises(OnlyLater) as no:
+            put_off(*early)
+    assert str(no.value) == (
+        "本轮考核已开放，截止时间只能延后，不能早于原定的2026-03-20 23:59:59和最终截止的2026-04-03 23:59:59。"
+    )
+    with pytest.raises(BadInput):
+        put_off(date(2026, 4, 10), date(2026, 4, 9))
+    with pytest.raises(BadInput):
+        put_off(date(2026, 3, 27), date(2026, 4, 10), reason=" ")
+    before = opened.session.scalar(select(func.count()).select_from(Message))
+    put_off(date(2026, 3, 27), date(2026, 4, 10))
+    assert days(opened.round)[1:] == ["2026-03-27 23:59:59", "2026-04-10 23:59:59"]
+    told = opened.session.scalars(select(Message).order_by(Message.id)).all()[before:]
+    assert [one.person_id for one in told] == [one.id for one in opened.teachers]
+    assert told[0].text == ("“2026春”延期：2026-03-27 23:59:59前提交，最终截止2026-04-10 23:59:59。理由：期中考试")
+
+
+def test_a_round_wants_a_name(school: School) -> None:
+    with pytest.raises(BadInput) as no:
+        create(school, name=" ")
+    assert str(no.value) == "轮次名称：请写明名称。"

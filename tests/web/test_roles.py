@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from review_flow.steps import people
 from review_flow.web.access import _PUBLIC
 from tests.cast import School
+from tests.steps.test_county import above
 from tests.web.conftest import Web
 
 EVERYBODY = {
@@ -28,17 +29,8 @@ EVERYBODY = {
     ("GET", "/verify"),
     ("GET", "/verify/{number}"),
 }
-ADMINISTRATORS = {
-    ("GET", "/school/people"),
-    ("POST", "/school/people/{key}/link"),
-    ("GET", "/school/webhooks"),
-    ("POST", "/school/webhooks"),
-    ("GET", "/school/webhooks/{key}"),
-    ("POST", "/school/webhooks/{key}"),
-    ("POST", "/school/webhooks/{key}/test"),
-    ("POST", "/school/webhooks/{key}/remove"),
-}
-ROLES = ("T02", "P1", "P4", "P5", "P6", "A01", "Z01")
+OFFICES = ("/school", "/county")  # what lies below is for the administrators of such a place alone
+ROLES = ("T02", "P1", "P4", "P5", "P6", "A01", "Z01", "C01")
 
 
 def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
@@ -51,6 +43,10 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
 
 def filled(path: str, key: object) -> str:
     return re.sub(r"{[^}]*}", str(key), path)
+
+
+def office(path: str) -> str | None:
+    return next((one for one in OFFICES if path == one or path.startswith(f"{one}/")), None)
 
 
 def ask(client: TestClient, method: str, path: str) -> int:
@@ -75,18 +71,29 @@ def test_nobody_is_led_to_the_door_from_everything_else(web: Web, school: School
 @pytest.mark.parametrize("number", ROLES)
 def test_what_is_not_there_is_not_found_whoever_asks(web: Web, school: School, number: str) -> None:
     people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
-    may_not = ADMINISTRATORS if number not in {"A01", "Z01"} else set()
+    above(school)
+    may = {"/school"} if number in {"A01", "Z01"} else {"/county"} if number == "C01" else set()
     with web.of(number) as client:
         for method, path, _route in routes(web.app):
             if "{" in path and (method, path) not in EVERYBODY:
                 found = ask(client, method, filled(path, 987_654))
-                wanted = {403} if (method, path) in may_not else {404, 422}
+                wanted = {403} if office(path) not in {None, *may} else {404, 422}
                 assert (path, found in wanted) == (path, True)
 
 
+@pytest.mark.parametrize("number", ["T02", "P1"])
+def test_an_office_is_its_administrators_alone(web: Web, school: School, number: str) -> None:
+    with web.of(number) as client:
+        for method, path, _route in routes(web.app):
+            if office(path) is not None:
+                assert (path, ask(client, method, filled(path, school.round.id))) == (path, 403)
+
+
 def test_an_address_that_is_no_number_is_not_found(web: Web, school: School) -> None:
-    with web.of("A01") as client:
+    above(school)
+    with web.of("A01") as admin, web.of("C01") as officer:
         for method, path, route in routes(web.app):
+            client = officer if office(path) == "/county" else admin
             if {"key"} == set(route.param_convertors):
                 for key in ("x", "1.5", "-1", "%27%20OR%201=1", "99999999999999999999"):
                     assert (path, key, ask(client, method, filled(path, key))) == (path, key, 404)

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
-from review_flow.cli import app
+from review_flow.cli import app, serving
+from review_flow.settings import Settings
 from tests.conftest import Templates
 
 
@@ -74,7 +75,7 @@ def test_several_processes_serve_over_tls_behind_a_proxy_that_is_trusted(
                     assert time.monotonic() < until
                     time.sleep(0.1)
             assert ready.json() == {"ready": True}
-            assert ready.headers["strict-transport-security"] == "max-age=31536000"
+            assert ready.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
             told = {"x-forwarded-proto": "http", "origin": "http://localhost"}
             assert "strict-transport-security" not in client.get("/readyz", headers=told).headers
     finally:
@@ -91,3 +92,17 @@ def test_a_certificate_that_cannot_be_used_is_said_before_anything_starts(
         done = CliRunner().invoke(app, ["serve", *given])
         assert (done.exit_code, "TLS 证书或私钥不能用" in done.output) == (1, True)
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("name", ["secrets", "secrets/link.key"])
+def test_keys_that_others_may_read_are_said_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    given = Settings(home=tmp_path / "home")
+    given.secret("link.key")
+    assert given.open_to_others() == []
+    (given.home / name).chmod(0o755)
+    monkeypatch.setattr(serving, "settings", lambda: given)
+    done = CliRunner().invoke(app, ["serve"])
+    assert (done.exit_code, f"chmod go-rwx {given.home / name}" in done.output) == (1, True)
+    assert not (given.home / "review-flow.db").exists()

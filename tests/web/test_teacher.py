@@ -138,3 +138,21 @@ def test_the_teacher_s_pages_are_in_english(web: Web, opened: School, part: str)
     for word in sorted(known, key=len, reverse=True):
         page = page.replace(word, "")
     assert re.findall("[\u4e00-\u9fff]+", page) == []
+
+
+def test_a_result_is_shown_once_it_is_published(web: Web, marked: School, clock: Clock) -> None:
+    """Before that the panel may still lower it; it must not be learned from an address."""
+    clock.day(4, 10)
+    advance.advance(marked.session, round_=marked.round)
+    result = marked.compose()[0]
+    way = f"/rounds/{marked.round.id}/result"
+    for state, status in (
+        (ResultState.COMPOSED, 404),
+        (ResultState.BANDED, 404),
+        (ResultState.PUBLISHED, 200),
+        (ResultState.FINAL, 200),
+    ):
+        result.state, result.grade = state, result.proposed_grade
+        with web.of("T01") as client:
+            assert (state, client.get(way).status_code) == (state, status)
+            assert (way in client.get(f"/rounds/{marked.round.id}").text) is (status == 200)

@@ -99,7 +99,7 @@ def panel_row(session: Session, person: Person, model: type[OfEnrolment], key: i
 def panel_appeal(session: Session, person: Person, key: int) -> Appeal:
     """Return an appeal in a round on whose panel the person sits; never their own."""
     found = session.get(Appeal, key)
-    if found is None:
+    if found is None or found.result_id is None:
         raise NotFound(what=say(_("申诉")), key=key)
     panel_row(session, person, Result, found.result_id, _("申诉"))
     return found

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from models import Adjustment, Appeal, Evidence, Finding, Person, Result, Round, Submission
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, say
-from review_flow.rules.path import NOT_SHOWN
 from review_flow.steps import adjustments, appeals, enrolments, evidence, results, submissions
 from review_flow.steps.path import Standing
 from review_flow.steps.rounds import WrongPhase, round_scheme
@@ -334,8 +333,8 @@ def get_result(session: Db, person: Reader, key: Key) -> ResultOut:
 
 
 def _result(session: Session, person: Person, round_id: int) -> Result:
-    found = results.current(session, enrolment=mine.enrolment(session, person, round_id))
-    if found is None or found.state in NOT_SHOWN:
+    found = results.published(session, enrolment=mine.enrolment(session, person, round_id))
+    if found is None:
         raise NotFound(what=say(_("考核结果")), key=round_id)
     return found
 

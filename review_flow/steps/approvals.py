@@ -1,0 +1,189 @@
+"""审核链: the approvals an ability needs before it passes, each after the one before (001-C-07).
+
+A link is given or refused by people; the link that peer review is (`approval.peers`) is given when the work goes on to
+the panel. The links before it open the work to colleagues, or their days do when they are over: nobody waits for ever.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, exists, or_, select, true
+
+from models import Enrolment, Fact, Round, Submission
+from review_flow.clock import SCHOOL_ZONE, days_after, first_second_of, now
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import SubmissionState
+from review_flow.rules.words import FactKind, WorkKind
+from review_flow.steps.corrections import ask_correction
+from review_flow.steps.messages import tell
+from review_flow.steps.work import enqueue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import Session
+
+    from models import Person
+    from review_flow.rules.scheme import Scheme
+    from review_flow.steps.programme import Telling
+
+GIVEN, REFUSED = "given", "refused"
+OVERDUE = "overdue"
+OPEN_TO_LINKS = (SubmissionState.SEALED, SubmissionState.SUBMITTED, SubmissionState.IN_PEER_REVIEW)
+REVIEWED = (SubmissionState.IN_PANEL, SubmissionState.IN_ARBITRATION, SubmissionState.GRADED)
+
+
+def links_before_peers(scheme: Scheme) -> tuple[str, ...]:
+    """Return the links that a work needs before colleagues review it; none where peer review is no link."""
+    chain, peers = scheme.approval.chain, scheme.approval.peers
+    return () if peers is None else chain[: chain.index(peers)]
+
+
+def ends_at(scheme: Scheme, submission: Submission) -> datetime | None:
+    """Return when the links before peer review should be given; None before the work is sealed."""
+    if submission.statement_at is None or scheme.approval.days is None:
+        return None
+    return days_after(submission.statement_at, scheme.approval.days)
+
+
+def open_to_peers(scheme: Scheme) -> ColumnElement[bool]:
+    """Whether a work's links before peer review are given, or their days are over; for a query over Submission."""
+    before = links_before_peers(scheme)
+    if not before:
+        return true()
+    first_day = now().astimezone(SCHOOL_ZONE).date() - timedelta(days=scheme.approval.days or 0)
+    given = (
+        exists().where(
+            Fact.enrolment_id == Submission.enrolment_id,
+            Fact.kind == FactKind.APPROVAL,
+            Fact.about == Submission.ability + f":{link}",
+            Fact.word == GIVEN,
+            Fact.struck_at.is_(None),
+        )
+        for link in before
+    )
+    return or_(Submission.statement_at < first_second_of(first_day), and_(*given))
+
+
+def approvals_of(
+    session: Session, *, enrolment: Enrolment, scheme: Scheme, works: Sequence[Submission]
+) -> dict[str, dict[str, bool | str]]:
+    """Return ability → link → given or not, or overdue where the scheme takes that as given; what nobody said is absent."""
+    told: dict[str, dict[str, Fact]] = defaultdict(dict)
+    for fact in session.scalars(
+        select(Fact)
+        .where(Fact.enrolment_id == enrolment.id, Fact.kind == FactKind.APPROVAL, Fact.struck_at.is_(None))
+        .order_by(Fact.id)
+    ):
+        ability, _colon, link = fact.about.partition(":")
+        told[ability][link] = fact
+    return {one.ability: _approvals(scheme, one, told[one.ability]) for one in works}
+
+
+def _approvals(scheme: Scheme, work: Submission, told: dict[str, Fact]) -> dict[str, bool | str]:
+    ends = ends_at(scheme, work)
+    found: dict[str, bool | str] = {}
+    for link in scheme.approval.chain:
+        fact = told.get(link)
+        if fact is not None and not _outlived(fact, work):
+            found[link] = fact.word == GIVEN
+        elif link == scheme.approval.peers and work.state in REVIEWED:
+            found[link] = True
+        elif link in links_before_peers(scheme) and scheme.approval.overdue == GIVEN and ends and ends < now():
+            found[link] = OVERDUE
+    return found
+
+
+def _outlived(fact: Fact, work: Submission) -> bool:
+    """Whether a refusal is of what was since put right and sealed again."""
+    return fact.word == REFUSED and work.statement_at is not None and fact.recorded_at < work.statement_at
+
+
+def work_of(session: Session, *, enrolment: Enrolment, ability: str) -> Submission | None:
+    """Return the teacher's standing work for an ability."""
+    return session.scalars(
+        select(Submission).where(
+            Submission.enrolment_id == enrolment.id,
+            Submission.ability == ability,
+            Submission.state != SubmissionState.REPLACED,
+        )
+    ).first()
+
+
+def out_of_order(session: Session, *, enrolment: Enrolment, scheme: Scheme, telling: Telling) -> str | None:
+    """Return, in Chinese, why a link can't be told now; None: it can.
+
+    Each link comes after those before it were given, and only of a work that is sealed. Peer review as a link is told
+    only when it is over; the links before it refuse only while the work can still go back.
+    """
+    ability, _colon, link = telling.about.partition(":")
+    work = work_of(session, enrolment=enrolment, ability=ability)
+    if work is None or work.state not in (*OPEN_TO_LINKS, *REVIEWED):
+        return say(_("“{ability}”还没有封存提交"), ability=ability)
+    chain = scheme.approval.chain
+    known = approvals_of(session, enrolment=enrolment, scheme=scheme, works=[work])[ability]
+    for earlier in chain[: chain.index(link)]:
+        if known.get(earlier) is False:
+            return say(_("前一步“{link}”没有通过"), link=earlier)
+        if earlier not in known:
+            return say(_("须先完成前一步“{link}”"), link=earlier)
+    if link == scheme.approval.peers and work.state not in REVIEWED:
+        return say(_("互评结束后才能登记"))
+    return _refused_badly(scheme, work, link, telling) if telling.word == REFUSED else None
+
+
+def _refused_badly(scheme: Scheme, work: Submission, link: str, telling: Telling) -> str | None:
+    if not str(telling.details.get("reason", "")).strip():
+        return say(_("不通过须写明理由"))
+    if link in links_before_peers(scheme) and work.state not in OPEN_TO_LINKS:
+        return say(_("互评已经结束，不能再退回"))
+    return None
+
+
+def follow(session: Session, *, actor: Person, enrolment: Enrolment, scheme: Scheme, telling: Telling) -> None:
+    """Do what a link leads to: given, colleagues may review; refused, the work goes back, or its author is told why."""
+    ability, _colon, link = telling.about.partition(":")
+    work = work_of(session, enrolment=enrolment, ability=ability)
+    assert work is not None  # `out_of_order` has seen it
+    if telling.word == GIVEN:
+        enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=enrolment.round_id)
+    elif link in links_before_peers(scheme):
+        reason = say(_("{link}未通过：{reason}"), link=link, reason=telling.details["reason"])
+        ask_correction(session, scheme=scheme, submission=work, reasons=reason, actor=actor)
+    else:
+        tell(
+            session,
+            person_id=enrolment.person_id,
+            round_id=enrolment.round_id,
+            kind="approval.refused",
+            sentence=_("您的“{ability}”未通过{link}：{reason}。提交期内可改选其他微能力。"),
+            ability=ability,
+            link=link,
+            reason=telling.details["reason"],
+        )
+
+
+def lacks_link(session: Session, *, scheme: Scheme, submission: Submission) -> bool:
+    """Whether nobody gave one of the links before peer review, in its days or after."""
+    enrolment = session.get_one(Enrolment, submission.enrolment_id)
+    known = approvals_of(session, enrolment=enrolment, scheme=scheme, works=[submission])[submission.ability]
+    return any(known.get(link) is not True for link in links_before_peers(scheme))
+
+
+def waiting(session: Session, *, round_: Round, scheme: Scheme) -> list[Submission]:
+    """Return the sealed works that colleagues can't review yet, for want of a link before that."""
+    return list(
+        session.scalars(
+            select(Submission)
+            .where(
+                Submission.round_id == round_.id,
+                Submission.state.in_(OPEN_TO_LINKS),
+                ~open_to_peers(scheme),
+            )
+            .order_by(Submission.id)
+        )
+    )

@@ -1,0 +1,134 @@
+"""What taking a sheet writes, row by row: heard from the session itself, so every kind of sheet tells in the same way.
+
+A preview shows it and takes it back; an import keeps it, so that it can be undone.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import Session
+
+from models import Adjustment, AuditEvent, DueWork, Fact, Hours, Message, Notice, Person
+from models.base import Base
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from review_flow.outside.spreadsheets import Row, Sheet, Table
+
+FOLLOWS = (AuditEvent, DueWork, Message, Notice)
+"""What a deed says and asks for besides: kept whatever becomes of the deed."""
+SUBJECTS = (Person, Hours, Fact, Adjustment)
+"""What a row of a sheet is about: a row that adds one, and changes nothing, is new."""
+NEW, CHANGED, SAME = "new", "changed", "same"
+
+
+@dataclass
+class Written:
+    """Rows added and values changed, in their order; `at` is the row of the sheet that did it."""
+
+    session: Session
+    at: int | None = None
+    added: list[tuple[int | None, Base]] = field(default_factory=list)
+    changed: list[tuple[int | None, Base, dict[str, tuple[object, object]]]] = field(default_factory=list)
+
+    def each(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield the rows, and settle what each wrote before the next one comes."""
+        for row in rows:
+            self.at = row.number
+            yield row
+            self.session.flush()
+        self.at = None
+
+    def note(self, session: Session, *_: object) -> None:
+        """Take note of a flush, while the session still knows what it was about."""
+        own = {id(one) for _row, one in self.added}
+        for one in session.new:
+            if not isinstance(one, FOLLOWS):
+                self.added.append((self.at, one))
+        for one in session.dirty:
+            values = {} if isinstance(one, FOLLOWS) or id(one) in own else _values(one)
+            if values:
+                self.changed.append((self.at, one, values))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what an undo needs."""
+        return {
+            "added": [[one.__tablename__, one.id] for _row, one in self.added],
+            "changed": [
+                [one.__tablename__, one.id, {key: [plain(was), plain(now)] for key, (was, now) in values.items()}]
+                for _row, one, values in self.changed
+            ],
+        }
+
+
+def _values(one: Base) -> dict[str, tuple[object, object]]:
+    """Return what a flush changes of a row: column → before, after."""
+    found = {}
+    state: Any = inspect(one)
+    for column in state.mapper.column_attrs:
+        history = state.attrs[column.key].history
+        if history.has_changes():
+            found[column.key] = (history.deleted[0] if history.deleted else None, history.added[0])
+    return found
+
+
+def plain(value: object) -> object:
+    """Return a value as JSON can keep it."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, date):  # and a moment
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
+
+
+@contextmanager
+def written(session: Session) -> Iterator[Written]:
+    """Listen to what a block writes."""
+    found = Written(session)
+    session.flush()
+    event.listen(session, "after_flush", found.note)
+    try:
+        yield found
+        session.flush()
+    finally:
+        event.remove(session, "after_flush", found.note)
+
+
+def preview(found: Written, sheet: Sheet, table: Table) -> dict[str, Any]:
+    """Return, for every row of the sheet, whether it is new, changes something or is known already, as plain data."""
+    titles = {column.key: column.name_zh for column in table.columns}
+    shown = [_row(found, row, titles) for row in sheet.rows]
+    counts = {what: sum(one["what"] == what for one in shown) for what in (NEW, CHANGED, SAME)}
+    return {"header": list(sheet.header), "rows": shown, "counts": counts}
+
+
+def _row(found: Written, row: Row, titles: dict[str, str]) -> dict[str, Any]:
+    added = [one for at, one in found.added if at == row.number]
+    changed = [(one, values) for at, one, values in found.changed if at == row.number]
+    subject = any(isinstance(one, SUBJECTS) for one in added)
+    what = NEW if subject and not changed else CHANGED if added or changed else SAME
+    told = [
+        {"name": titles[key], "was": plain(was), "now": plain(now)}
+        for one, values in changed
+        for key, (was, now) in values.items()
+        if key in titles and isinstance(one, SUBJECTS)
+    ]
+    told += [
+        {"name": titles["hours"], "was": plain(one.hours), "now": plain(row.decimal("hours"))}
+        for one, _values in changed
+        if isinstance(one, Hours)
+    ]
+    return {
+        "row": row.number,
+        "cells": ["" if one is None else str(one) for one in row.cells],
+        "what": what,
+        "told": told,
+    }

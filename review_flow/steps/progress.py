@@ -1,0 +1,309 @@
+"""进展: who stands where in a running round and who is stuck, page by page, in a handful of questions; and reminders.
+
+What one teacher still has to do exactly, `steps/path.py` says; here a whole school is counted by the database.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, case, func, literal, or_, select
+
+from models import (
+    Adjustment,
+    Appeal,
+    Assignment,
+    Enrolment,
+    Message,
+    Notice,
+    PanelMark,
+    Person,
+    Result,
+    Round,
+    Submission,
+)
+from review_flow.clock import now
+from review_flow.errors import Refusal
+from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
+from review_flow.rules.path import NOT_SHOWN, TO_SIGN, Stage
+from review_flow.rules.words import UNDONE, AdjustmentState, AppealState
+from review_flow.steps import audit
+from review_flow.steps.messages import tell_many
+from review_flow.steps.people import require_admin
+from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.turn import take_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm import Session
+
+REMINDER, ONCE_IN = "progress.reminder", timedelta(days=1)
+PAGE = 50
+BY_VALUE = {one.value: one for one in Stage}
+MINE = (Stage.READ, Stage.SELF_TEST, Stage.CHOOSE, Stage.EVIDENCE, Stage.REVIEW, Stage.SUBMIT, Stage.SIGN)
+"""The stages in which it is the teacher's turn: who is there can be reminded."""
+
+
+class RemindedToday(Refusal):
+    """Once a day is enough."""
+
+    status, text = 429, _("一天之内已经提醒过了，明天再提醒。")
+
+
+class NothingToRemind(Refusal):
+    """It is somebody else's turn."""
+
+    status, text = 409, _("现在没有轮到他们做的事，不必提醒。")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One teacher: the stage, how many works are in which state, reviews held, the nearest day, the last reminder."""
+
+    enrolment: Enrolment
+    person: Person
+    stage: Stage
+    drafts: int
+    sealed: int
+    works: int
+    held: int
+    lease_until: datetime | None
+    correction_due_at: datetime | None
+    reminded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Somebody on the panel who was asked for marks and has not given them yet."""
+
+    person: Person
+    count: int
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Everything a page of progress shows; `found`: how many there are on all pages."""
+
+    stages: dict[Stage, int]
+    lines: list[Line]
+    found: int
+    judges: list[Judge]
+    blocked: str | None
+    waiting: dict[str, int]
+
+
+def board(
+    session: Session, *, actor: Person, round_: Round, stage: Stage | None = None, word: str = "", page: int = 1
+) -> Progress:
+    """Return one page of teachers (of one stage; whose name or number holds the word), and what else waits."""
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    known = session.scalars(select(Notice.note).where(Notice.round_id == round_.id, Notice.key == "reviews-blocked"))
+    rows = _stand(session, round_, word)
+    counts = Counter(BY_VALUE[row[1]] for row in rows)
+    wanted = [row for row in rows if row[2] and (stage is None or row[1] == stage.value)]
+    return Progress(
+        stages={one: counts[one] for one in Stage if one in counts},
+        lines=_lines(session, wanted[(page - 1) * PAGE : page * PAGE]),
+        found=len(wanted),
+        judges=_judges(session, round_),
+        blocked=known.first() or None,
+        waiting=_waiting(session, round_),
+    )
+
+
+def _everybody(session: Session, round_: Round) -> tuple[Select[Any], dict[str, ColumnElement[Any]]]:
+    """Return a query of everybody who takes part, and the columns to choose from it."""
+    works = _works(round_)
+    held = (
+        select(
+            Assignment.reviewer_id,
+            func.count().label("held"),
+            func.min(Assignment.lease_until).label("lease_until"),
+        )
+        .where(Assignment.round_id == round_.id, Assignment.state.in_(UNDONE))
+        .group_by(Assignment.reviewer_id)
+        .subquery()
+    )
+    reminded = (
+        select(Message.person_id, func.max(Message.created_at).label("at"))
+        .where(Message.round_id == round_.id, Message.kind == REMINDER)
+        .group_by(Message.person_id)
+        .subquery()
+    )
+    columns: dict[str, ColumnElement[Any]] = {
+        "drafts": func.coalesce(works.c.drafts, 0),
+        "sealed": func.coalesce(works.c.sealed, 0),
+        "works": func.coalesce(works.c.works, 0),
+        "held": func.coalesce(held.c.held, 0),
+        "lease_until": held.c.lease_until,
+        "correction_due_at": works.c.correction_due_at,
+        "reminded_at": reminded.c.at,
+    }
+    found = (
+        select(Enrolment.id)
+        .select_from(Enrolment)
+        .join(Person, Person.id == Enrolment.person_id)
+        .outerjoin(works, works.c.enrolment_id == Enrolment.id)
+        .outerjoin(held, held.c.reviewer_id == Enrolment.person_id)
+        .outerjoin(reminded, reminded.c.person_id == Enrolment.person_id)
+        .outerjoin(Result, and_(Result.enrolment_id == Enrolment.id, Result.current))
+        .where(Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT)
+    )
+    return found, {**columns, "stage": _stage(session, round_, columns)}
+
+
+def _works(round_: Round) -> Any:
+    def counted(*states: SubmissionState) -> ColumnElement[int]:
+        return func.sum(case((Submission.state.in_(states), 1), else_=0))
+
+    return (
+        select(
+            Submission.enrolment_id,
+            counted(SubmissionState.DRAFT, SubmissionState.CORRECTING).label("drafts"),
+            counted(SubmissionState.SEALED).label("sealed"),
+            func.count().label("works"),
+            func.min(Submission.correction_due_at)
+            .filter(Submission.state == SubmissionState.CORRECTING)
+            .label("correction_due_at"),
+        )
+        .where(Submission.round_id == round_.id, Submission.state != SubmissionState.REPLACED)
+        .group_by(Submission.enrolment_id)
+        .subquery()
+    )
+
+
+def _stage(session: Session, round_: Round, columns: dict[str, ColumnElement[Any]]) -> ColumnElement[str]:
+    """Return the stage as `rules/path.py` would say it, but for REVIEW: there, who holds reviews that are not done.
+
+    A published result comes first: what was not done by then is no longer asked.
+    """
+    chooses = round_scheme(session, round_=round_).teacher_selection().min > 0
+    shown = Result.state.not_in([one for one in NOT_SHOWN if one is not None])
+    ways: list[tuple[ColumnElement[bool], Stage]] = [
+        (and_(shown, Result.state.in_(TO_SIGN)), Stage.SIGN),
+        (shown, Stage.DONE),
+        (Enrolment.state == EnrolmentState.REGISTERED, Stage.READ),
+        (Enrolment.state == EnrolmentState.INFORMED, Stage.SELF_TEST),
+        (and_(literal(chooses), Enrolment.state == EnrolmentState.SELF_TESTED), Stage.CHOOSE),
+        (columns["drafts"] > 0, Stage.EVIDENCE),
+        (and_(columns["held"] > 0, columns["works"] > 0), Stage.REVIEW),
+        (columns["sealed"] > 0, Stage.SUBMIT),
+    ]
+    return case(*((when, stage.value) for when, stage in ways), else_=Stage.WAIT.value)
+
+
+NAMES = ("drafts", "sealed", "works", "held", "lease_until", "correction_due_at", "reminded_at")
+
+
+def _stand(session: Session, round_: Round, word: str) -> list[Any]:
+    """Return one narrow row for everybody, by number: id, stage, whether the word fits, and the columns of NAMES.
+
+    All of them are asked for at once: to count the stages the database has to look at everybody anyway.
+    """
+    found, columns = _everybody(session, round_)
+    fits = or_(Person.name.contains(word, autoescape=True), Person.number == word) if word else literal(value=True)
+    rows = found.with_only_columns(Enrolment.id, columns["stage"], fits, *(columns[name] for name in NAMES))
+    return list(session.execute(rows.order_by(Person.number, Person.id)))
+
+
+def _lines(session: Session, rows: Sequence[Any]) -> list[Line]:
+    """Return the chosen rows with whose they are."""
+    whose = {
+        enrolment.id: (enrolment, person)
+        for enrolment, person in session.execute(
+            select(Enrolment, Person)
+            .join(Person, Person.id == Enrolment.person_id)
+            .where(Enrolment.id.in_([row[0] for row in rows]))
+        )
+    }
+    return [Line(*whose[row[0]], BY_VALUE[row[1]], *row[3:]) for row in rows]
+
+
+def _judges(session: Session, round_: Round) -> list[Judge]:
+    rows = session.execute(
+        select(Person, func.count(), func.min(PanelMark.due_at))
+        .join(PanelMark, PanelMark.marker_id == Person.id)
+        .join(Submission, Submission.id == PanelMark.submission_id)
+        .where(Submission.round_id == round_.id, PanelMark.mark.is_(None), PanelMark.released_at.is_(None))
+        .group_by(*Person.__table__.columns)
+        .order_by(Person.number)
+    )
+    return [Judge(*row) for row in rows]
+
+
+def _waiting(session: Session, round_: Round) -> dict[str, int]:
+    """Return how much waits for the panel and the hearers, all in one question."""
+    of_round = select(Enrolment.id).where(Enrolment.round_id == round_.id).scalar_subquery()
+    asked = {
+        "validity": select(func.count()).where(
+            Submission.round_id == round_.id, Submission.state == SubmissionState.SUBMITTED
+        ),
+        "contested": select(func.count()).where(
+            Adjustment.enrolment_id.in_(of_round), Adjustment.state == AdjustmentState.CONTESTED
+        ),
+        "unconfirmed": select(func.count()).where(
+            Result.enrolment_id.in_(of_round), Result.current, Result.state == ResultState.COMPOSED
+        ),
+        "appeals": select(func.count())
+        .select_from(Appeal)
+        .join(Result, Result.id == Appeal.result_id)
+        .join(Enrolment, Enrolment.id == Result.enrolment_id)
+        .where(Enrolment.round_id == round_.id, Appeal.state == AppealState.FILED),
+    }
+    row = session.execute(select(*(one.scalar_subquery().label(name) for name, one in asked.items()))).one()
+    return dict(row._mapping)  # noqa: SLF001 - the public name of a row's columns
+
+
+def remind(
+    session: Session, *, actor: Person, round_: Round, stage: Stage | None = None, enrolment: Enrolment | None = None
+) -> int:
+    """Tell everybody in a stage, or one teacher, what is next; nobody twice in a day. Return how many were told.
+
+    Raises NothingToRemind where it is not the teacher's turn, RemindedToday where all of them were told already.
+    """
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    take_turn(session, organization_id=round_.organization_id)
+    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING, RoundPhase.SIGNING)
+    found, columns = _everybody(session, round_)
+    found = found.where(columns["stage"].in_([one.value for one in MINE if stage in (None, one)]))
+    if enrolment is not None:
+        found = found.where(Enrolment.id == enrolment.id)
+    rows = session.execute(found.with_only_columns(Enrolment.person_id, columns["stage"], columns["reminded_at"])).all()
+    if not rows:
+        raise NothingToRemind
+    due = [(person_id, BY_VALUE[value]) for person_id, value, at in rows if at is None or at <= now() - ONCE_IN]
+    if not due:
+        raise RemindedToday
+    _tell(session, round_, due)
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="round.remind",
+        about=round_,
+        people=[person_id for person_id, _stage in due],
+    )
+    return len(due)
+
+
+def _tell(session: Session, round_: Round, due: Sequence[tuple[int, Stage]]) -> None:
+    for stage in MINE:
+        people = [person_id for person_id, at in due if at is stage]
+        if people:
+            sentence = _("“{name}”提醒：{todo}")
+            tell_many(
+                session,
+                people=people,
+                round_id=round_.id,
+                kind=REMINDER,
+                sentence=sentence,
+                name=round_.name,
+                todo=say(stage.todo),
+            )

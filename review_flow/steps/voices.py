@@ -1,0 +1,94 @@
+"""自评、现场评价、问卷: marks from further sources beside peers and panel, where the scheme has them (002-1-07, X-40).
+
+Each is a fact that supersedes the older one of its key; how they count is `rules/voices`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from models import Round
+from review_flow.errors import NotAllowed
+from review_flow.i18n import _, listed, say
+from review_flow.rules.voices import NAMES, ON_SITE, SELF, further
+from review_flow.rules.words import FactKind, SeatKind
+from review_flow.steps.people import conflicting_with, require_seat
+from review_flow.steps.programme import (
+    KIND_NAMES,
+    PHASES,
+    NotTold,
+    Telling,
+    banded,
+    facts_standing,
+    keep_fact,
+    number_problem,
+    standing,
+)
+from review_flow.steps.rounds import require_phase, round_scheme
+from review_flow.steps.turn import take_turn
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from sqlalchemy.orm import Session
+
+    from models import Enrolment, Person
+    from review_flow.rules.scheme import Scheme
+
+
+def give_self_mark(session: Session, *, actor: Person, enrolment: Enrolment, mark: Decimal) -> str:
+    """Record the teacher's own mark of 0-100; return added, superseded or unchanged.
+
+    Until the grade is confirmed it may be given again. Raises NotAllowed, WrongPhase, NotTold.
+    """
+    if actor.id != enrolment.person_id:
+        raise NotAllowed(why=say(_("自评只能由教师本人作出")))
+    return _give(session, actor=actor, enrolment=enrolment, telling=_telling(SELF, actor, mark))
+
+
+def give_on_site_mark(session: Session, *, actor: Person, enrolment: Enrolment, mark: Decimal) -> str:
+    """Record what a member of the panel saw in the classroom, 0-100; each member's mark counts once.
+
+    Raises NotAllowed for somebody without a seat or with a conflict, WrongPhase, NotTold.
+    """
+    round_ = session.get_one(Round, enrolment.round_id)
+    require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.MEMBER])
+    if actor.id in conflicting_with(session, person_id=enrolment.person_id):
+        raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
+    return _give(session, actor=actor, enrolment=enrolment, telling=_telling(ON_SITE, actor, mark))
+
+
+def _telling(name: str, actor: Person, mark: Decimal) -> Telling:
+    return Telling(FactKind.VOICE, name, key=actor.number, source=actor.name, number=mark)
+
+
+def _give(session: Session, *, actor: Person, enrolment: Enrolment, telling: Telling) -> str:
+    round_ = session.get_one(Round, enrolment.round_id)
+    take_turn(session, organization_id=round_.organization_id)
+    require_phase(round_, *PHASES)
+    why = voice_problem(round_scheme(session, round_=round_), telling)
+    if why is None and banded(session, round_=round_, enrolment_id=enrolment.id):
+        why = say(_("等级已经确定"))
+    if why is not None:
+        raise NotTold(kind=say(KIND_NAMES[FactKind.VOICE]), why=why)
+    older = standing(session, enrolment, telling)
+    return keep_fact(session, actor=actor, enrolment=enrolment, telling=telling, old=older)
+
+
+def voice_problem(scheme: Scheme, telling: Telling) -> str | None:
+    """Return, in Chinese, why a mark can't be taken under a scheme; None: it can."""
+    known = further(scheme)
+    if telling.about not in known:
+        names = listed(NAMES[name] for name in known) or say(_("无"))
+        return say(_("方案的评分来源里没有{name}，其他来源有：{names}"), name=NAMES[telling.about], names=names)
+    return number_problem(telling.kind, telling.number)
+
+
+def voices_of(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[str, list[dict[str, Any]]]:
+    """Return what each further source says of a teacher, for the record: marks, each with how many answers it is of."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in further(scheme)}
+    for fact in facts_standing(session, enrolment=enrolment, kinds=[FactKind.VOICE]):
+        found[fact.about].append(
+            {"mark": str(fact.number), **({"answers": fact.details["answers"]} if fact.details else {})}
+        )
+    return {name: said for name, said in found.items() if said}

@@ -1,0 +1,43 @@
+// Draws every chart of a page from the data that stands beside it; the table below says the same without it.
+"use strict";
+const drawn = [];
+
+function option(data, style) {
+  const ink = style.getPropertyValue("--ink"), quiet = style.getPropertyValue("--quiet"), line = style.getPropertyValue("--line");
+  const lines = data.kind === "lines", text = { color: quiet };
+  return {
+    aria: { enabled: true, decal: { show: !lines } },
+    animation: false,
+    textStyle: { color: ink, fontFamily: style.fontFamily },
+    color: ["#0b7a70", "#c77700", "#5b6bb5", "#a3262a", "#4f7f2a", "#7a5195"],
+    grid: { left: 8, right: 16, top: data.series.length > 1 ? 40 : 16, bottom: 8, containLabel: true },
+    legend: data.series.length > 1 ? { top: 0, textStyle: { color: ink } } : undefined,
+    tooltip: { trigger: "axis", renderMode: "richText" },
+    xAxis: { type: "category", data: data.labels, axisLabel: text, axisLine: { lineStyle: { color: line } } },
+    yAxis: { type: "value", minInterval: 1, axisLabel: text, splitLine: { lineStyle: { color: line } } },
+    series: data.series.map((one) => ({
+      name: one.name,
+      data: one.values,
+      type: lines ? "line" : "bar",
+      stack: data.kind === "stacked" ? "all" : undefined,
+      step: lines ? "end" : undefined,
+      barMaxWidth: 48,
+      label: { show: data.series.length === 1 && !lines, position: "top", color: ink },
+    })),
+  };
+}
+
+function draw() {
+  const style = getComputedStyle(document.body);
+  for (const place of document.querySelectorAll("[data-chart]")) {
+    const data = JSON.parse(document.getElementById(place.dataset.chart).textContent);
+    const chart = echarts.getInstanceByDom(place) || echarts.init(place);
+    chart.setOption(option(data, style));
+    drawn.push(chart);
+  }
+}
+
+for (const moment of ["resize", "beforeprint", "afterprint"]) {
+  window.addEventListener(moment, () => drawn.forEach((chart) => chart.isDisposed() || chart.resize()));
+}
+draw();
