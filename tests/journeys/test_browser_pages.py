@@ -52,6 +52,32 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/rounds/{key}/plan": [("middle", "new", "round"), ("middle", "collecting", "round")],
     "/rounds/{key}/records": [("middle", "reviewer", "round"), ("programme", "teacher", "round")],
     "/rounds/{key}/result": [("end", "appealing", "round"), ("end", "signed", "round"), ("end", "to sign", "round")],
+    "/county": [("end", "officer")],
+    "/county/rounds/{key}": [("end", "officer", "round")],
+    "/county/rounds/{key}/results/{result}": [("end", "officer", "round", "drawn")],
+    "/school": [("middle", "admin")],
+    "/school/audit": [("middle", "admin")],
+    "/school/enrolments/{key}": [("middle", "admin", "enrolment")],
+    "/school/imports/{key}": [("middle", "admin", "sheet")],
+    "/school/library/{name}": [("middle", "admin", "library")],
+    "/school/new-round": [("middle", "admin")],
+    "/school/roles": [("middle", "admin")],
+    "/school/rounds/{key}": [("middle", "admin", "round")],
+    "/school/rounds/{key}/agreement": [("end", "admin", "round")],
+    "/school/rounds/{key}/board": [("programme", "admin", "round")],
+    "/school/rounds/{key}/certificates": [("end", "admin", "round")],
+    "/school/rounds/{key}/charts": [("end", "admin", "round"), ("middle", "admin", "round")],
+    "/school/rounds/{key}/dry-run": [("middle", "admin", "round")],
+    "/school/rounds/{key}/finish": [("end", "admin", "round")],
+    "/school/rounds/{key}/progress": [("middle", "admin", "round")],
+    "/school/rounds/{key}/publicity": [("end", "admin", "round")],
+    "/school/rounds/{key}/reviews": [("middle", "admin", "round")],
+    "/school/rounds/{key}/sheets": [("middle", "admin", "round")],
+    "/school/schemes": [("middle", "admin")],
+    "/school/schemes/{key}": [("middle", "admin", "scheme")],
+    "/school/schemes/{key}/plan": [("middle", "admin", "scheme")],
+    "/school/sheets": [("middle", "admin")],
+    "/school/tasks/{key}": [("middle", "admin", "task")],
     "/school/people": [("middle", "admin")],
     "/school/webhooks": [("middle", "admin")],
     "/school/webhooks/{key}": [("middle", "admin", "webhook")],
@@ -75,6 +101,14 @@ NO_PAGES = {
     "/files/{token}",
     "/me/identities/{provider}",
     "/works/{key}/slots",
+    "/school/audit/chain",
+    "/school/exports/{key}/file",
+    "/school/imports/{key}/part",
+    "/school/imports/{key}/problems.xlsx",
+    "/school/rounds/{key}/jobs",
+    "/school/rounds/{key}/progress/part",
+    "/school/schemes/{key}/plan.docx",
+    "/school/templates/{kind}",
 }
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 ASK_AXE = "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']}).then(said => said.violations.map(one => [one.id, one.nodes.map(node => node.target.join(' ') + ' ' + node.failureSummary.replaceAll('\\n', ' '))]))"
@@ -189,6 +223,7 @@ PICTURES: dict[str, tuple[str, str, str, dict[str, int]]] = {
     "teacher-phone": ("middle", "collecting", "/", PHONE),
     "reviewing": ("middle", "reviewer", "/reviews/{task}", DESK),
     "panel": ("middle", "member", "/panel", DESK),
+    "distribution": ("end", "admin", "/school/rounds/{round}/charts", DESK),
 }
 
 
@@ -201,6 +236,10 @@ def test_pictures_for_the_readme(site: Site, chromium: Any) -> None:
         reader.become(world, who)
         reader.page.set_viewport_size(size)
         reader.page.goto(site.address + path.format_map(world.ids), wait_until="networkidle")
+        for box in reader.page.locator("[data-keys] .pick input").all()[:3]:
+            box.check()
+        for mark in reader.page.locator(".mark").all()[:1]:
+            mark.fill("86")
         drawn = Image.open(io.BytesIO(reader.page.screenshot())).convert("RGB")
         drawn.quantize(128, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
         assert (name, (folder / f"{name}.png").stat().st_size < 150_000) == (name, True)

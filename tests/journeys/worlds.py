@@ -14,8 +14,9 @@ from models import Evidence, Person, Submission
 from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.outside.storage import Storage
+from review_flow.outside.workbooks import Page, write
 from review_flow.rules.webhooks import EVENTS
-from review_flow.rules.words import AdjustmentKind, ReportReason
+from review_flow.rules.words import AdjustmentKind, ExportKind, ReportReason, SheetKind
 from review_flow.settings import Settings
 from review_flow.steps import (
     adjustments,
@@ -23,11 +24,14 @@ from review_flow.steps import (
     appeals,
     certificates,
     certificates_valid,
+    county,
     door,
     evidence,
+    exports,
     faces,
     file_reports,
     gatherings,
+    imports,
     panel,
     results,
     reviews,
@@ -37,6 +41,7 @@ from review_flow.steps import (
     webhooks,
 )
 from tests.cast import START, Clock, School, certified, kept
+from tests.steps.test_county import above
 from tests.steps.test_groups import Shop
 from tests.steps.test_results import graded
 
@@ -84,6 +89,7 @@ class Worlds:
         report, fact = self.contested(school)
         self.admin_has(school)
         faces.give_consent(self.session, actor=busy[1])
+        sheet = self.sheet(school)
         member = min(
             school.members, key=lambda one: -len(panel.asked_of(self.session, person=one, round_=school.round))
         )
@@ -96,6 +102,12 @@ class Worlds:
         found.ids |= {"round": school.round.id, "work": first.id, "task": task.id, "marks": asked[0].id}
         found.ids |= {"doubtful": doubtful or 0, "report": report, "fact": fact, "full": works[1].id}
         found.ids |= {"sealed": self.work_of(busy[0]), "webhook": self.webhook, "link": self.link(school, new)}
+        found.ids |= {
+            "scheme": school.version.id,
+            "library": "fuqing-50",
+            "enrolment": school.enrolment(collecting).id,
+            "sheet": sheet,
+        }
         self.named(school, "第一中学")
         return found
 
@@ -165,6 +177,23 @@ class Worlds:
         self.webhook = made.id
         tokens.make(self.session, actor=school.admin, name="成绩同步到教务系统", scopes=[*tokens.Scope][:2], days=90)
 
+    def sheet(self, school: School) -> int:
+        """A roster that was looked through: somebody new, and a row that can't be taken."""
+        rows = [["T08", "吴霞", "美术"], ["T09", "", "语文"]]
+        brought = imports.start(
+            self.session,
+            actor=school.admin,
+            organization=school.organization,
+            round_=None,
+            kind=SheetKind.ROSTER,
+            file_name="教师名单.xlsx",
+            data=write([Page("表", ["工号", "姓名", "学科"], rows)]),
+            storage=self.storage,
+            look=True,
+        )
+        imports.run(self.session, sheet_import=brought, storage=self.storage)
+        return brought.id
+
     def link(self, school: School, person: Person) -> str:
         return door.make_link(self.session, actor=school.admin, person=person)
 
@@ -209,12 +238,16 @@ class Worlds:
         advance.advance(self.session, round_=school.round)
         results.sign(self.session, actor=school.teachers[1], result=made[1])
         number = self.certify(school)
+        officer = above(school)
+        drawn = county.draw(self.session, actor=officer, round_=school.round, count=1, seed=7)
+        exports.start(self.session, actor=school.admin, round_=school.round, kind=ExportKind.RESULTS)
         found = World(ENDED)
         found.people |= {"admin": school.admin.id, "member": school.members[0].id, "hearer": school.hearers[0].id}
         found.people |= {"appealing": school.teachers[0].id, "signed": school.teachers[1].id}
         found.people |= {"to sign": school.teachers[2].id}
         found.ids |= {"round": school.round.id, "appeal": appeal.id, "certificate": number}
         found.ids |= {"waiting": waiting.round.id, "proposed": proposed[0].id}
+        found.people["officer"], found.ids["drawn"] = officer.id, drawn[0]
         self.named(school, "第三中学")
         return found
 
