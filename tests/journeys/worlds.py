@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Evidence, Person, Submission
+from models import Evidence, GroupResult, Person, Submission
 from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.outside.storage import Storage
@@ -41,9 +41,13 @@ from review_flow.steps import (
     webhooks,
 )
 from tests.cast import START, Clock, School, certified, kept
+from tests.stages import STAGES
+from tests.steps import test_group_rounds
+from tests.steps.test_approvals import _sealed, chained
 from tests.steps.test_county import above
 from tests.steps.test_groups import Shop
 from tests.steps.test_results import graded
+from tests.steps.test_voices import weighed
 
 ENDED = datetime(2026, 4, 13, 1, 0, tzinfo=UTC)
 
@@ -58,12 +62,15 @@ class World:
 
 
 class Worlds:
-    """Three schools in one installation: amid a round, after its end, and with a programme of another kind."""
+    """Schools in one installation: amid a round, after its end, with programmes of other kinds."""
 
     def __init__(self, session: Session, storage: Storage, settings: Settings, clock: Clock) -> None:
         self.session, self.storage, self.settings = session, storage, settings
         self.middle, self.programme = self.amid(), self.fuqing()
+        self.chain, self.visits = self.approving(), self.visited()
         self.end = self.ended(clock)
+        clock.to(START)
+        self.workshops = self.judged(clock)
         self.files()
         clock.to(START)
 
@@ -217,6 +224,32 @@ class Worlds:
         found.ids |= {"round": shop.round.id, "meeting": meeting.id, "code": code, "workshop": shop.workshop.id}
         self.named(shop.school, "第二中学")
         return found
+
+    def approving(self) -> World:
+        """Works that wait for their school's word before colleagues see them."""
+        school = _sealed(self.session, chained())
+        found = World(START, {"admin": school.admin.id}, {"round": school.round.id})
+        found.ids["work"] = self.work_of(school.teachers[0])
+        self.named(school, "第四中学")
+        return found
+
+    def visited(self) -> World:
+        """A scheme in which teachers and visitors of a lesson give marks."""
+        school = School(self.session, teachers=2, scheme=weighed()).open()
+        people = {"member": school.members[0].id, "teacher": school.teachers[0].id}
+        self.named(school, "第五中学")
+        return World(START, people, {"round": school.round.id})
+
+    def judged(self, clock: Clock) -> World:
+        """A workshop's result, published."""
+        school = STAGES[test_group_rounds.__name__, "composed"].build(self.session, clock)
+        of_school = select(GroupResult).where(GroupResult.round_id == school.round.id, GroupResult.current)
+        made = self.session.scalars(of_school).one()
+        results.confirm(self.session, actor=school.members[0], result=made)
+        results.publish(self.session, actor=school.admin, round_=school.round)
+        people = {"member": school.members[0].id, "leader": school.teachers[0].id}
+        self.named(school, "第六中学")
+        return World(now(), people, {"round": school.round.id, "result": made.id})
 
     def ended(self, clock: Clock) -> World:
         """Marked, published, signed by one, appealed by another; and a round beside it that waits for its grades."""
