@@ -79,7 +79,7 @@ def _grades(session: Session, round_: Round, scheme: Scheme) -> list[Chart]:
         counts[name] += count
         if score is not None:
             bins[name, int(min(score, Decimal(99)) // BIN)] += count
-    names = [one for one in scheme.bands.grades if counts[one]]
+    names = list(scheme.bands.grades) if counts else []  # a grade that nobody has is worth seeing too
     low, high = min((at for _name, at in bins), default=0), max((at for _name, at in bins), default=-1)
     places = range(low, high + 1)
     people, score_ = say(_("人数")), say(_("分数"))
@@ -91,7 +91,7 @@ def _grades(session: Session, round_: Round, scheme: Scheme) -> list[Chart]:
             say(_("分数分布与等级")),
             score_,
             [f"{at * BIN}–{at * BIN + BIN}" for at in places],
-            {name: [bins[name, at] for at in places] for name in names},
+            {name: [bins[name, at] for at in places] for name in names if counts[name]},
             kind="stacked",
             note=note,
         ),

@@ -38,14 +38,14 @@ def test_every_chart_counts_what_there_is(marked: School, clock: Clock) -> None:
     assert sum(drawn(marked)["scores"].series[made[0].proposed_grade]) == 4
     made[0].score = kept
     found = drawn(marked)
-    assert (found["grades"].labels, found["grades"].series) == ([made[0].proposed_grade], {"人数": [5]})
+    assert (found["grades"].labels, found["grades"].series) == (["优秀", "合格", "不合格"], {"人数": [5, 0, 0]})
     assert sum(found["scores"].series[made[0].proposed_grade]) == 5
     results.confirm_all(marked.session, actor=marked.members[0], round_=marked.round)
     assert drawn(marked)["grades"].as_json() == {
         "kind": "bars",
         "axis": "等级",
-        "labels": [made[0].grade],
-        "series": [{"name": "人数", "values": [5]}],
+        "labels": ["优秀", "合格", "不合格"],
+        "series": [{"name": "人数", "values": [5, 0, 0]}],
     }
 
 
