@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,14 @@ from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState, SubmissionState
-from review_flow.rules.peer_marks import Standing, alpha
+from review_flow.rules.peer_marks import Mark, Sample, Standing, alpha, weigh
+from review_flow.rules.peer_rules import ReliabilityRules
 from review_flow.rules.words import AssignmentState
 from review_flow.steps import audit
 from review_flow.steps.duty import OPEN_TO_REVIEW
-from review_flow.steps.peer_marks import marks_of, weighing_of
+from review_flow.steps.peer_marks import marks_of, samples_of
 from review_flow.steps.people import require_admin
+from review_flow.steps.rounds import round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
@@ -70,6 +73,16 @@ class Beside:
     panel: Decimal | None
     helped: bool | None
     comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Every mark of colleagues in a round, those of samples, whose they are, and how the scheme weighs them."""
+
+    people: Sequence[Person]
+    marks: tuple[Mark, ...]
+    samples: tuple[Sample, ...]
+    rules: ReliabilityRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +187,23 @@ def _mark(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def agreement(session: Session, *, actor: Person, round_: Round) -> Agreement:
-    """Return how the round's reviewers agree, for the school's administrator (NotAllowed for others)."""
+def gather(session: Session, *, actor: Person, round_: Round) -> Given:
+    """Return what the agreement is computed from, for the school's administrator (NotAllowed for others)."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
-    standings = weighing_of(session, round_=round_).reviewers
+    marks, samples = marks_of(session, round_=round_), samples_of(session, round_=round_)
     # By id, not by enrolment: who stood in from the panel is enrolled nowhere.
-    people = session.scalars(select(Person).where(Person.id.in_(map(int, standings))).order_by(Person.number))
-    ranked = [(person, standings[str(person.id)]) for person in people]
-    return Agreement(alpha(marks_of(session, round_=round_)), ranked)
+    known = {int(one.reviewer) for one in (*marks, *samples)}
+    people = session.scalars(select(Person).where(Person.id.in_(known)).order_by(Person.number)).all()
+    return Given(people, marks, samples, round_scheme(session, round_=round_).review.peer.reliability)
+
+
+def agree(given: Given) -> Agreement:
+    """Return how the reviewers agree. It takes seconds for a large school, so it belongs outside of any transaction."""
+    standings = weigh(given.marks, given.samples, given.rules).reviewers
+    ranked = [(person, standings[str(person.id)]) for person in given.people if str(person.id) in standings]
+    return Agreement(alpha(given.marks), ranked)
+
+
+def agreement(session: Session, *, actor: Person, round_: Round) -> Agreement:
+    """Return how the round's reviewers agree, gathered and computed at once."""
+    return agree(gather(session, actor=actor, round_=round_))
