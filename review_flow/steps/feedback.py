@@ -192,7 +192,7 @@ def gather(session: Session, *, actor: Person, round_: Round) -> Given:
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     marks, samples = marks_of(session, round_=round_), samples_of(session, round_=round_)
     # By id, not by enrolment: who stood in from the panel is enrolled nowhere.
-    known = {int(one.reviewer) for one in (*marks, *samples)}
+    known = {int(one.reviewer) for one in marks} | {int(one.reviewer) for one in samples}
     people = session.scalars(select(Person).where(Person.id.in_(known)).order_by(Person.number)).all()
     return Given(people, marks, samples, round_scheme(session, round_=round_).review.peer.reliability)
 
