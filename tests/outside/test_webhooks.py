@@ -141,8 +141,9 @@ def test_nobody_listens_and_who_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(webhooks, "LONGEST_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         place = f"127.0.0.1:{server.getsockname()[1]}"
-        assert post(f"http://{place}/") == Answer(None, "RemoteDisconnected")
-        assert post(f"https://{place}/") == Answer(None, "SSLEOFError")
+        # How an end comes across hangs on which of the two was quicker.
+        assert post(f"http://{place}/").problem in {"RemoteDisconnected", "ConnectionResetError"}
+        assert post(f"https://{place}/").problem in {"SSLEOFError", "SSLZeroReturnError", "ConnectionResetError"}
     assert post(f"http://{place}/") == Answer(None, "ConnectionRefusedError")
 
 
