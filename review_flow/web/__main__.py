@@ -10,13 +10,10 @@ import uvicorn
 
 from review_flow.db import settings
 from review_flow.logs import configure
-from review_flow.web.app import create_app
+from review_flow.web.app import MOST_CONNECTIONS, create_app
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-
-MOST_CONNECTIONS = 2000
 
 
 def application() -> FastAPI:

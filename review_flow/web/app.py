@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from anyio import to_thread
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -58,12 +60,15 @@ from review_flow.web.problems import BodyUnreadable, is_api, misread
 from review_flow.web.render import is_htmx, refusal_page
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from starlette.types import Receive, Scope, Send
 
     from review_flow.outside.storage import Storage
     from review_flow.settings import Settings
 
 YEAR_S = 31_536_000
+MOST_CONNECTIONS = 2000
 SUSPICIOUS = {403, 404, 410, 413, 429}
 """What somebody gets who tries doors; a form filled in wrongly is nobody's business."""
 router = APIRouter()
@@ -131,13 +136,24 @@ def choose_language(request: Request, code: str) -> RedirectResponse:
     return answer
 
 
+@asynccontextmanager
+async def enough_threads(_app: FastAPI) -> AsyncIterator[None]:
+    """Let each connection that may be open have a thread.
+
+    A handler begins on another thread than its transaction. With fewer threads than requests all of them could wait
+    for the database's one connection, and whoever holds it for a thread.
+    """
+    to_thread.current_default_thread_limiter().total_tokens = MOST_CONNECTIONS
+    yield
+
+
 def create_app(settings: Settings, *, engine: Engine | None = None, storage: Storage | None = None) -> FastAPI:
     """Return the application over a migrated database.
 
     Raises AssetsMissing where a style or script is not there, and Undeclared for a route that doesn't say who may
     call it.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=enough_threads)
     app.state.assets = Assets()
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
 from fastapi import FastAPI
 from sqlalchemy import create_engine
 from starlette.testclient import TestClient
@@ -13,7 +14,7 @@ from review_flow.i18n import language
 from review_flow.settings import Settings
 from review_flow.web import assets
 from review_flow.web.access import UndeclaredError, require_declared
-from review_flow.web.app import create_app
+from review_flow.web.app import MOST_CONNECTIONS, create_app
 from review_flow.web.assets import Assets, AssetsMissing
 from review_flow.web.envelope import POLICY
 from tests.web.conftest import browser
@@ -141,3 +142,13 @@ def test_a_route_that_does_not_say_who_may_call_it_keeps_the_application_from_st
     undeclared.add_api_route("/open", open_to_all)
     with pytest.raises(UndeclaredError, match="open"):
         require_declared(undeclared)
+
+
+def test_whoever_holds_the_one_connection_gets_a_thread_however_many_wait(anybody: TestClient) -> None:
+    """With the forty threads of a default, fifty at once all waited: for the connection, and its holder for a thread."""
+
+    async def threads() -> float:
+        return to_thread.current_default_thread_limiter().total_tokens
+
+    assert anybody.portal is not None
+    assert anybody.portal.call(threads) == MOST_CONNECTIONS
