@@ -7,17 +7,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Person
 from review_flow.db import transaction
-from review_flow.errors import NotFound
-from review_flow.i18n import _, say
 from review_flow.rules.door import device_cookie
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, identities, people
-from review_flow.web import cookies, watch
+from review_flow.web import cookies, mine, watch
 from review_flow.web.access import SESSION_COOKIE, Admin, Db, Entered, Here, Key, Signed, public
 from review_flow.web.render import Paged, go, page, pages_of
 
@@ -179,7 +176,7 @@ def people_page(
 @router.post("/school/people/{key}/link")
 def make_link(request: Request, session: Db, person: Admin, key: Key) -> HTMLResponse:
     """Show a one-time link, once: only its digest is kept."""
-    whose = _colleague(session, person, key)
+    whose = mine.colleague(session, person, key)
     token = door.make_link(session, actor=person, person=whose)
     watch.note(request, "link-made", about=whose.id)
     link = f"{request.url.scheme}://{request.headers['host']}/link/{token}"
@@ -189,15 +186,7 @@ def make_link(request: Request, session: Db, person: Admin, key: Key) -> HTMLRes
 @router.post("/school/people/{key}/sign-out")
 def send_out(request: Request, session: Db, person: Admin, key: Key) -> RedirectResponse:
     """End every session of a person of one's school."""
-    whose = _colleague(session, person, key)
+    whose = mine.colleague(session, person, key)
     door.send_out(session, actor=person, person=whose)
     watch.note(request, "sent-out", about=whose.id)
     return go("/school/people")
-
-
-def _colleague(session: Session, person: Person, key: int) -> Person:
-    """Return a person of the administrator's school."""
-    found = session.get(Person, key)
-    if found is None or found.organization_id != person.organization_id or not found.active:
-        raise NotFound(what=say(_("人员")), key=key)
-    return found

@@ -14,6 +14,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.words import ExportKind, JobState
 from review_flow.steps import advance, exports, jobs, results
 from review_flow.steps.jobs import AT_NAMES, JobAt
+from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
 from review_flow.web.files import served
 from review_flow.web.render import go, page
@@ -72,13 +73,10 @@ def export(session: Db, person: Admin, round_: SchoolRound, kind: Annotated[Expo
 @router.get("/school/exports/{key}/file")
 def export_file(request: Request, session: Db, person: Admin, key: Key) -> Response:
     """Give a file that was made."""
-    found = session.get(RoundExport, key)
-    round_ = session.get_one(Round, found.round_id) if found else None
-    if found is None or round_ is None or round_.organization_id != person.organization_id:
-        raise NotFound(what=say(_("导出")), key=key)
+    found = mine.of_school(session, person, RoundExport, key, _("导出"))
     if found.state is not JobState.DONE or found.storage_key is None:
         raise NotFound(what=say(_("做好的导出")), key=key)
-    name = f"{round_.name}-{say(jobs.EXPORT_NAMES[found.kind])}.{SUFFIX[found.kind]}"
+    name = f"{session.get_one(Round, found.round_id).name}-{say(jobs.EXPORT_NAMES[found.kind])}.{SUFFIX[found.kind]}"
     return served(request, request.app.state.storage.open(found.storage_key), name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
 
@@ -18,6 +18,7 @@ from models import (
     GroupResult,
     Nomination,
     PanelMark,
+    Person,
     Result,
     Review,
     Round,
@@ -38,10 +39,12 @@ from review_flow.steps.rounds import round_scheme
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from models import Person
+    from models.base import Base
     from review_flow.rules.scheme import Scheme
     from review_flow.steps.owners import Graded
     from review_flow.steps.path import Standing
+
+OfSchool = TypeVar("OfSchool", bound="Base")
 
 
 def standing(session: Session, person: Person, round_id: int) -> Standing:
@@ -49,11 +52,28 @@ def standing(session: Session, person: Person, round_id: int) -> Standing:
     return standing_of(session, person=person, round_id=round_id)
 
 
+def of_school(session: Session, person: Person, model: type[OfSchool], key: int, what: str) -> OfSchool:
+    """Return a row of the person's own school, which it says itself or by its round; another's is not there."""
+    found: Any = session.get(model, key)
+    if found is not None:
+        place = found if hasattr(model, "organization_id") else session.get_one(Round, found.round_id)
+        if place.organization_id == person.organization_id:
+            row: OfSchool = found
+            return row
+    raise NotFound(what=say(what), key=key)
+
+
+def colleague(session: Session, person: Person, key: int) -> Person:
+    """Return somebody of the person's own school who has not left."""
+    found = of_school(session, person, Person, key, _("人员"))
+    if not found.active:
+        raise NotFound(what=say(_("人员")), key=key)
+    return found
+
+
 def enrolment(session: Session, person: Person, round_id: int) -> Enrolment:
     """Return the person's enrolment in a round."""
-    found = session.get(Round, round_id)
-    if found is None or found.organization_id != person.organization_id:
-        raise NotFound(what=say(_("考核轮次")), key=round_id)
+    found = of_school(session, person, Round, round_id, _("考核轮次"))
     return enrolment_of(session, round_=found, person=person)
 
 

@@ -11,11 +11,10 @@ from sqlalchemy import func, or_, select
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Person, Role, Workshop
-from review_flow.errors import NotFound
-from review_flow.i18n import _, say
 from review_flow.rules.words import RoleKind
 from review_flow.steps import boards, people, trail
 from review_flow.steps.trail import Asked
+from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
 from review_flow.web.render import Paged, go, page, pages_of
 from review_flow.web.school import SchoolRound
@@ -61,7 +60,7 @@ def roles(request: Request, session: Db, person: Admin, word: Word = "", page_: 
 @router.post("/school/people/{key}/roles")
 def grant(session: Db, person: Admin, key: Key, kind: Annotated[RoleKind, Form()]) -> RedirectResponse:
     """Give a role."""
-    people.grant(session, actor=person, person=_colleague(session, person, key), kind=kind)
+    people.grant(session, actor=person, person=mine.colleague(session, person, key), kind=kind)
     return go("/school/roles")
 
 
@@ -70,15 +69,8 @@ def withdraw(
     session: Db, person: Admin, key: Key, _sure: Confirmed, kind: Annotated[RoleKind, Form()]
 ) -> RedirectResponse:
     """Take a role away."""
-    people.withdraw(session, actor=person, person=_colleague(session, person, key), kind=kind)
+    people.withdraw(session, actor=person, person=mine.colleague(session, person, key), kind=kind)
     return go("/school/roles")
-
-
-def _colleague(session: Db, person: Person, key: int) -> Person:
-    found = session.get(Person, key)
-    if found is None or found.organization_id != person.organization_id or not found.active:
-        raise NotFound(what=say(_("人员")), key=key)
-    return found
 
 
 @router.get("/school/audit")

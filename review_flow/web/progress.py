@@ -13,12 +13,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Assignment, Enrolment, Person, Round, Submission
 from review_flow.clock import now
-from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.path import Stage
 from review_flow.rules.words import UNDONE
 from review_flow.steps import enrolments, people, progress, reassign, reviews
+from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
 from review_flow.web.render import Paged, go, page, pages_of
 from review_flow.web.school import SchoolRound
@@ -110,10 +110,7 @@ def remind(session: Db, person: Admin, round_: SchoolRound, stage: Annotated[Sta
 
 def enrolment_of(session: Db, person: Admin, key: Key) -> Enrolment:
     """Return an enrolment in a round of the administrator's own school."""
-    found = session.get(Enrolment, key)
-    if found is None or session.get_one(Round, found.round_id).organization_id != person.organization_id:
-        raise NotFound(what=say(_("参评教师")), key=key)
-    return found
+    return mine.of_school(session, person, Enrolment, key, _("参评教师"))
 
 
 OfSchool = Annotated[Enrolment, Depends(enrolment_of)]
@@ -198,10 +195,7 @@ def tasks(request: Request, session: Db, person: Admin, round_: SchoolRound, pag
 
 def assignment_of(session: Db, person: Admin, key: Key) -> Assignment:
     """Return a task in a round of the administrator's own school."""
-    found = session.get(Assignment, key)
-    if found is None or session.get_one(Round, found.round_id).organization_id != person.organization_id:
-        raise NotFound(what=say(_("互评任务")), key=key)
-    return found
+    return mine.of_school(session, person, Assignment, key, _("互评任务"))
 
 
 Task = Annotated[Assignment, Depends(assignment_of)]

@@ -14,12 +14,12 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Enrolment, PanelSeat, Person, Round
 from review_flow.db import transaction
-from review_flow.errors import NotFound
-from review_flow.i18n import _, say
+from review_flow.i18n import _
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SchemeState
 from review_flow.rules.words import SeatKind
 from review_flow.steps import people, rounds
 from review_flow.steps.rounds import round_scheme
+from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key, PassingAdmin
 from review_flow.web.render import go, page
 from review_flow.web.school import SchoolRound, round_of, today, version_of, versions_of
@@ -160,12 +160,10 @@ def seat(
 @router.post("/school/seats/{key}/remove")
 def unseat(session: Db, person: Admin, key: Key) -> RedirectResponse:
     """Take a place on the panel away, before the round opens."""
-    place = session.get(PanelSeat, key)
-    round_ = session.get_one(Round, place.round_id) if place else None
-    if place is None or round_ is None or round_.organization_id != person.organization_id:
-        raise NotFound(what=say(_("席位")), key=key)
+    place = mine.of_school(session, person, PanelSeat, key, _("席位"))
+    way = go(f"/school/rounds/{place.round_id}#panel")  # said before the place is gone
     rounds.unseat(session, actor=person, place=place)
-    return go(f"/school/rounds/{round_.id}#panel")
+    return way
 
 
 @router.post("/school/rounds/{key}/enrol-all")

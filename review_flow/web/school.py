@@ -19,6 +19,7 @@ from review_flow.rules.lifecycle import SchemeState
 from review_flow.rules.scheme import Scheme
 from review_flow.schemes.plan import Article, Listed, Table, plan_of
 from review_flow.steps import schemes
+from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
 from review_flow.web.render import download, go, page
 
@@ -29,10 +30,7 @@ Ids = Annotated[list[str], Form(max_length=200)]
 
 def round_of(session: Db, person: Admin, key: Key) -> Round:
     """Return a round of the administrator's own school; another's is not there."""
-    found = session.get(Round, key)
-    if found is None or found.organization_id != person.organization_id:
-        raise NotFound(what=say(_("考核轮次")), key=key)
-    return found
+    return mine.of_school(session, person, Round, key, _("考核轮次"))
 
 
 SchoolRound = Annotated[Round, Depends(round_of)]
@@ -40,10 +38,7 @@ SchoolRound = Annotated[Round, Depends(round_of)]
 
 def version_of(session: Db, person: Admin, key: Key) -> SchemeVersion:
     """Return a scheme version of the administrator's own school."""
-    found = session.get(SchemeVersion, key)
-    if found is None or found.organization_id != person.organization_id:
-        raise NotFound(what=say(_("考核方案")), key=key)
-    return found
+    return mine.of_school(session, person, SchemeVersion, key, _("考核方案"))
 
 
 Version = Annotated[SchemeVersion, Depends(version_of)]

@@ -20,6 +20,7 @@ from review_flow.outside.storage import read
 from review_flow.rules.words import JobState, SheetKind
 from review_flow.steps import imports, imports_undo
 from review_flow.steps.imports_tables import TABLES
+from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key, PassingAdmin
 from review_flow.web.render import Paged, download, go, page, pages_of
 from review_flow.web.school import SchoolRound, round_of
@@ -129,10 +130,7 @@ def _bring(request: Request, person: Person, key: int | None, sent: FormData) ->
 
 def sheet_of(session: Db, person: Admin, key: Key) -> SheetImport:
     """Return an import of the administrator's own school."""
-    found = session.get(SheetImport, key)
-    if found is None or found.organization_id != person.organization_id:
-        raise NotFound(what=say(_("导入")), key=key)
-    return found
+    return mine.of_school(session, person, SheetImport, key, _("导入"))
 
 
 Sheet = Annotated[SheetImport, Depends(sheet_of)]

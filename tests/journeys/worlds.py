@@ -14,7 +14,6 @@ from models import Evidence, GroupResult, Person, Submission
 from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.outside.storage import Storage
-from review_flow.outside.workbooks import Page, write
 from review_flow.rules.webhooks import EVENTS
 from review_flow.rules.words import AdjustmentKind, ExportKind, ReportReason, SheetKind
 from review_flow.settings import Settings
@@ -31,7 +30,6 @@ from review_flow.steps import (
     faces,
     file_reports,
     gatherings,
-    imports,
     panel,
     results,
     reviews,
@@ -41,6 +39,7 @@ from review_flow.steps import (
     webhooks,
 )
 from tests.cast import START, Clock, School, certified, kept
+from tests.sheets import bring
 from tests.stages import STAGES
 from tests.steps import test_group_rounds
 from tests.steps.test_approvals import _sealed, chained
@@ -187,18 +186,10 @@ class Worlds:
     def sheet(self, school: School) -> int:
         """A roster that was looked through: somebody new, and a row that can't be taken."""
         rows = [["T08", "吴霞", "美术"], ["T09", "", "语文"]]
-        brought = imports.start(
-            self.session,
-            actor=school.admin,
-            organization=school.organization,
-            round_=None,
-            kind=SheetKind.ROSTER,
-            file_name="教师名单.xlsx",
-            data=write([Page("表", ["工号", "姓名", "学科"], rows)]),
-            storage=self.storage,
-            look=True,
+        header, name = ["工号", "姓名", "学科"], "教师名单.xlsx"
+        brought = bring(
+            school, SheetKind.ROSTER, header, *rows, storage=self.storage, file_name=name, to_round=False, look=True
         )
-        imports.run(self.session, sheet_import=brought, storage=self.storage)
         return brought.id
 
     def link(self, school: School, person: Person) -> str:

@@ -11,18 +11,17 @@ from sqlalchemy import select
 from models import Assignment, Message, Submission
 from review_flow import schemes as scheme_files
 from review_flow.clock import now
-from review_flow.outside.storage import MemoryStorage
-from review_flow.outside.workbooks import Page, write
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import FactKind, JobState, SheetKind
-from review_flow.steps import advance, approvals, claims, enrolments, imports, programme, standing, submissions
+from review_flow.steps import advance, approvals, claims, enrolments, programme, standing, submissions
 from review_flow.steps.claims import NothingToReview
 from review_flow.steps.duty import duty
 from review_flow.steps.facts import record_of
 from review_flow.steps.programme import NotTold, Telling
 from tests.cast import Clock, School, tasks, xian
+from tests.sheets import bring
 from tests.stages import stage
 
 CHAIN = {"chain": ["学校审核", "互学互评", "专家认证"], "peers": "互学互评", "days": 3, "overdue": "given"}
@@ -196,27 +195,11 @@ def test_a_sheet_keeps_to_the_order_too(sealed: School) -> None:
         ["T01", "审核", "A3:专家认证", "通过", "", "专家组", "2"],
         ["T01", "审核", "A5:学校审核", "不通过", "缺教案", "校长室", "3"],
     ]
-    brought = bring(sealed, header, rows)
+    brought = bring(sealed, SheetKind.PROGRESS, header, *rows)
     assert brought.problems == {"3": ["第3行“项目”须先完成前一步“学校审核”"]}
-    assert bring(sealed, header, [rows[0], rows[2]]).state is JobState.DONE
+    assert bring(sealed, SheetKind.PROGRESS, header, rows[0], rows[2]).state is JobState.DONE
     assert known(sealed) == {"A1": {SCHOOL: True}, "A3": {}, "A5": {SCHOOL: False}}
     assert work(sealed, "A5").state is SubmissionState.CORRECTING
-
-
-def bring(school: School, header: list[str], rows: list[list[str]]):
-    storage = MemoryStorage()
-    brought = imports.start(
-        school.session,
-        actor=school.admin,
-        organization=school.organization,
-        round_=school.round,
-        kind=SheetKind.PROGRESS,
-        file_name="审核.xlsx",
-        data=write([Page("表", header, rows)]),
-        storage=storage,
-    )
-    imports.run(school.session, sheet_import=brought, storage=storage)
-    return brought
 
 
 def test_a_scheme_without_a_chain_opens_every_work(session, clock: Clock) -> None:

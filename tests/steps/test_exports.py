@@ -127,7 +127,10 @@ def test_what_follows_a_final_result_goes_out_as_events(session, clock):
     ]
     document["sources"]["consequences"] = "001-B-21"
     school = finish(School(session, scheme=Scheme.from_document(document)), clock)
-    page = lambda: sheets(exports.results_workbook(session, round_=school.round))["结果运用"]  # noqa: E731
+
+    def page() -> list[list[str]]:
+        return sheets(exports.results_workbook(session, round_=school.round))["结果运用"]
+
     assert page() == [["工号", "姓名", "种类", "内容", "数值", "方案条目", "依据"]]
     clock.day(6, 1)
     for _twice in range(2):  # unsigned, and then final

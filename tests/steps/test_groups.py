@@ -212,7 +212,9 @@ def test_meetings_held_in_the_house_are_offline_activities(shop: Shop, clock) ->
 
 
 def test_a_workshop_is_graded_and_kept_and_graded_anew(shop: Shop, clock) -> None:
-    compose = lambda: group_results.compose_group(shop.session, actor=shop.school.admin, group=shop.group)  # noqa: E731
+    def compose() -> GroupResult:
+        return group_results.compose_group(shop.session, actor=shop.school.admin, group=shop.group)
+
     first = compose()
     assert (first.version, first.proposed_grade, first.grade) == (1, "未完成", None)
     clock.day(3, 3)
@@ -355,10 +357,11 @@ def test_members_take_a_themes_tasks_together(session) -> None:
 
 def test_indicators_are_counted_where_the_database_knows_and_told_where_not(session) -> None:
     shop = Shop(session, QUANZHOU)
-    found = lambda: {  # noqa: E731
-        one["id"]: (one["have"], one["of"], one["met"])
-        for one in boards.indicators(session, actor=shop.school.admin, round_=shop.round)
-    }
+
+    def found() -> dict:
+        indicators = boards.indicators(session, actor=shop.school.admin, round_=shop.round)
+        return {one["id"]: (one["have"], one["of"], one["met"]) for one in indicators}
+
     assert found() == {"backbone": (None, None, None), "trained": ("0", "5", False)}
     for person in shop.school.teachers[1:]:
         shop.school.hours(person, network="50", practice="30")

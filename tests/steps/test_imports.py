@@ -19,6 +19,7 @@ from review_flow.rules.lifecycle import EnrolmentState, RoundPhase
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, JobState, RoleKind, SheetKind, WorkKind
 from review_flow.steps import advance, door, imports, people, results, rounds
 from tests.cast import School
+from tests.sheets import bring
 
 ROSTER = ["工号", "姓名", "学科", "学段", "工作坊", "角色", "联系方式", "退休日期", "免训原因", "家庭户号"]
 PROGRESS = ["工号", "类别", "项目", "数值", "结果", "理由", "字数", "秒数", "评谁", "来源", "编号"]
@@ -34,18 +35,7 @@ class Desk:
         self.school, self.session, self.storage = school, school.session, MemoryStorage()
 
     def bring(self, kind: SheetKind, header, *rows, to_round=True, data=None) -> SheetImport:
-        brought = imports.start(
-            self.session,
-            actor=self.school.admin,
-            organization=self.school.organization,
-            round_=self.school.round if to_round else None,
-            kind=kind,
-            file_name="C:\\桌面\\表.xlsx",
-            data=write([Page("表", header, rows)]) if data is None else data,
-            storage=self.storage,
-        )
-        imports.run(self.session, sheet_import=brought, storage=self.storage)
-        return brought
+        return bring(self.school, kind, header, *rows, storage=self.storage, data=data, to_round=to_round)
 
     def take(self, kind: SheetKind, header, *rows, to_round=True) -> SheetImport:
         brought = self.bring(kind, header, *rows, to_round=to_round)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from models import SheetImport
 from review_flow import schemes as scheme_files
 from review_flow.errors import BadInput, NotAllowed, NotFound
-from review_flow.outside.storage import MemoryStorage
-from review_flow.outside.workbooks import Page, write
 from review_flow.rules.words import JobState, SheetKind
 from review_flow.steps import imports
 from review_flow.steps.facts import record_of
 from review_flow.steps.imports_progress import names_of
 from tests.cast import Clock, School
+from tests.sheets import bring
 
 HEADER = ["工号", "类别", "项目", "数值", "结果", "字数", "秒数", "评谁", "来源", "编号"]
 F50, F30, FUYU = (scheme_files.load(name) for name in ("fuqing-50", "fuqing-30", "fuyu-2020-50"))
@@ -23,21 +23,8 @@ def fuqing(session, clock: Clock) -> School:
     return School(session, teachers=2, scheme=F50, abilities=())
 
 
-def bring(school: School, header, *rows, provider=None, kind=SheetKind.PROGRESS):
-    storage = MemoryStorage()
-    brought = imports.start(
-        school.session,
-        actor=school.admin,
-        organization=school.organization,
-        round_=school.round,
-        kind=kind,
-        file_name="导出.xlsx",
-        data=write([Page("表", header, rows)]),
-        storage=storage,
-        provider=provider,
-    )
-    imports.run(school.session, sheet_import=brought, storage=storage)
-    return brought
+def progress(school: School, header: list[str], *rows: list[str], provider: str | None = None) -> SheetImport:
+    return bring(school, SheetKind.PROGRESS, header, *rows, provider=provider)
 
 
 def record(school: School, number: int = 0) -> dict:
@@ -48,7 +35,7 @@ MINUTES = ["T01", "学习分钟", "课程学习", "1020", "", "", "", "", "研�
 
 
 def test_a_sheet_of_every_kind(fuqing: School) -> None:
-    brought = bring(
+    brought = progress(
         fuqing,
         HEADER,
         MINUTES,
@@ -64,15 +51,15 @@ def test_a_sheet_of_every_kind(fuqing: School) -> None:
 
 
 def test_brought_twice_nothing_is_doubled_and_a_new_value_supersedes(fuqing: School) -> None:
-    bring(fuqing, HEADER, MINUTES)
-    bring(fuqing, HEADER, MINUTES)
+    progress(fuqing, HEADER, MINUTES)
+    progress(fuqing, HEADER, MINUTES)
     assert record(fuqing)["minutes"] == {"course": "1020.00"}
-    bring(fuqing, HEADER, [*MINUTES[:3], "980", *MINUTES[4:]])
+    progress(fuqing, HEADER, [*MINUTES[:3], "980", *MINUTES[4:]])
     assert record(fuqing)["minutes"] == {"course": "980.00"}
 
 
 def test_every_wrong_row_is_named_and_none_is_taken(fuqing: School) -> None:
-    brought = bring(
+    brought = progress(
         fuqing,
         HEADER,
         MINUTES,
@@ -96,7 +83,7 @@ def test_words_of_a_sheet(session, clock: Clock) -> None:
     posts = [
         ["T01", "材料", "评议帖", "", "", "", "", whom, "平台", key] for key, whom in enumerate(("他人", "本人"), 1)
     ]
-    brought = bring(school, HEADER, *posts, ["T01", "到场", "off1", "", "补课", "", "", "", "坊主", "1"])
+    brought = progress(school, HEADER, *posts, ["T01", "到场", "off1", "", "补课", "", "", "", "坊主", "1"])
     assert brought.problems is None
     assert record(school)["slots"]["peer_comment"] == [
         {"on": "others", "checked": True},
@@ -125,7 +112,7 @@ CONSTANTS = {"kind": "学习分钟", "about": "课程学习", "source": "研修�
 def test_a_platforms_export_by_its_own_columns(fuqing: School) -> None:
     provider = kept(fuqing, {"number": "学员账号", "amount": "累计学习", "key": "统计月份"}, CONSTANTS)
     header = ["序号", "学员账号", "姓名", "累计学习（分钟）", "统计月份"]
-    brought = bring(
+    brought = progress(
         fuqing, header, [1, "T01", "王芳", 640, "2026-03"], [2, "T02", "李伟", 30, "2026-03"], provider=provider
     )
     assert brought.problems is None

@@ -11,12 +11,12 @@ from models import Adjustment, AuditEvent, Enrolment, Fact, Hours, Message, Pers
 from review_flow.clock import now
 from review_flow.errors import NotAllowed
 from review_flow.outside.storage import MemoryStorage
-from review_flow.outside.workbooks import Page, write
 from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.words import AdjustmentState, JobState, SheetKind
 from review_flow.steps import adjustments, advance, imports, imports_undo, people, results
 from review_flow.steps.imports_undo import NotTakenBack
 from tests.cast import Clock, School
+from tests.sheets import bring
 
 ROSTER = ["工号", "姓名", "学科", "工作坊", "退休日期", "免训原因"]
 HOURS = ["工号", "账本", "学时", "来源", "编号"]
@@ -28,19 +28,7 @@ class Desk:
         self.school, self.session, self.storage = school, school.session, MemoryStorage()
 
     def bring(self, kind: SheetKind, header, *rows, look=False, to_round=True) -> SheetImport:
-        brought = imports.start(
-            self.session,
-            actor=self.school.admin,
-            organization=self.school.organization,
-            round_=self.school.round if to_round else None,
-            kind=kind,
-            file_name="表.xlsx",
-            data=write([Page("表", header, rows)]),
-            storage=self.storage,
-            look=look,
-        )
-        self.run(brought)
-        return brought
+        return bring(self.school, kind, header, *rows, storage=self.storage, look=look, to_round=to_round)
 
     def run(self, brought: SheetImport) -> None:
         imports.run(self.session, sheet_import=brought, storage=self.storage)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from models import Evidence, LibraryEntry, Nomination, NominationMove, NominationVoice
+from models import Evidence, LibraryEntry, Nomination, NominationMove, NominationVoice, Person
 from review_flow import schemes as scheme_files
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.scheme import Scheme
@@ -233,9 +233,11 @@ def shop_learner(shop: Shop) -> Nomination:
 
 def test_what_is_put_forward_is_the_workshops_own(session) -> None:
     shop = Shop(session, QUANZHOU)
-    put = lambda author, title="浮力", by=shop.leader, **value: nominations.nominate(  # noqa: E731
-        session, actor=by, round_=shop.round, author=author, work=Work(NominationKind.WORK, title, **value)
-    )
+
+    def put(author: Person, title: str = "浮力", by: Person = shop.leader, **value: str) -> Nomination:
+        work = Work(NominationKind.WORK, title, **value)
+        return nominations.nominate(session, actor=by, round_=shop.round, author=author, work=work)
+
     with pytest.raises(NotAllowed):
         put(shop.member, by=shop.member)
     with pytest.raises(NotNominable, match="不在任何工作坊"):
@@ -264,13 +266,11 @@ def test_a_file_that_rises_was_checked_and_is_the_authors(session) -> None:
     file: Evidence = evidence.add_evidence(
         session, actor=shop.member, submission=work, slot="summary_text", file_name="总结.docx", stored=kept("总结")
     )
-    put = lambda author: nominations.nominate(  # noqa: E731
-        session,
-        actor=shop.leader,
-        round_=shop.round,
-        author=author,
-        work=Work(NominationKind.WORK, "总结", evidence=file),
-    )
+
+    def put(author: Person) -> Nomination:
+        work = Work(NominationKind.WORK, "总结", evidence=file)
+        return nominations.nominate(session, actor=shop.leader, round_=shop.round, author=author, work=work)
+
     with pytest.raises(NotNominable, match="没有通过检查"):
         put(shop.member)
     shop.school.check(file)
@@ -295,9 +295,10 @@ def test_a_named_level_takes_no_more_than_its_number(session) -> None:
 def test_one_sees_what_is_ones_own_or_ones_to_judge(session) -> None:
     shop = Shop(session, FUYU)
     work = shop.work(shop.member, "浮力")
-    see = lambda actor: [  # noqa: E731
-        one.title for one in nominations.visible(session, actor=actor, round_=shop.round)
-    ]
+
+    def see(actor: Person) -> list[str]:
+        return [one.title for one in nominations.visible(session, actor=actor, round_=shop.round)]
+
     inside, panel = shop.school.teachers[3], shop.school.members[0]
     assert [see(one) for one in (shop.school.admin, shop.leader, shop.member, inside, panel)] == [["浮力"]] * 4 + [[]]
     yes(shop, work)

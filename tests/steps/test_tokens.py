@@ -47,7 +47,7 @@ def test_a_token_is_known_by_its_digest_alone(school: School) -> None:
 )
 def test_what_can_t_be_a_token_is_said(school: School, wrong: dict[str, object], problem: str) -> None:
     with pytest.raises(BadInput, match=problem):
-        make(school, **wrong)  # type: ignore[arg-type]
+        make(school, **wrong)  # type: ignore[arg-type]  # what is wrong is the point
     with pytest.raises(BadInput, match="至少选一项"):
         tokens.make(school.session, actor=school.teachers[0], name="x", scopes=(), days=1)
 

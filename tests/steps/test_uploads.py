@@ -22,7 +22,7 @@ def begin(school: School, work: Submission, **other: object) -> Upload:
         "size_bytes": 100,
         "most_bytes": 1000,
     }
-    return uploads.begin(school.session, **{**given, **other})  # type: ignore[arg-type]
+    return uploads.begin(school.session, **{**given, **other})  # type: ignore[arg-type]  # named by each test
 
 
 def test_a_file_that_has_arrived_hangs_on_its_slot_and_its_upload_is_gone(opened: School) -> None:

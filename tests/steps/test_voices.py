@@ -12,17 +12,16 @@ from models import Fact, SheetImport
 from review_flow import schemes as scheme_files
 from review_flow.errors import NotAllowed
 from review_flow.outside.spreadsheets import SheetUnreadable
-from review_flow.outside.storage import MemoryStorage
-from review_flow.outside.workbooks import Page, write
 from review_flow.rules.grading import RecordInvalid, grade
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import FactKind, JobState, SheetKind
-from review_flow.steps import advance, exports, imports, programme, results, standing, voices
+from review_flow.steps import advance, exports, programme, results, standing, voices
 from review_flow.steps.exports_archive import archive
 from review_flow.steps.facts import record_of
 from review_flow.steps.programme import NotTold, Telling
 from review_flow.steps.voices import give_on_site_mark, give_self_mark
 from tests.cast import Clock, School, certified, xian
+from tests.sheets import bring
 from tests.stages import stage
 
 HEADER = ["工号", "问卷", "得分", "份数", "来源", "编号"]
@@ -50,20 +49,8 @@ def case1(session, _clock: Clock) -> School:
     return School(session, teachers=2, scheme=scheme_files.load("case1-tiers"))
 
 
-def bring(school: School, *rows, header=HEADER):
-    storage = MemoryStorage()
-    brought = imports.start(
-        school.session,
-        actor=school.admin,
-        organization=school.organization,
-        round_=school.round,
-        kind=SheetKind.SURVEY,
-        file_name="问卷.xlsx",
-        data=write([Page("表", header, rows)]),
-        storage=storage,
-    )
-    imports.run(school.session, sheet_import=brought, storage=storage)
-    return brought
+def survey(school: School, *rows: list[str], header: list[str] = HEADER) -> SheetImport:
+    return bring(school, SheetKind.SURVEY, header, *rows)
 
 
 def answer(number: str, mark: str, answers: str = "", who: str = "学生问卷", key: str = "12月") -> list[str]:
@@ -87,7 +74,7 @@ def said(school: School, number: int = 0) -> dict:
 def test_every_source_counts_in_the_grade_and_the_archive_gives_it_again(asked: School, tmp_path) -> None:
     assert self_mark(asked, "100") == "added"
     assert (on_site(asked, "88"), on_site(asked, "90", member=1)) == ("added", "added")
-    brought = bring(
+    brought = survey(
         asked, *(answer("T01", mark) for mark in ("90", "95", "94")), answer("T01", "92.5", "40", who="家长问卷")
     )
     assert (brought.state, brought.problems) == (JobState.DONE, None)
@@ -111,7 +98,7 @@ def test_every_source_counts_in_the_grade_and_the_archive_gives_it_again(asked: 
 
 
 def test_a_survey_with_too_few_answers_is_shown_and_not_counted(asked: School) -> None:
-    bring(asked, answer("T01", "20", "2"))
+    survey(asked, answer("T01", "20", "2"))
     first, second = asked.compose()[:2]
     texts = [one["text"] for one in json.loads(first.outcome)["ledger"]]
     assert texts[0] == "学生问卷只有2份，不足3份，不计；权重0.10"
@@ -134,18 +121,18 @@ def test_own_and_on_site_marks_are_seen_by_who_gave_them(asked: School) -> None:
 
 def test_what_does_not_count_is_hidden(asked: School) -> None:
     self_mark(asked, "90")
-    bring(asked, answer("T01", "20", "2"), answer("T01", "95", "3", who="家长问卷"))
+    survey(asked, answer("T01", "20", "2"), answer("T01", "95", "3", who="家长问卷"))
     facts = programme.facts_standing(asked.session, enrolment=asked.enrolment(asked.teachers[0]))
     assert voices.hidden(asked.scheme, facts) == {"students"}
 
 
 def test_a_survey_brought_again_changes_nothing_and_a_corrected_one_supersedes(case1: School) -> None:
     rows = [answer("T01", "90"), answer("T01", "80"), answer("T02", "70", "12")]
-    bring(case1, *rows)
-    bring(case1, *rows)
+    survey(case1, *rows)
+    survey(case1, *rows)
     assert said(case1) == {"students": [{"mark": "85.00", "answers": 2}]}
     assert said(case1, 1) == {"students": [{"mark": "70.00", "answers": 12}]}
-    bring(case1, *rows, answer("T01", "100"), answer("T01", "60", key="6月"))
+    survey(case1, *rows, answer("T01", "100"), answer("T01", "60", key="6月"))
     assert said(case1) == {"students": [{"mark": "90.00", "answers": 3}, {"mark": "60.00", "answers": 1}]}
     everything = case1.session.scalars(select(Fact).order_by(Fact.id)).all()
     assert [(one.number, one.details, one.struck_at is None) for one in everything] == [
@@ -157,7 +144,7 @@ def test_a_survey_brought_again_changes_nothing_and_a_corrected_one_supersedes(c
 
 
 def test_every_wrong_row_of_a_survey_is_named(case1: School) -> None:
-    brought = bring(
+    brought = survey(
         case1,
         answer("T01", "101"),
         answer("T01", "90", "0"),
@@ -177,13 +164,13 @@ def test_every_wrong_row_of_a_survey_is_named(case1: School) -> None:
 
 def test_a_survey_that_names_pupils_is_kept_nowhere(case1: School) -> None:
     with pytest.raises(SheetUnreadable, match="请删去这些列：学生姓名"):
-        bring(case1, [*answer("T01", "90"), "小明"], header=[*HEADER, "学生姓名"])
+        survey(case1, [*answer("T01", "90"), "小明"], header=[*HEADER, "学生姓名"])
     assert case1.session.scalars(select(SheetImport)).all() == []
 
 
 def test_where_the_scheme_has_no_such_source_nothing_is_taken(session, clock: Clock) -> None:
     plain = School(session, teachers=1)
-    assert bring(plain, answer("T01", "90")).problems == {
+    assert survey(plain, answer("T01", "90")).problems == {
         "2": ["第2行“得分”不能登记：方案的评分来源里没有学生问卷，其他来源有：无。"]
     }
     with pytest.raises(NotTold, match="方案的评分来源里没有自评"):
@@ -222,7 +209,7 @@ def test_after_the_grade_is_confirmed_no_source_speaks_any_more(asked: School) -
     results.confirm_all(asked.session, actor=asked.members[0], round_=asked.round)
     with pytest.raises(NotTold, match="等级已经确定"):
         self_mark(asked, "90")
-    assert bring(asked, answer("T01", "90")).problems == {"2": ["第2行“工号”“T01”的等级已经确定，不能再登记。"]}
+    assert survey(asked, answer("T01", "90")).problems == {"2": ["第2行“工号”“T01”的等级已经确定，不能再登记。"]}
 
 
 def test_who_has_not_marked_themselves_is_waited_for_where_it_counts(asked: School) -> None:
@@ -235,7 +222,7 @@ def test_who_has_not_marked_themselves_is_waited_for_where_it_counts(asked: Scho
 
 
 def test_an_administrator_strikes_a_survey_but_not_of_their_own(case1: School) -> None:
-    bring(case1, answer("T01", "90", "12"))
+    survey(case1, answer("T01", "90", "12"))
     (fact,) = case1.session.scalars(select(Fact))
     with pytest.raises(NotAllowed):
         programme.strike_fact(case1.session, actor=case1.members[0], fact=fact, reason="弄错")

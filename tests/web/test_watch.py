@@ -109,7 +109,7 @@ def test_over_tls_cookies_bear_names_that_no_neighbour_can_set(web: Web, school:
     with web.of("T01") as client:
         token = client.cookies[SESSION_COOKIE]
         client.cookies.clear()
-        client.base_url, client.headers["origin"] = "https://school.test", "https://school.test"  # type: ignore[assignment]
+        client.base_url, client.headers["origin"] = "https://school.test", "https://school.test"  # type: ignore[assignment]  # httpx reads a text as an address
         assert client.get("/me", headers={"cookie": f"{SESSION_COOKIE}={token}"}).status_code == 303
         [kept] = client.post("/language/en").headers.get_list("set-cookie")
         assert kept.startswith(

@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 
 from models import AuditEvent, Enrolment, Organization, Person, Result, Role, SheetImport
 from review_flow.errors import BadInput, NotFound
-from review_flow.i18n import _, say
+from review_flow.i18n import _
 from review_flow.rules.words import RoleKind, SheetKind
 from review_flow.steps import imports, results, standing
 from review_flow.steps.imports_tables import ROSTER
 from review_flow.steps.people import ROLE_NAMES
 from review_flow.steps.rounds import WrongPhase
+from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
 from review_flow.web.api.access import Administrator
@@ -202,10 +203,7 @@ def _sheet(rows: Sequence[RosterRow]) -> bytes:
 @reads(routes, "/imports/{key}")
 def get_import(session: Db, person: Administrator, key: Key) -> ImportOut:
     """Tell how an import went."""
-    found = session.get(SheetImport, key)
-    if found is None or found.organization_id != person.organization_id:
-        raise NotFound(what=say(_("导入")), key=key)
-    return _import(found)
+    return _import(mine.of_school(session, person, SheetImport, key, _("导入")))
 
 
 def _import(one: SheetImport) -> ImportOut:

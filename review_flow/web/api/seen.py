@@ -13,6 +13,7 @@ from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionSt
 from review_flow.rules.words import EvidenceState, RoleKind
 from review_flow.steps.people import conflicting_with, has_seat
 from review_flow.steps.validity import VOTERS
+from review_flow.web import mine
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -48,10 +49,7 @@ def round_(session: Session, person: Person, key: int) -> Round:
 
 def school_round(session: Session, person: Person, key: int) -> Round:
     """Return a round of the administrator's own school."""
-    found = session.get(Round, key)
-    if found is None or found.organization_id != person.organization_id:
-        raise NotFound(what=say(_("考核轮次")), key=key)
-    return found
+    return mine.of_school(session, person, Round, key, _("考核轮次"))
 
 
 def panel_round(session: Session, person: Person, key: int) -> Round:
@@ -102,14 +100,6 @@ def panel_appeal(session: Session, person: Person, key: int) -> Appeal:
     if found is None or found.result_id is None:
         raise NotFound(what=say(_("申诉")), key=key)
     panel_row(session, person, Result, found.result_id, _("申诉"))
-    return found
-
-
-def own_adjustment(session: Session, person: Person, key: int) -> Adjustment:
-    """Return an adjustment of the person's own."""
-    found = session.get(Adjustment, key)
-    if found is None or session.get_one(Enrolment, found.enrolment_id).person_id != person.id:
-        raise NotFound(what=say(_("扣分记录")), key=key)
     return found
 
 

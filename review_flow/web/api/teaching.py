@@ -410,6 +410,6 @@ def shown_adjustment(one: Adjustment) -> AdjustmentOut:
 )
 def contest_adjustment(session: Db, person: Teacher, key: Key, body: ReasonIn) -> AdjustmentOut:
     """Say why a recorded fact is wrong: it does not count until somebody decided."""
-    found = seen.own_adjustment(session, person, key)
+    found = mine.record(session, person, key)
     adjustments.contest(session, actor=person, adjustment=found, reason=body.reason)
     return shown_adjustment(found)

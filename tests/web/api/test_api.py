@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from sqlalchemy import select
+from starlette.testclient import TestClient
 
 from models import Assignment, AuditEvent, DueWork, Person, SheetImport, Submission
 from review_flow.clock import now
@@ -38,8 +39,7 @@ def test_the_description_is_open_api_3_1_and_complete(web: Web) -> None:
 def test_a_refusal_is_a_problem_in_the_language_asked_for(web: Web, opened: School, program: Program) -> None:
     with program("T01") as client:
         url = f"/rounds/{opened.round.id}/choice"
-        asked = {"json": {"abilities": ["A1"]}, "headers": {"if-match": "*"}}
-        found = client.put(url, **asked)  # type: ignore[arg-type]
+        found = client.put(url, json={"abilities": ["A1"]}, headers={"if-match": "*"})
         said = found.json()
         assert (found.status_code, found.headers["content-type"]) == (409, "application/problem+json")
         assert said == {
@@ -159,9 +159,9 @@ def test_two_at_once_with_one_key_do_it_once(web: Web, opened: School, program: 
         opened.seal(person)
     start = Barrier(2)
 
-    def claim(client: object) -> tuple[int, int, str | None]:
+    def claim(client: TestClient) -> tuple[int, int, str | None]:
         start.wait(30)
-        answer = client.post(f"/rounds/{opened.round.id}/claim", headers={"idempotency-key": "k"})  # type: ignore[attr-defined]
+        answer = client.post(f"/rounds/{opened.round.id}/claim", headers={"idempotency-key": "k"})
         return answer.status_code, answer.json()["id"], answer.headers.get("idempotency-replayed")
 
     with program("T01") as one, program("T01") as other, ThreadPoolExecutor(2) as pool:
