@@ -86,6 +86,15 @@ def standing_evidence(session: Session, *, submission: Submission) -> list[Evide
     )
 
 
+def findings_of(session: Session, *, handed: Sequence[Evidence]) -> dict[int, list[Finding]]:
+    """Return what the checks saw in each of these files, by its id and in their order; of one not yet checked, nothing."""
+    found: dict[int, list[Finding]] = {one.id: [] for one in handed}
+    rows = select(Finding).where(Finding.evidence_id.in_(found)).order_by(Finding.evidence_id, Finding.position)
+    for one in session.scalars(rows):
+        found[one.evidence_id].append(one)
+    return found
+
+
 def attested(session: Session, *, submission: Submission) -> set[int]:
     """Return the ids of the submission's files for which as many people signed, in one way, as that way needs."""
     rows = session.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -13,6 +14,7 @@ from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.outcome import FLAGS
 from review_flow.rules.path import NOT_SHOWN
 from review_flow.rules.paths import canonical_json
 from review_flow.rules.quotas import judges_groups
@@ -183,6 +185,11 @@ def stale(session: Session, *, result: Graded) -> bool:
 def outcome_digest(result: Graded) -> str:
     """Return the SHA-256 of the outcome's bytes."""
     return hashlib.sha256(result.outcome.encode()).hexdigest()
+
+
+def flags_of(result: Graded) -> list[str]:
+    """Return, in words, what a reader of a result must see."""
+    return [say(FLAGS[name]) for name in json.loads(result.outcome)["flags"]]
 
 
 def replay(session: Session, *, result: Result) -> bool:

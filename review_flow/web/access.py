@@ -47,7 +47,7 @@ async def _filled(request: Request) -> FormData:
 
 
 Filled = Annotated[FormData, Depends(_filled)]
-"""A form whose fields the scheme names; asked for after the person, so that a stranger's is not read."""
+"""A form whose fields the scheme names. It stands before `session`: a slow line keeps no transaction open."""
 
 
 class UndeclaredError(RuntimeError):

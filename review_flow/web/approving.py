@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Request
 from sqlalchemy import select
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -16,21 +16,19 @@ from review_flow.steps import approvals, programme
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine
 from review_flow.web.access import Db, Key, Signed
-from review_flow.web.render import go, page
+from review_flow.web.render import Paged, go, page, pages_of
 
 router = APIRouter()
 PAGE = 50
 
 
 @router.get("/panel/rounds/{key}/approvals")
-def waiting(
-    request: Request, session: Db, person: Signed, key: Key, at: Annotated[int, Query(ge=1, le=100_000)] = 1
-) -> HTMLResponse:
+def waiting(request: Request, session: Db, person: Signed, key: Key, page_: Paged = 1) -> HTMLResponse:
     """List the works that wait for an approval, for the school's administrator and the panel's members."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     scheme = round_scheme(session, round_=round_)
     found = approvals.next_links(session, person=person, round_=round_, scheme=scheme)
-    here = found[(at - 1) * PAGE : at * PAGE]
+    here = found[(page_ - 1) * PAGE : page_ * PAGE]
     asked = select(Person.id, Person.name).where(Person.id.in_([work.author_id for work, _link in here]))
     names = dict(session.execute(asked).tuples().all())
     rows = [
@@ -43,7 +41,8 @@ def waiting(
         }
         for work, link in here
     ]
-    return page(request, "panel/approvals.html", round=round_, rows=rows, at=at, pages=-(-len(found) // PAGE) or 1)
+    pages = pages_of(len(found), PAGE)
+    return page(request, "panel/approvals.html", round=round_, rows=rows, number=page_, pages=pages)
 
 
 @router.get("/panel/approvals/{key}")

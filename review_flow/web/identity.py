@@ -72,7 +72,9 @@ def _attempt(request: Request, provider: Provider) -> tuple[str, Attempt]:
 @public
 def sent_out(request: Request, provider: str, next: str = "/") -> RedirectResponse:  # noqa: A002 - the address's own word
     """Send the browser to a service that says who it is."""
-    return _sent_out(request, provider, next)
+    return _sent_out(
+        request, provider, next if is_inside(next) else "/"
+    )  # binding has a way of its own, for whoever is in
 
 
 @router.get("/me/identities/{provider}")
@@ -92,7 +94,7 @@ def back(request: Request, provider: str) -> Response:
     with transaction(engine) as session:
         if purpose == BIND:
             here = door.session_of(session, token=token)
-            if here is None:
+            if here is None or here[2]:  # signed out meanwhile, or with a password somebody else knows
                 raise NotProven(label=service.label, why="session")
             identities.bind(session, actor=here[1], provider=service.id, label=service.label, subject=proof.subject)
             answer, who = go("/me"), here[1].id
@@ -105,7 +107,7 @@ def back(request: Request, provider: str) -> Response:
                 number=proof.number,
                 school=service.school,
             )
-            answer, who = go(purpose if is_inside(purpose) else "/"), person.id
+            answer, who = go(purpose), person.id
             agent = request.headers.get("user-agent", "")
             remember(request, answer, door.begin(session, person=person, user_agent=agent, instead_of=token))
     watch.note(request, "account-bound" if purpose == BIND else "signed-in", person=who, way=service.id)

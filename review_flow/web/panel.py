@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Evidence, Finding, PanelMark, Person, Round, Submission
+from models import Evidence, PanelMark, Person, Round, Submission
 from review_flow.i18n import _, say
 from review_flow.rules.consent import ALTERNATIVES
 from review_flow.rules.peer_marks.disagreement import REASONS
@@ -109,7 +109,6 @@ def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
         request,
         "panel/mark.html",
         own=own,
-        work=work,
         title=mine.title(scheme, work.ability),
         asked=asked,
         shown=files.by_slot(request, session, person, work, slots),
@@ -121,7 +120,7 @@ def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
 
 
 @router.post("/panel/marks/{key}/draft")
-def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: Filled) -> HTMLResponse:
+def save_draft(request: Request, filled: Filled, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Keep what was filled in so far."""
     work, own = mine.asked(session, person, key)
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
@@ -137,7 +136,7 @@ def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: 
 
 
 @router.post("/panel/marks/{key}")
-def mark(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
+def mark(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectResponse:
     """Give the mark."""
     work, _own = mine.asked(session, person, key)
     over = drafts.over_of(filled)
@@ -152,7 +151,7 @@ def validity_page(request: Request, session: Db, person: Signed, key: Key) -> HT
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
     shown = files.by_slot(request, session, person, work, scheme.slots(work.ability), named=True)
     handed = [one["file"] for slot in shown for one in slot["files"]]
-    found = _findings(session, [one.id for one in handed])
+    found = evidence.findings_of(session, handed=handed)
     alike = {one.id: _alike(request, session, person, one) for one in handed}
     return page(
         request,
@@ -167,14 +166,6 @@ def validity_page(request: Request, session: Db, person: Signed, key: Key) -> HT
         needed=validity.ENOUGH,
         ways={kind: text for kind, text in ALTERNATIVES.items() if kind is not AttestationKind.TESTIMONY},
     )
-
-
-def _findings(session: Session, ids: list[int]) -> dict[int, list[Finding]]:
-    found: dict[int, list[Finding]] = {key: [] for key in ids}
-    rows = select(Finding).where(Finding.evidence_id.in_(ids)).order_by(Finding.evidence_id, Finding.position)
-    for one in session.scalars(rows):
-        found[one.evidence_id].append(one)
-    return found
 
 
 def _alike(request: Request, session: Session, person: Person, one: Evidence) -> list[dict[str, Any]]:

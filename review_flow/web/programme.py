@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Adjustment, Enrolment, Gathering, Nomination, Person, Round
 from review_flow.clock import now
+from review_flow.db import transaction
 from review_flow.i18n import _, say
 from review_flow.outside.certificates import TypstPrinter
 from review_flow.rules.words import AdjustmentState, FactKind, NominationKind, NominationState, WorkConsent
@@ -28,8 +29,8 @@ from review_flow.steps import (
 from review_flow.steps.library import standing_entry
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
-from review_flow.web.access import Db, Key, Signed
-from review_flow.web.render import go, page
+from review_flow.web.access import Db, Key, Passing, Signed
+from review_flow.web.render import download, go, page
 
 router = APIRouter()
 NOMINATED = {
@@ -206,12 +207,12 @@ def say_consent(
 
 
 @router.post("/certificates/{key}")
-def certificate(request: Request, session: Db, person: Signed, key: Key) -> Response:
-    """Hand out a valid certificate of one's own as a PDF; that it was printed is noted."""
-    found = mine.certificate(session, person, key)
-    round_ = session.get_one(Round, session.get_one(Enrolment, found.enrolment_id).round_id)
-    url = request.app.state.settings.public_url
-    pages = certificates_valid.pages(session, actor=person, round_=round_, certificates=[found], public_url=url)
-    printed = TypstPrinter().pdf(pages, made_at=now())
-    headers = {"content-disposition": f'attachment; filename="{found.number}.pdf"'}
-    return Response(printed, headers=headers, media_type="application/pdf")
+def certificate(request: Request, person: Passing, key: Key) -> Response:
+    """Hand out a valid certificate of one's own as a PDF, set outside of any transaction; that it was printed is noted."""
+    with transaction(request.app.state.engine) as session:
+        found = mine.certificate(session, person, key)
+        round_ = session.get_one(Round, session.get_one(Enrolment, found.enrolment_id).round_id)
+        url = request.app.state.settings.public_url
+        pages = certificates_valid.pages(session, actor=person, round_=round_, certificates=[found], public_url=url)
+        name = f"{found.number}.pdf"
+    return download(TypstPrinter().pdf(pages, made_at=now()), name=name, kind="application/pdf")

@@ -122,10 +122,7 @@ def go(path: str) -> RedirectResponse:
 
 def download(content: bytes, *, name: str, kind: str) -> Response:
     """Return a file that browsers keep and never show."""
-    headers = {
-        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-        "cache-control": "no-store",
-    }
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
     return Response(content, media_type=kind, headers=headers)
 
 

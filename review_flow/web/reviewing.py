@@ -86,7 +86,7 @@ def _about(session: Session, task: Assignment) -> tuple[Scheme, Submission | Non
 
 
 @router.post("/reviews/{key}/draft")
-def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: Filled) -> HTMLResponse:
+def save_draft(request: Request, filled: Filled, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Keep what was filled in so far; the task's time begins anew."""
     task = mine.task(session, person, key)
     scheme, _work, slots = _about(session, task)
@@ -102,7 +102,7 @@ def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: 
 
 
 @router.post("/reviews/{key}/submit")
-def submit(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
+def submit(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectResponse:
     """Hand the review in."""
     task, over = mine.task(session, person, key), drafts.over_of(filled)
     reviews.submit(session, actor=person, assignment=task, form=drafts.form_of(filled), over=over)
@@ -127,7 +127,7 @@ def report(
 
 
 @router.post("/reviews/{key}/decline")
-def decline(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
+def decline(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectResponse:
     """Give a task back, with a reason."""
     reason = str(filled.get("reason", ""))
     reviews.decline(session, actor=person, assignment=mine.task(session, person, key), reason=reason)

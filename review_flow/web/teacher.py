@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Appeal, Enrolment, Evidence, Finding, Person, Submission, Upload
+from models import Appeal, Enrolment, Person, Submission, Upload
 from review_flow.clock import now
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
@@ -96,7 +96,7 @@ def _link(at: path.Standing) -> str | None:
     if at.way.stage in WHERE:
         return f"{base}/{WHERE[at.way.stage]}" if at.way.stage is not Stage.DONE or at.published else None
     if at.way.stage is Stage.REVIEW:
-        return f"/reviews?round={at.round.id}"
+        return "/reviews"
     wanted = {Stage.EVIDENCE: EDITABLE, Stage.SUBMIT: {SubmissionState.SEALED}}.get(at.way.stage, set())
     found = next((one for one in at.works if one.state in wanted), None)
     return f"/works/{found.id}" if found else None
@@ -186,7 +186,7 @@ def _work(request: Request, session: Session, person: Person, work: Submission) 
     scheme = round_scheme(session, round_=standing.round)
     handed = evidence.standing_evidence(session, submission=work)
     under_way = uploads.unfinished(session, submission=work)
-    found = _findings(session, handed)
+    found = evidence.findings_of(session, handed=handed)
     slots = [
         {
             "slot": slot,
@@ -194,7 +194,7 @@ def _work(request: Request, session: Session, person: Person, work: Submission) 
             "files": [
                 {
                     **files.shown(request, person, one),
-                    "findings": found.get(one.id, []),
+                    "findings": found[one.id],
                     "verdict": VERDICTS[one.verdict],
                 }
                 for one in handed
@@ -265,15 +265,6 @@ def asked(slot: Any) -> list[str]:
     return told if slot.required else [say(_("选交")), *told]
 
 
-def _findings(session: Session, handed: list[Evidence]) -> dict[int, list[Finding]]:
-    rows = session.scalars(
-        select(Finding)
-        .where(Finding.evidence_id.in_([one.id for one in handed]))
-        .order_by(Finding.evidence_id, Finding.position)
-    )
-    return {key: list(found) for key, found in groupby(rows, key=lambda one: one.evidence_id)}
-
-
 def _under_way(request: Request, one: Upload) -> dict[str, Any]:
     place = request.app.state.settings.folder("uploads") / one.token
     return {"upload": one, "here": place.stat().st_size if place.exists() else 0}
@@ -339,10 +330,10 @@ def appeal(
 
 
 @router.post("/reviews/received/{key}/helped")
-def helped(session: Db, person: Signed, key: Key, yes: Annotated[bool, Form()]) -> RedirectResponse:
+def helped(session: Db, person: Signed, key: Key, helpful: Annotated[bool, Form()]) -> RedirectResponse:
     """Say whether a review one received helped; its reviewer reads it when the grade is final."""
     found, round_id = mine.received(session, person, key)
-    feedback.answer(session, actor=person, review=found, helped=yes)
+    feedback.answer(session, actor=person, review=found, helped=helpful)
     return go(f"/rounds/{round_id}/result")
 
 

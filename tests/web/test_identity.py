@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from models import AuditEvent, IdentityBinding
 from review_flow.settings import Settings
+from review_flow.steps import door
 from review_flow.web.access import SESSION_COOKIE
 from tests.cast import School
 from tests.outside.sign_in import Service, serving, settings_of
@@ -114,6 +115,23 @@ def test_who_signs_out_on_the_way_binds_nothing(web: Web, school: School, servic
         back = service.send_back(client.get("/me/identities/ding").headers["location"]).removeprefix(HERE)
         client.post("/leave")
         assert client.get(back).status_code == 403
+    assert school.session.scalars(select(IdentityBinding)).all() == []
+
+
+def test_the_way_of_strangers_binds_nothing(web: Web, school: School, service: Service) -> None:
+    with web.of("T01") as client:
+        assert out_and_back(client, service, "/enter/with/ding?next=bind")[0] == 403
+    assert school.session.scalars(select(IdentityBinding)).all() == []
+
+
+def test_who_must_change_the_password_binds_nothing(web: Web, school: School, service: Service) -> None:
+    with web.of("T01") as client:
+        way = client.get("/me/identities/ding").headers["location"]
+        door.give_password(school.session, actor=school.admin, person=school.teachers[0])
+        again = door.begin(school.session, person=school.teachers[0], user_agent="the same browser")
+        web.release()
+        client.cookies.set(SESSION_COOKIE, again)
+        assert client.get(service.send_back(way).removeprefix(HERE)).status_code == 403
     assert school.session.scalars(select(IdentityBinding)).all() == []
 
 

@@ -167,8 +167,6 @@ def test_refusing_is_as_easy_as_agreeing(web: Web, opened: School) -> None:
         assert client.post("/me/face/agree").headers["location"] == "/me/face"
         assert "参照照片" in client.get("/me/face").text
         assert client.post("/me/face/photos", files={"photo": ("", b"")}).status_code == 422
-        huge = client.post("/me/face/photos", content=b"x", headers={"content-length": "60000001"})
-        assert huge.status_code == 413
         looked = client.post("/me/face/photos", files=photo).text
         assert ("✗ 不能用" in looked, "a.jpg" in looked) == (True, True)
         assert client.post("/me/face/refuse").status_code == 303
