@@ -3,7 +3,6 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from models import Result
-from review_flow.rules.lifecycle import RoundPhase
 from review_flow.steps import crediting, people
 from tests.cast import Clock, School
 from tests.steps.test_county import above, banded
@@ -44,8 +43,7 @@ def test_the_walk_knows_the_county_s_office(web: Web, opened: School) -> None:
 
 
 def test_the_county_confirms_hours(web: Web, session, clock: Clock) -> None:
-    school = School(session, teachers=2, scheme=CONFIRMED, abilities=())
-    school.round.phase = RoundPhase.OPEN
+    school = School(session, teachers=2, scheme=CONFIRMED, abilities=()).open()
     above(school)
     credited(school)
     (told,) = crediting.unconfirmed_hours(session, round_=school.round)
