@@ -51,11 +51,14 @@ from models import (
 )
 from review_flow.clock import now
 from review_flow.rules.path import NOT_SHOWN
-from review_flow.steps import audit, faces, feedback
+from review_flow.steps import audit, faces, feedback, voices
+from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
+
+    from review_flow.rules.scheme import Scheme
 
 Rows = list[dict[str, Any]]
 WITHIN = 500
@@ -144,10 +147,7 @@ def _round(session: Session, person: Person, enrolment: Enrolment) -> dict[str, 
         "roles": enrolment.roles,
         "volunteer": enrolment.volunteer,
         "hours": mine(Hours, "ledger", "hours", "source", "recorded_at", "confirmed_at", "struck_at"),
-        "facts": mine(
-            Fact, "kind", "about", "number", "word", "details", "source", "recorded_at", "confirmed_at", "struck_at",
-            "struck_reason",
-        ),
+        "facts": _facts(session, enrolment, round_scheme(session, round_=round_)),
         "adjustments": mine(
             Adjustment, "kind", "happened_on", "proof", "approved_leave", "points", "state", "recorded_at",
             "contest_reason", "decision_reason",
@@ -161,6 +161,20 @@ def _round(session: Session, person: Person, enrolment: Enrolment) -> dict[str, 
             for one in feedback.received_by(session, person=person, round_=round_)
         ],
     }  # fmt: skip
+
+
+def _facts(session: Session, enrolment: Enrolment, scheme: Scheme) -> Rows:
+    """Facts as their teacher may see them, the struck ones as well."""
+    names = ("kind", "about", "word", "details", "recorded_at", "confirmed_at", "struck_at", "struck_reason")
+    found = session.scalars(select(Fact).where(Fact.enrolment_id == enrolment.id).order_by(Fact.id))
+    return [
+        {
+            **{name: plain(getattr(one, name)) for name in names},
+            "number": None if voices.hidden(scheme, one) else plain(one.number),
+            "source": voices.source_shown(one),
+        }
+        for one in found
+    ]
 
 
 def _result(session: Session, result: Result) -> dict[str, Any]:
