@@ -5,7 +5,6 @@ Each is a fact that supersedes the older one of its key; how they count is `rule
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select

@@ -121,7 +121,9 @@ def test_own_and_on_site_marks_are_seen_by_who_gave_them(asked: School) -> None:
 
 def test_what_does_not_count_is_hidden(asked: School) -> None:
     self_mark(asked, "90")
-    survey(asked, answer("T01", "20", "2"), answer("T01", "30", "2", key="6月"), answer("T01", "95", "3", who="家长问卷"))
+    survey(
+        asked, answer("T01", "20", "2"), answer("T01", "30", "2", key="6月"), answer("T01", "95", "3", who="家长问卷")
+    )
     facts = programme.facts_standing(asked.session, enrolment=asked.enrolment(asked.teachers[0]))
     hidden = [(one.about, str(one.number)) for one in facts if voices.hidden(asked.scheme, one)]
     assert hidden == [("students", "20.00"), ("students", "30.00")]
