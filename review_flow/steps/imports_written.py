@@ -32,20 +32,26 @@ NEW, CHANGED, SAME = "new", "changed", "same"
 
 @dataclass
 class Written:
-    """Rows added and values changed, in their order; `at` is the row of the sheet that did it."""
+    """Rows added and values changed, in their order; `at` are the rows of the sheet that did it."""
 
     session: Session
-    at: int | None = None
-    added: list[tuple[int | None, Base]] = field(default_factory=list)
-    changed: list[tuple[int | None, Base, dict[str, tuple[object, object]]]] = field(default_factory=list)
+    at: tuple[int, ...] = ()
+    added: list[tuple[tuple[int, ...], Base]] = field(default_factory=list)
+    changed: list[tuple[tuple[int, ...], Base, dict[str, tuple[object, object]]]] = field(default_factory=list)
 
     def each(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows, and settle what each wrote before the next one comes."""
         for row in rows:
-            self.at = row.number
-            yield row
-            self.session.flush()
-        self.at = None
+            with self.by(row.number):
+                yield row
+
+    @contextmanager
+    def by(self, *numbers: int) -> Iterator[None]:
+        """Settle what a block writes as done by these rows of the sheet, alone or together."""
+        self.at = numbers
+        yield
+        self.session.flush()
+        self.at = ()
 
     def note(self, session: Session, *_: object) -> None:
         """Take note of a flush, while the session still knows what it was about."""
@@ -90,16 +96,15 @@ def plain(value: object) -> object:
 
 
 @contextmanager
-def written(session: Session) -> Iterator[Written]:
-    """Listen to what a block writes."""
-    found = Written(session)
-    session.flush()
-    event.listen(session, "after_flush", found.note)
+def listening(found: Written) -> Iterator[None]:
+    """Take note of what a block writes."""
+    found.session.flush()
+    event.listen(found.session, "after_flush", found.note)
     try:
-        yield found
-        session.flush()
+        yield
+        found.session.flush()
     finally:
-        event.remove(session, "after_flush", found.note)
+        event.remove(found.session, "after_flush", found.note)
 
 
 def preview(found: Written, sheet: Sheet, table: Table) -> dict[str, Any]:
@@ -111,8 +116,8 @@ def preview(found: Written, sheet: Sheet, table: Table) -> dict[str, Any]:
 
 
 def _row(found: Written, row: Row, titles: dict[str, str]) -> dict[str, Any]:
-    added = [one for at, one in found.added if at == row.number]
-    changed = [(one, values) for at, one, values in found.changed if at == row.number]
+    added = [one for at, one in found.added if row.number in at]
+    changed = [(one, values) for at, one, values in found.changed if row.number in at]
     subject = any(isinstance(one, SUBJECTS) for one in added)
     what = NEW if subject and not changed else CHANGED if added or changed else SAME
     told = [

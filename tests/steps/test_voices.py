@@ -162,6 +162,20 @@ def test_a_survey_brought_again_changes_nothing_and_a_corrected_one_supersedes(c
     ]
 
 
+def test_a_look_at_a_survey_says_of_each_answer_what_it_would_do(case1: School) -> None:
+    def look(*rows: list[str]) -> list[str]:
+        seen = bring(case1, SheetKind.SURVEY, HEADER, *rows, look=True)
+        return [one["what"] for one in seen.preview["rows"]]
+
+    rows = [answer("T01", "90"), answer("T02", "70", "12"), answer("T01", "80")]
+    assert look(*rows) == ["new", "new", "new"]
+    survey(case1, *rows)
+    assert look(*rows) == ["same", "same", "same"]
+    assert look(*rows, answer("T01", "100"), answer("T01", "60", key="6月")) == [
+        "changed", "same", "changed", "changed", "new",
+    ]  # fmt: skip
+
+
 def test_every_wrong_row_of_a_survey_is_named(case1: School) -> None:
     brought = survey(
         case1,
