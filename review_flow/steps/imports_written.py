@@ -5,6 +5,7 @@ A preview shows it and takes it back; an import keeps it, so that it can be undo
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,6 +29,8 @@ FOLLOWS = (AuditEvent, DueWork, Message, Notice)
 SUBJECTS = (Person, Hours, Fact, Adjustment)
 """What a row of a sheet is about: a row that adds one, and changes nothing, is new."""
 NEW, CHANGED, SAME = "new", "changed", "same"
+Values = dict[str, tuple[object, object]]
+"""What a flush changes of a row: column → before, after."""
 
 
 @dataclass
@@ -37,7 +40,9 @@ class Written:
     session: Session
     at: tuple[int, ...] = ()
     added: list[tuple[tuple[int, ...], Base]] = field(default_factory=list)
-    changed: list[tuple[tuple[int, ...], Base, dict[str, tuple[object, object]]]] = field(default_factory=list)
+    changed: list[tuple[tuple[int, ...], Base, Values]] = field(default_factory=list)
+    own: set[int] = field(default_factory=set)
+    """The ids in memory of what was added: what is changed of that is part of its being new."""
 
     def each(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows, and settle what each wrote before the next one comes."""
@@ -55,12 +60,12 @@ class Written:
 
     def note(self, session: Session, *_: object) -> None:
         """Take note of a flush, while the session still knows what it was about."""
-        own = {id(one) for _row, one in self.added}
         for one in session.new:
             if not isinstance(one, FOLLOWS):
                 self.added.append((self.at, one))
+                self.own.add(id(one))
         for one in session.dirty:
-            values = {} if isinstance(one, FOLLOWS) or id(one) in own else _values(one)
+            values = {} if isinstance(one, FOLLOWS) or id(one) in self.own else _values(one)
             if values:
                 self.changed.append((self.at, one, values))
 
@@ -75,8 +80,7 @@ class Written:
         }
 
 
-def _values(one: Base) -> dict[str, tuple[object, object]]:
-    """Return what a flush changes of a row: column → before, after."""
+def _values(one: Base) -> Values:
     found = {}
     state: Any = inspect(one)
     for column in state.mapper.column_attrs:
@@ -110,14 +114,19 @@ def listening(found: Written) -> Iterator[None]:
 def preview(found: Written, sheet: Sheet, table: Table) -> dict[str, Any]:
     """Return, for every row of the sheet, whether it is new, changes something or is known already, as plain data."""
     titles = {column.key: column.name_zh for column in table.columns}
-    shown = [_row(found, row, titles) for row in sheet.rows]
+    added, changed = defaultdict(list), defaultdict(list)
+    for at, one in found.added:
+        for number in at:
+            added[number].append(one)
+    for at, one, values in found.changed:
+        for number in at:
+            changed[number].append((one, values))
+    shown = [_row(row, titles, added[row.number], changed[row.number]) for row in sheet.rows]
     counts = {what: sum(one["what"] == what for one in shown) for what in (NEW, CHANGED, SAME)}
     return {"header": list(sheet.header), "rows": shown, "counts": counts}
 
 
-def _row(found: Written, row: Row, titles: dict[str, str]) -> dict[str, Any]:
-    added = [one for at, one in found.added if row.number in at]
-    changed = [(one, values) for at, one, values in found.changed if row.number in at]
+def _row(row: Row, titles: dict[str, str], added: list[Base], changed: list[tuple[Base, Values]]) -> dict[str, Any]:
     subject = any(isinstance(one, SUBJECTS) for one in added)
     what = NEW if subject and not changed else CHANGED if added or changed else SAME
     told = [

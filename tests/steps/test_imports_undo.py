@@ -10,11 +10,14 @@ from sqlalchemy import func, select
 from models import Adjustment, AuditEvent, Enrolment, Fact, Hours, Message, Person, Role, SheetImport, Workshop
 from review_flow.clock import now
 from review_flow.errors import NotAllowed
+from review_flow.outside.spreadsheets import Row, Sheet
 from review_flow.outside.storage import MemoryStorage
 from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.words import AdjustmentState, JobState, SheetKind
 from review_flow.steps import adjustments, advance, imports, imports_undo, people, results
+from review_flow.steps.imports_tables import TABLES
 from review_flow.steps.imports_undo import NotTakenBack
+from review_flow.steps.imports_written import Written, listening, preview
 from tests.cast import Clock, School
 from tests.sheets import bring
 
@@ -73,6 +76,25 @@ def test_a_look_says_what_each_row_would_do_and_does_nothing(desk: Desk) -> None
         (5, "changed", [{"name": "退休日期", "was": "2030-01-01", "now": "2031-07-31"}]),
     ]
     assert seen.preview["rows"][0]["cells"] == ["N1", "新人", "美术", "美术坊", "", ""]
+
+
+def test_a_long_sheet_is_not_gone_through_again_for_each_row(desk: Desk) -> None:
+    class Counted(list):
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            return super().__iter__()
+
+    found = Written(desk.session, added=Counted(), changed=Counted())
+    rows = [Row(number, {}, ()) for number in (2, 3, 4)]
+    with listening(found):
+        for row in found.each(rows):
+            desk.session.add(Workshop(organization_id=desk.school.organization.id, name=f"{row.number}坊"))
+            desk.school.teachers[0].subject = f"科{row.number}"
+    seen = preview(found, Sheet([], rows), TABLES[SheetKind.ROSTER])
+    assert [one["what"] for one in seen["rows"]] == ["changed", "changed", "changed"]
+    assert (found.added.passes, found.changed.passes) == (1, 1)
 
 
 def test_what_was_looked_through_is_taken_or_left_on_a_word(desk: Desk) -> None:
