@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, type[Base]] = {one.class_.__tablename__: one.class_ for one in Base.registry.mappers}
 STRUCK = (Hours, Fact, Adjustment)
+WRONG = _("登记有误，导入已撤销")
 Changes = list[tuple[Base, dict[str, list[Any]]]]
 
 
@@ -156,7 +157,7 @@ def _strike(session: Session, actor: Person, one: Hours | Fact | Adjustment, she
     if isinstance(one, Adjustment):
         # The key goes with the sheet, so that a right one may bring the same fact again.
         one.state, one.key = AdjustmentState.STRUCK, f"{one.key}#{sheet_import.id}"
-        one.decided_by_id, one.decision_reason = actor.id, say(_("登记有误，导入已撤销"))
+        one.decided_by_id, one.decision_reason = actor.id, say(WRONG)
         enrolment = session.get_one(Enrolment, one.enrolment_id)
         sentence = _("之前为您登记的（{day}，证明：{proof}）已撤销。")
         tell(
@@ -168,8 +169,10 @@ def _strike(session: Session, actor: Person, one: Hours | Fact | Adjustment, she
             day=one.happened_on,
             proof=one.proof,
         )
-    else:
-        one.struck_at = now()
+        return
+    one.struck_at = now()
+    if isinstance(one, Fact):  # without a reason it would read as superseded
+        one.struck_by_id, one.struck_reason = actor.id, say(WRONG)
 
 
 def _value(row: Base, key: str, was: Any) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from models import Adjustment, AuditEvent, Enrolment, Fact, Hours, Message, Person, Role, SheetImport, Workshop
+from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.errors import NotAllowed
 from review_flow.outside.spreadsheets import Row, Sheet
@@ -23,6 +24,7 @@ from tests.sheets import bring
 
 ROSTER = ["工号", "姓名", "学科", "工作坊", "退休日期", "免训原因"]
 HOURS = ["工号", "账本", "学时", "来源", "编号"]
+PROGRESS = ["工号", "类别", "项目", "结果", "来源", "编号"]
 ATTENDANCE = ["工号", "日期", "情况", "证明", "编号"]
 
 
@@ -163,6 +165,15 @@ def test_hours_are_struck_and_what_they_superseded_stands_again(desk: Desk) -> N
     assert (standing(), len(desk.session.scalars(select(Hours)).all())) == (["3.00"], 2)
     desk.bring(SheetKind.HOURS, HOURS, ["T01", "total", "30", "县", "k"])
     assert standing() == ["30.00"]
+
+
+def test_a_fact_says_who_took_it_back_and_why(session, clock: Clock) -> None:
+    desk = Desk(School(session, teachers=1, scheme=scheme_files.load("fuqing-30"), abilities=()))
+    brought = desk.bring(SheetKind.PROGRESS, PROGRESS, ["T01", "到场", "off1", "到场", "校", "k"])
+    desk.undo(brought)
+    [fact] = session.scalars(select(Fact))
+    assert (fact.struck_at, fact.struck_by_id) == (now(), desk.school.admin.id)
+    assert fact.struck_reason == "登记有误，导入已撤销"
 
 
 def test_attendance_is_struck_told_and_can_be_brought_again(desk: Desk, clock: Clock) -> None:
