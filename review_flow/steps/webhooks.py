@@ -156,7 +156,7 @@ def test(session: Session, *, actor: Person, webhook: Webhook) -> WebhookDeliver
     """Send an address a telling of nothing, so that its owner sees whether it arrives."""
     take_turn(session, organization_id=webhook.organization_id)
     require_admin(session, actor=actor, organization_id=webhook.organization_id)
-    return webhook_news.deliver(session, webhook=webhook, event=TEST, about={})
+    return webhook_news.deliver(session, webhook=webhook, event=TEST)
 
 
 def due(session: Session, *, webhook_id: int, seal_key: bytes) -> list[Telling]:

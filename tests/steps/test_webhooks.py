@@ -18,7 +18,7 @@ from review_flow.outside.webhooks import Answer, NotForOutside
 from review_flow.rules.webhooks import EVENTS, PAUSES, next_try
 from review_flow.rules.words import WorkKind
 from review_flow.steps import messages, people, webhooks
-from tests.cast import Clock, School
+from tests.cast import Clock, School, queries
 
 KEY = b"k" * 32
 URL = "https://oa.school.test/hook"
@@ -67,6 +67,24 @@ def test_news_that_is_wanted_is_booked_with_ids_alone(school: School) -> None:
     }
     assert (due(school, unwanted), booked(school)) == ([], [webhook.id])
     assert telling.secret not in webhook.sealed_secret
+
+
+def test_many_are_told_in_as_many_statements_as_one(school: School) -> None:
+    webhook, _secret = make(school, "round.opened")
+    make(school, "round.opened", "result.published")
+
+    def asked(count: int) -> int:
+        people_ = [one.id for one in school.teachers[:count]]
+        with queries(school.session) as sent:
+            messages.tell_many(
+                school.session, people=people_, round_id=None, kind="round.opened", sentence="考核已经开始"
+            )
+        return len(sent)
+
+    asked(4)  # from now on everything that is to be done is asked for already
+    assert asked(1) == asked(3)
+    told = [json.loads(one.body)["data"]["person_id"] for one in due(school, webhook)]
+    assert told == [school.teachers[number].id for number in (0, 1, 2, 3, 0, 0, 1, 2)]
 
 
 def test_every_kind_of_message_is_known_to_webhooks() -> None:
