@@ -21,6 +21,7 @@ EVENTS = (
     "file.reported",
     "panel.asked",
     "panel.short",
+    "progress.reminder",
     "result.published",
     "review.assigned",
     "review.effort",

@@ -6,6 +6,7 @@ import pkgutil
 import re
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -20,6 +21,7 @@ from review_flow.rules.words import WorkKind
 from review_flow.steps import messages, people, webhooks
 from tests.cast import Clock, School, queries
 
+ROOT = Path(__file__).parent.parent.parent
 KEY = b"k" * 32
 URL = "https://oa.school.test/hook"
 NO, YES = Answer(500), Answer(204)
@@ -90,11 +92,15 @@ def test_many_are_told_in_as_many_statements_as_one(school: School) -> None:
 def test_every_kind_of_message_is_known_to_webhooks() -> None:
     told = set()
     for module in pkgutil.iter_modules(review_flow.steps.__path__, "review_flow.steps."):
-        source = inspect.getsource(import_module(module.name))
+        steps = import_module(module.name)
+        source = inspect.getsource(steps)
+        told |= {getattr(steps, name) for name in re.findall(r"\bkind=([A-Z_]+),", source)}
         told |= set(re.findall(r'kind="([a-z_]+\.[a-z_]+)"', source))
         told |= set(re.findall(r'kind="[a-z_.]+" if \w+ else "([a-z_]+\.[a-z_]+)"', source))
     assert set(EVENTS) == told
     assert list(EVENTS) == sorted(EVENTS)
+    listed = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split("\nEvents: ")[1].split(".\n")[0]
+    assert re.findall(r"`([a-z_.]+)`", listed) == list(EVENTS)
 
 
 def test_what_failed_is_tried_again_later_and_later_then_given_up(school: School, clock: Clock) -> None:
