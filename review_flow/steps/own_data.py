@@ -1,7 +1,7 @@
 """本人数据导出: everything the house keeps about one person, for that person alone (domain 7.2, point 6).
 
-What it says of others stays out: whose work one reviewed, who reviewed one's own, who marked it. Encodings of faces are
-counted, never given out.
+What it says of others stays out: whose work one reviewed, who reviewed one's own, who marked it. So do secrets and
+their digests. Encodings of faces are counted, never given out.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from sqlalchemy import select
 
 from models import (
     Adjustment,
+    ApiToken,
     Appeal,
     Assignment,
     AuditEvent,
     Base,
     Certificate,
+    ClassMember,
     Consent,
     Enrolment,
     Evidence,
@@ -29,6 +31,7 @@ from models import (
     FileReport,
     Finding,
     Hours,
+    IdentityBinding,
     LibraryEntry,
     Message,
     Nomination,
@@ -44,6 +47,7 @@ from models import (
     Round,
     Signature,
     Submission,
+    TrainingClass,
     Upload,
     ValidityVote,
     WebSession,
@@ -73,6 +77,10 @@ def everything(session: Session, *, actor: Person) -> dict[str, Any]:
         "made_at": plain(now()),
         "person": _person(session, actor),
         "sign_ins": _own(session, WebSession, "created_at", "seen_at", "user_agent", "revoked_at", of=actor),
+        "accounts_elsewhere": _own(session, IdentityBinding, "provider", "subject", "bound_at", of=actor),
+        "tokens": _own(
+            session, ApiToken, "name", "prefix", "scopes", "created_at", "expires_at", "used_at", "revoked_at", of=actor
+        ),
         "messages": _own(session, Message, "created_at", "kind", "text", "delivered_at", of=actor),
         "face_matching": _faces(session, actor),
         "rounds": [_round(session, actor, one) for one in enrolments],
@@ -116,7 +124,18 @@ def _person(session: Session, person: Person) -> dict[str, Any]:
         "workshop": workshop.name if workshop else None,
         "roles": _own(session, Role, "organization_id", "kind", of=person),
         "seats": _own(session, PanelSeat, "round_id", "kind", of=person),
+        "classes": _classes(session, person),
     }
+
+
+def _classes(session: Session, person: Person) -> Rows:
+    found = session.execute(
+        select(TrainingClass.name, ClassMember.joined_at, ClassMember.left_at)
+        .join(TrainingClass, TrainingClass.id == ClassMember.class_id)
+        .where(ClassMember.person_id == person.id)
+        .order_by(ClassMember.id)
+    )
+    return [{"name": name, "joined_at": plain(joined), "left_at": plain(left)} for name, joined, left in found]
 
 
 def _faces(session: Session, person: Person) -> dict[str, Any]:
