@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from models import Webhook, WebhookDelivery
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.outside.webhooks import require_sayable, shown_secret
-from review_flow.rules.webhooks import EVENTS, LONGEST_FAILING, TEST, next_try
+from review_flow.rules.webhooks import EVENTS, KEPT_FOR, LONGEST_FAILING, TEST, next_try
 from review_flow.rules.words import WorkKind
 from review_flow.steps import audit, webhook_news
 from review_flow.steps.messages import tell_administrators
@@ -145,10 +145,11 @@ def change(session: Session, *, actor: Person, webhook: Webhook, events: Collect
 
 
 def remove(session: Session, *, actor: Person, webhook: Webhook) -> None:
-    """Take an address away; nothing more is sent there."""
+    """Take an address away; nothing more is sent there, and nobody can look at what was: it is forgotten."""
     take_turn(session, organization_id=webhook.organization_id)
     require_admin(session, actor=actor, organization_id=webhook.organization_id)
     webhook.removed_at = now()
+    session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook.id))
     _note(session, actor=actor, webhook=webhook, deed="webhook.remove")
 
 
@@ -176,12 +177,14 @@ def due(session: Session, *, webhook_id: int, seal_key: bytes) -> list[Telling]:
 
 
 def record(session: Session, *, webhook_id: int, answers: Sequence[tuple[int, Answer]]) -> datetime | None:
-    """Keep what became of each telling; return when the next one is due, None: none is.
+    """Keep what became of each telling, and forget the old ones; return when the next one is due, None: none is.
 
     An address that took nothing for days, or says that it is gone, is switched off, and its administrators are told.
     """
     webhook = session.get_one(Webhook, webhook_id)
     take_turn(session, organization_id=webhook.organization_id)
+    if webhook.removed_at is not None:
+        return None
     for key, answer in answers:
         _keep(session.get_one(WebhookDelivery, key), answer)
         webhook.failing_since = None if answer.taken else webhook.failing_since or now()
@@ -189,7 +192,9 @@ def record(session: Session, *, webhook_id: int, answers: Sequence[tuple[int, An
     gone = any(answer.status == GONE for _key, answer in answers)
     if (failing or gone) and webhook.disabled_at is None:
         _disable(session, webhook)
-    if webhook.disabled_at is not None or webhook.removed_at is not None:
+    done = (WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.next_at.is_(None))
+    session.execute(delete(WebhookDelivery).where(*done, WebhookDelivery.created_at < now() - KEPT_FOR))
+    if webhook.disabled_at is not None:
         return None
     return session.scalar(select(func.min(WebhookDelivery.next_at)).where(WebhookDelivery.webhook_id == webhook.id))
 

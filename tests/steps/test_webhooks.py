@@ -9,14 +9,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 import review_flow.steps
 from models import AuditEvent, DueWork, Message, Webhook, WebhookDelivery
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.outside.webhooks import Answer, NotForOutside
-from review_flow.rules.webhooks import EVENTS, PAUSES, next_try
+from review_flow.rules.webhooks import EVENTS, KEPT_FOR, PAUSES, next_try
 from review_flow.rules.words import WorkKind
 from review_flow.steps import messages, people, webhooks
 from tests.cast import Clock, School, queries
@@ -167,12 +167,37 @@ def test_switched_on_again_it_gets_what_waited(school: School, clock: Clock) -> 
     assert (len(due(school, webhook)), webhook.events, webhook.disabled_reason) == (1, ["round.opened"], None)
     webhooks.test(school.session, actor=school.admin, webhook=webhook)
     assert [json.loads(one.body)["type"] for one in due(school, webhook)] == ["result.published", "webhook.test"]
+    on_its_way = due(school, webhook)[0].id
     webhooks.remove(school.session, actor=school.admin, webhook=webhook)
     assert due(school, webhook) == []
-    assert webhooks.record(school.session, webhook_id=webhook.id, answers=[]) is None
+    assert webhooks.record(school.session, webhook_id=webhook.id, answers=[(on_its_way, YES)]) is None
     with pytest.raises(NotFound):
         webhooks.webhook_of(school.session, actor=school.admin, key=webhook.id)
-    assert len(school.session.scalars(webhooks.deliveries(webhook)).all()) == 2
+    assert school.session.scalars(webhooks.deliveries(webhook)).all() == []
+
+
+def test_what_arrived_is_forgotten_after_a_time(school: School, clock: Clock) -> None:
+    webhook, _secret = make(school)
+    for said in (YES, NO):
+        tell(school)
+        answer(school, webhook, said)
+    other, _secret = make(school, "round.opened")
+    tell(school, "round.opened")
+    answer(school, other, YES)
+    first = now()
+    clock.to(first + KEPT_FOR)
+    tell(school)
+    answer(school, webhook, YES, YES)
+    assert school.session.scalar(select(func.count()).select_from(WebhookDelivery)) == 4
+    clock.to(now() + timedelta(seconds=1))
+    tell(school)
+    answer(school, webhook, YES)
+    kept = school.session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.id)).all()
+    assert [(one.webhook_id, one.created_at - first) for one in kept] == [
+        (other.id, timedelta(0)),
+        (webhook.id, KEPT_FOR),
+        (webhook.id, KEPT_FOR + timedelta(seconds=1)),
+    ]
 
 
 def test_only_a_school_s_administrator_sets_up_where_it_may(school: School) -> None:
