@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect, select, tuple_
 
-from models import Adjustment, Enrolment, Fact, Hours, Result, Round, SheetImport
+from models import Adjustment, Enrolment, Fact, Hours, Round, SheetImport
 from models.base import Base
 from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.words import AdjustmentState, JobState, SheetKind
 from review_flow.steps import audit
 from review_flow.steps.imports import PHASES
 from review_flow.steps.imports_written import plain
 from review_flow.steps.messages import tell
 from review_flow.steps.people import allocate_anew, require_admin
+from review_flow.steps.programme import banded
 from review_flow.steps.rounds import require_phase
 from review_flow.steps.turn import take_turn
 
@@ -55,7 +55,7 @@ def take_back(session: Session, *, actor: Person, sheet_import: SheetImport) -> 
     added = [session.get_one(MODELS[table], key) for table, key in made["added"]]
     changed = [(session.get_one(MODELS[table], key), values) for table, key, values in made["changed"]]
     _require_untouched(changed)
-    _require_ungraded(session, added)
+    _require_ungraded(session, sheet_import, added)
     kept = [one for one in added if isinstance(one, STRUCK)]
     gone = [one for one in added if not isinstance(one, STRUCK)]
     with session.begin_nested():  # what it changed may be all that refers to what it added
@@ -116,13 +116,10 @@ def _require_untouched(changed: Changes) -> None:
                 raise NotTakenBack(why=say(_("它改过的内容后来又有改动")))
 
 
-def _require_ungraded(session: Session, added: Sequence[Base]) -> None:
+def _require_ungraded(session: Session, sheet_import: SheetImport, added: Sequence[Base]) -> None:
     """Refuse where a grade is confirmed that counts one of the facts, or a fact is contested or decided."""
     whose = {one.enrolment_id for one in added if isinstance(one, STRUCK)}
-    banded = select(Result.id).where(
-        Result.enrolment_id.in_(whose), Result.current, Result.state != ResultState.COMPOSED
-    )
-    if whose and session.scalars(banded).first() is not None:
+    if whose and whose & banded(session, round_=session.get_one(Round, sheet_import.round_id)):
         raise NotTakenBack(why=say(_("已有教师的等级确定，依据的就是它")))
     for one in added:
         if isinstance(one, Adjustment) and one.state is not AdjustmentState.NOTIFIED:
