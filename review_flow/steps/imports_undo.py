@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import inspect, select, tuple_
 
 from models import Adjustment, Enrolment, Fact, Hours, Round, SheetImport
-from models.base import Base
+from models.base import Base, plain
 from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.words import AdjustmentState, JobState, SheetKind
 from review_flow.steps import audit
 from review_flow.steps.imports import PHASES
-from review_flow.steps.imports_written import plain
 from review_flow.steps.messages import tell
 from review_flow.steps.people import allocate_anew, require_admin
 from review_flow.steps.programme import banded

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session
 
 from models import Adjustment, AuditEvent, DueWork, Fact, Hours, Message, Notice, Person
-from models.base import Base
+from models.base import Base, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -88,15 +85,6 @@ def _values(one: Base) -> Values:
         if history.has_changes():
             found[column.key] = (history.deleted[0] if history.deleted else None, history.added[0])
     return found
-
-
-def plain(value: object) -> object:
-    """Return a value as JSON can keep it."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, date):  # and a moment
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
 
 
 @contextmanager

@@ -7,9 +7,6 @@ their digests. Encodings of faces are counted, never given out.
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -53,6 +50,7 @@ from models import (
     WebSession,
     Workshop,
 )
+from models.base import plain
 from review_flow.clock import now
 from review_flow.rules.path import NOT_SHOWN
 from review_flow.steps import audit, faces, feedback, voices
@@ -93,15 +91,6 @@ def everything(session: Session, *, actor: Person) -> dict[str, Any]:
         ),
         "deeds": _rows(session, AuditEvent, "at", "deed", "about", where=AuditEvent.actor_id == actor.id),
     }
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
 
 
 def _rows(session: Session, table: type[Base], *names: str, where: ColumnElement[bool]) -> Rows:

@@ -6,7 +6,6 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, func, select
 
 from models import Webhook, WebhookDelivery
@@ -19,6 +18,7 @@ from review_flow.rules.words import WorkKind
 from review_flow.steps import audit, webhook_news
 from review_flow.steps.messages import tell_administrators
 from review_flow.steps.people import require_admin
+from review_flow.steps.sealing import sealed, unsealed
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from models import Person
     from review_flow.outside.webhooks import Answer, Network
 
-SECRET_BYTES, NONCE_BYTES = 32, 12
+SECRET_BYTES = 32
 MOST, AT_ONCE = 10, 20
 GONE = 410
 
@@ -73,12 +73,12 @@ def make(
     _require_known(events)
     if len(webhooks_of(session, organization_id=actor.organization_id)) >= MOST:
         raise TooManyWebhooks(most=MOST)
-    secret, nonce = secrets.token_bytes(SECRET_BYTES), secrets.token_bytes(NONCE_BYTES)
+    secret = secrets.token_bytes(SECRET_BYTES)
     webhook = Webhook(
         organization_id=actor.organization_id,
         url=url,
         events=_in_order(events),
-        sealed_secret=nonce + AESGCM(seal_key).encrypt(nonce, secret, _bound_to(actor.organization_id)),
+        sealed_secret=sealed(seal_key, secret, bound_to=_owner(actor.organization_id)),
         made_by_id=actor.id,
         made_at=now(),
     )
@@ -88,8 +88,8 @@ def make(
     return webhook, shown_secret(secret)
 
 
-def _bound_to(organization_id: int) -> bytes:
-    return f"webhook:{organization_id}".encode()
+def _owner(organization_id: int) -> str:
+    return f"webhook:{organization_id}"
 
 
 def _require_known(events: Collection[str]) -> None:
@@ -165,8 +165,7 @@ def due(session: Session, *, webhook_id: int, seal_key: bytes) -> list[Telling]:
     webhook = session.get_one(Webhook, webhook_id)
     if webhook.disabled_at is not None or webhook.removed_at is not None:
         return []
-    sealed = webhook.sealed_secret
-    secret = AESGCM(seal_key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(webhook.organization_id))
+    secret = unsealed(seal_key, webhook.sealed_secret, bound_to=_owner(webhook.organization_id))
     waiting = (
         select(WebhookDelivery)
         .where(WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.next_at <= now())

@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from models import AuditEvent, Workshop
-from models.base import Base
+from models.base import Base, plain
 from review_flow.clock import now
 from review_flow.rules.door import digest
 from review_flow.rules.tokens import Scope
@@ -156,4 +156,4 @@ def test_more_files_need_no_more_statements(opened: School) -> None:
     few = statements()
     opened.seal(opened.teachers[0])
     assert statements() - few <= 2  # the findings, and the chain's tip
-    assert own_data.plain(now()).endswith("+00:00")
+    assert plain(now()).endswith("+00:00")
