@@ -17,6 +17,7 @@ from models import (
     Appeal,
     Assignment,
     Enrolment,
+    GroupResult,
     Message,
     Notice,
     PanelMark,
@@ -33,6 +34,7 @@ from review_flow.rules.path import NOT_SHOWN, TO_SIGN, Stage
 from review_flow.rules.words import UNDONE, AdjustmentState, AppealState
 from review_flow.steps import audit
 from review_flow.steps.messages import tell_many
+from review_flow.steps.owners import appeals_in
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -241,6 +243,12 @@ def _judges(session: Session, round_: Round) -> list[Judge]:
 def _waiting(session: Session, round_: Round) -> dict[str, int]:
     """Return how much waits for the panel and the hearers, all in one question."""
     of_round = select(Enrolment.id).where(Enrolment.round_id == round_.id).scalar_subquery()
+    people = select(func.count()).where(
+        Result.enrolment_id.in_(of_round), Result.current, Result.state == ResultState.COMPOSED
+    )
+    workshops = select(func.count()).where(
+        GroupResult.round_id == round_.id, GroupResult.current, GroupResult.state == ResultState.COMPOSED
+    )
     asked = {
         "validity": select(func.count()).where(
             Submission.round_id == round_.id, Submission.state == SubmissionState.SUBMITTED
@@ -248,14 +256,10 @@ def _waiting(session: Session, round_: Round) -> dict[str, int]:
         "contested": select(func.count()).where(
             Adjustment.enrolment_id.in_(of_round), Adjustment.state == AdjustmentState.CONTESTED
         ),
-        "unconfirmed": select(func.count()).where(
-            Result.enrolment_id.in_(of_round), Result.current, Result.state == ResultState.COMPOSED
+        "unconfirmed": select(people.scalar_subquery() + workshops.scalar_subquery()),
+        "appeals": select(func.count()).select_from(
+            appeals_in(round_).where(Appeal.state == AppealState.FILED).order_by(None).subquery()
         ),
-        "appeals": select(func.count())
-        .select_from(Appeal)
-        .join(Result, Result.id == Appeal.result_id)
-        .join(Enrolment, Enrolment.id == Result.enrolment_id)
-        .where(Enrolment.round_id == round_.id, Appeal.state == AppealState.FILED),
     }
     row = session.execute(select(*(one.scalar_subquery().label(name) for name, one in asked.items()))).one()
     return dict(row._mapping)  # noqa: SLF001 - the public name of a row's columns
