@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
+    from review_flow.rules.scheme import Scheme
+
 REMINDER, ONCE_IN = "progress.reminder", timedelta(days=1)
 PAGE = 50
 BY_VALUE = {one.value: one for one in Stage}
@@ -186,14 +188,16 @@ def _stage(session: Session, round_: Round, columns: dict[str, ColumnElement[Any
 
     A published result comes first: what was not done by then is no longer asked.
     """
-    chooses = round_scheme(session, round_=round_).teacher_selection().min > 0
     shown = Result.state.not_in([one for one in NOT_SHOWN if one is not None])
     ways: list[tuple[ColumnElement[bool], Stage]] = [
         (and_(shown, Result.state.in_(TO_SIGN)), Stage.SIGN),
         (shown, Stage.DONE),
         (Enrolment.state == EnrolmentState.REGISTERED, Stage.READ),
         (Enrolment.state == EnrolmentState.INFORMED, Stage.SELF_TEST),
-        (and_(literal(chooses), Enrolment.state == EnrolmentState.SELF_TESTED), Stage.CHOOSE),
+        (
+            and_(_chooses(round_scheme(session, round_=round_)), Enrolment.state == EnrolmentState.SELF_TESTED),
+            Stage.CHOOSE,
+        ),
         (columns["drafts"] > 0, Stage.EVIDENCE),
         (and_(columns["held"] > 0, columns["works"] > 0), Stage.REVIEW),
         (columns["sealed"] > 0, Stage.SUBMIT),
@@ -238,6 +242,15 @@ def _judges(session: Session, round_: Round) -> list[Judge]:
         .order_by(Person.number)
     )
     return [Judge(*row) for row in rows]
+
+
+def _chooses(scheme: Scheme) -> ColumnElement[bool]:
+    """Return whether the scheme asks a teacher of their tier for abilities at all."""
+    everybody = literal(scheme.teacher_selection().min > 0)
+    tiers = [
+        (Enrolment.tier == one.id, literal(scheme.teacher_selection(one.id).min > 0)) for one in scheme.select.tiers
+    ]
+    return case(*tiers, else_=everybody) if tiers else everybody
 
 
 def _waiting(session: Session, round_: Round) -> dict[str, int]:
