@@ -101,6 +101,7 @@ def served(request: Request, source: BinaryIO, name: str) -> Response:
     kind = kind if kind in SHOWN else "application/octet-stream"
     wanted = _range(request.headers.get("range"), size)
     if wanted is None:
+        source.close()
         return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
     first, last, part = wanted
     headers["content-length"] = str(last - first + 1)
@@ -131,7 +132,8 @@ def _pieces(source: BinaryIO, first: int, last: int) -> Iterator[bytes]:
 
 def shown(request: Request, person: Person, one: Evidence, *, named: bool = True) -> dict[str, Any]:
     """Return what a page shows of a file: how, and its links."""
-    media = (one.report or {}).get("media", {})
+    report = one.report or {}
+    media = report.get("media", {})
     kind = media.get("kind")
     has = {which: getattr(one, field) is not None for which, field in WHICH.items()}
     links = {which: link(request, person, one, which, named=named) for which in WHICH if has[which]}
@@ -139,12 +141,15 @@ def shown(request: Request, person: Person, one: Evidence, *, named: bool = True
         "file": one,
         "name": one.file_name if named else f"{one.slot}-{one.id}{PurePath(one.file_name).suffix}",
         "kind": kind,
+        "px": (media["width"], media["height"]) if "width" in media else None,
         "seconds": media.get("duration_s"),
         "removed": one.removed_at is not None,
         "download": links["file"],
         "play": links.get("playable", links["file"]),
         "poster": links.get("poster"),
         "sheet": links.get("sheet"),
+        "sheet_px": report.get("sheet_px"),
+        "sheet_says": report.get("alt_text"),
     }
 
 

@@ -296,7 +296,8 @@ class Worlds:
         """A picture behind every file, so that pages look as they do in life."""
         picture = lesson()
         for one in self.session.scalars(select(Evidence)):
-            one.report, one.sheet_key = {**(one.report or {}), "media": {"kind": "photo"}}, one.storage_key
+            size = {"media": {"kind": "photo", "width": 960, "height": 540}, "sheet_px": [960, 540]}
+            one.report, one.sheet_key = {**(one.report or {}), **size}, one.storage_key
             self.storage.put(one.storage_key, picture)
 
 
