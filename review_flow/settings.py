@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
     lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 60
     """How long a worker may be silent before another takes its item over."""
-    web_url: str | None = None
+    web_url: Annotated[str, AfterValidator(_web_address)] | None = None
     """Where people reach the web application: links that are printed begin with it; None: where it listens."""
     upload_bytes: Annotated[int, Field(ge=1_000_000)] = 4_000_000_000
     """The largest file that a teacher may send."""

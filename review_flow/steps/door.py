@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
-from models import Credential, OneTimeLink, Organization, Person, Role, SignInFailure, WebSession
+from models import ApiToken, Credential, OneTimeLink, Organization, Person, Role, SignInFailure, WebSession
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, clauses, say
@@ -35,6 +35,7 @@ from review_flow.rules.door import (
 from review_flow.rules.words import OrganizationKind, RoleKind
 from review_flow.steps import audit
 from review_flow.steps.people import found_school, require_admin
+from review_flow.steps.tokens import tokens_of
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
@@ -256,8 +257,9 @@ def revoke(session: Session, *, actor: Person, session_id: int) -> None:
 
 
 def end_sessions(session: Session, *, person: Person) -> None:
-    """End every session of a person."""
-    for one in sessions_of(session, person=person):
+    """End every session and API token of a person: both may have been made by whoever is to be thrown out."""
+    ends: list[WebSession | ApiToken] = [*sessions_of(session, person=person), *tokens_of(session, person=person)]
+    for one in ends:
         one.revoked_at = now()
 
 

@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
@@ -26,7 +25,7 @@ from review_flow.errors import NotFound
 from review_flow.evidence.heads import HEAD_BYTES, SHOWN, media_type
 from review_flow.i18n import _, say
 from review_flow.outside.storage import CHUNK
-from review_flow.steps.evidence import require_kept, standing_evidence
+from review_flow.steps.evidence import neutral_name, require_kept, standing_evidence
 from review_flow.web.access import Db, Signed
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def file(request: Request, session: Db, person: Signed, token: str) -> Response:
     key = getattr(evidence, WHICH[said[1]])
     if key is None:
         raise NotFound(what=say(_("文件")), key=said[0])
-    name = evidence.file_name if said[4] else f"{evidence.slot}-{evidence.id}{PurePath(evidence.file_name).suffix}"
+    name = evidence.file_name if said[4] else neutral_name(evidence)
     return served(request, request.app.state.storage.open(key), name)
 
 
@@ -139,7 +138,7 @@ def shown(request: Request, person: Person, one: Evidence, *, named: bool = True
     links = {which: link(request, person, one, which, named=named) for which in WHICH if has[which]}
     return {
         "file": one,
-        "name": one.file_name if named else f"{one.slot}-{one.id}{PurePath(one.file_name).suffix}",
+        "name": one.file_name if named else neutral_name(one),
         "kind": kind,
         "px": (media["width"], media["height"]) if "width" in media else None,
         "seconds": media.get("duration_s"),

@@ -120,6 +120,11 @@ def go(path: str) -> RedirectResponse:
     return RedirectResponse(path, 303)
 
 
+def here(request: Request) -> str:
+    """Return the address that people reach this application by, for what is shown or sent to be opened later."""
+    return request.app.state.settings.web_url or f"{request.url.scheme}://{request.headers['host']}"
+
+
 def download(content: bytes, *, name: str, kind: str) -> Response:
     """Return a file that browsers keep and never show."""
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}

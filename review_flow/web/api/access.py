@@ -46,6 +46,7 @@ def carried(
         found = tokens.admit(session, token=credentials.credentials)
     if found is None:
         raise TokenWanted
+    request.state.person_id = found.person_id  # for the log
     if found.must_change:
         raise MustChange
     request.state.scopes = found.scopes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -17,7 +17,6 @@ NO_NUL = r"^[^\x00]*$"
 """No database keeps NUL; and what has a pattern is looked at as Unicode, so that a lone surrogate is refused, too."""
 
 Code = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
-Line = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 Prose = Annotated[str, Field(max_length=5000, pattern=NO_NUL)]
 
 
@@ -75,6 +74,3 @@ class Who(Out):
     id: int
     number: str
     name: str
-
-
-Plain = dict[str, Any]

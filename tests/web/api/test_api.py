@@ -225,9 +225,11 @@ def test_a_reviewer_s_way(web: Web, opened: School, program: Program) -> None:
         assert seen.json()["files"] != []
         assert not [one.name for one in opened.teachers[1:] if one.name in seen.text]
         version = client.get(f"/tasks/{task.id}/draft").headers["etag"]
-        half = {"comment": "写了一半"}
+        half = {"comment": "写了一半", "components": dict.fromkeys(form["components"])}
         kept = client.put(f"/tasks/{task.id}/draft", json=half, headers={"if-match": version})
         assert kept.json()["form"]["comment"] == "写了一半"
+        with web.of("T01") as browser:  # what a program leaves open is open on the page
+            assert "写了一半" in browser.get(f"/reviews/{task.id}").text
         assert client.put(f"/tasks/{task.id}/draft", json=half, headers={"if-match": version}).status_code == 412
         assert colleague.get(f"/tasks/{task.id}").status_code == 404
         refused = client.post(f"/tasks/{task.id}/submit", json={"comment": "短"})
