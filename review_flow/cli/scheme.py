@@ -14,7 +14,7 @@ from review_flow.cli.json_input import parse
 from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import _, clauses, language, listed, say
 from review_flow.rules.grading import Outcome, RecordInvalid, grade
-from review_flow.rules.outcome import FLAGS
+from review_flow.rules.outcome import FLAGS, cited
 from review_flow.rules.scheme import Scheme
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     typer.echo(say(_("{title}（{id}，第{version}版）"), **names))
     typer.echo(f"{scheme.digest}\n")
     for path, value in scheme.values():
-        typer.echo(f"{_line(path, value)}  [{_rule(str(scheme.source(path)))}]")
+        typer.echo(f"{_line(path, value)}  [{cited(str(scheme.source(path)))}]")
     typer.echo("\n" + say(_("本校待确认：")))
     for unknown in scheme.unconfirmed():
         typer.echo(f"· {unknown.id}  {unknown.text_zh}")
@@ -232,7 +232,7 @@ CHANGES = {
 
 
 def _told(one: Difference) -> str:
-    rules = [_rule(rule) for rule in (one.source_before, one.source_after) if rule]
+    rules = [cited(rule) for rule in (one.source_before, one.source_after) if rule]
     moved = (
         say(_("{before} → {after}"), before=rules[0], after=rules[-1]) if len(set(rules)) > 1 else "".join(rules[:1])
     )
@@ -286,8 +286,8 @@ def _print_outcome(outcome: Outcome, plan: Plan) -> None:
         typer.echo(f"{SIGNS[gate.passed]} {gate.id}  {gate.text}")
     typer.echo("")
     for line in outcome.ledger:
-        cited = " · ".join(part for part in (_rule(line.rule), plan.article_of(line.path)) if part)
-        typer.echo(f"{line.points:>8} {line.running:>8}  {line.text}  [{cited}]")
+        sources = " · ".join(part for part in (cited(line.rule), plan.article_of(line.path)) if part)
+        typer.echo(f"{line.points:>8} {line.running:>8}  {line.text}  [{sources}]")
     for task in outcome.tasks:
         due = say(_("无期限")) if task.due is None else task.due.date().isoformat()
         typer.echo(say(_("{state}  {text}（{due}）"), state=say(TASK_STATES[task.state]), text=task.text, due=due))
@@ -328,10 +328,6 @@ def read_text(path: Path) -> str:
         misuse(say(_("找不到文件：{path}"), path=path))
     except UnicodeDecodeError:
         misuse(say(_("{path}不是 UTF-8 文字。"), path=path))
-
-
-def _rule(rule: str) -> str:
-    return rule.replace("default", say(_("默认")), 1)
 
 
 def _line(path: str, value: object) -> str:

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language, listed, say
+from review_flow.rules.outcome import cited
 from review_flow.web.problems import is_api, problem
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"_": say, "say": say, "listed": listed}
-    made.filters |= {"moment": moment, "day": day, "size": size, "device": device}
+    made.filters |= {"moment": moment, "day": day, "size": size, "device": device, "cited": cited}
     return made
 
 
