@@ -16,6 +16,7 @@ from models import Enrolment, Fact, Round, Submission
 from review_flow.clock import SCHOOL_ZONE, days_after, first_second_of, now
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState
+from review_flow.rules.record import OVERDUE
 from review_flow.rules.words import FactKind, RoleKind, WorkKind
 from review_flow.steps.corrections import ask_correction
 from review_flow.steps.messages import tell
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from review_flow.steps.programme import Telling
 
 GIVEN, REFUSED = "given", "refused"
-OVERDUE = "overdue"
 OPEN_TO_LINKS = (SubmissionState.SEALED, SubmissionState.SUBMITTED, SubmissionState.IN_PEER_REVIEW)
 REVIEWED = (SubmissionState.IN_PANEL, SubmissionState.IN_ARBITRATION, SubmissionState.GRADED)
 

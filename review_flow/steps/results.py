@@ -194,8 +194,6 @@ def flags_of(result: Graded) -> list[str]:
 
 def replay(session: Session, *, result: Result) -> bool:
     """Whether the stored record still grades to the stored outcome, byte for byte."""
-    import json
-
     round_ = session.get_one(Round, session.get_one(Enrolment, result.enrolment_id).round_id)
     return grade(round_scheme(session, round_=round_), json.loads(result.record)).canonical().decode() == result.outcome
 

@@ -224,6 +224,7 @@ def seat(session: Session, *, actor: Person, round_: Round, person: Person, kind
 def unseat(session: Session, *, actor: Person, place: PanelSeat) -> None:
     """Take a place on the panel away, as long as the round is not open: later its holder may have judged already."""
     round_ = session.get_one(Round, place.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SETUP)
     audit.record(

@@ -11,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from models import Adjustment, Enrolment, Gathering, Nomination, Person, Round
+from models import Adjustment, Enrolment, Fact, Gathering, Nomination, Person, Round
 from review_flow.clock import now
 from review_flow.db import transaction
 from review_flow.i18n import _, say
 from review_flow.outside.certificates import TypstPrinter
+from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import AdjustmentState, FactKind, NominationKind, NominationState, WorkConsent
 from review_flow.steps import (
     adjustments,
@@ -24,6 +25,7 @@ from review_flow.steps import (
     enrolments,
     gatherings,
     programme,
+    voices,
     work_consents,
 )
 from review_flow.steps.library import standing_entry
@@ -59,8 +61,8 @@ def records(request: Request, session: Db, person: Signed, key: Key) -> HTMLResp
         {
             "kind": say(programme.KIND_NAMES[one.kind]),
             "about": names[one.kind].get(one.about, one.about),
-            "value": say(FACT_WORDS.get(one.word or "", one.word or "")) if one.number is None else str(one.number),
-            "source": one.source,
+            "value": _value(scheme, one),
+            "source": voices.source_shown(one),
             "waits": one.confirmed_at is None and programme.wants_confirming(scheme, one) is not None,
         }
         for one in facts
@@ -79,6 +81,12 @@ def records(request: Request, session: Db, person: Signed, key: Key) -> HTMLResp
         contestable=AdjustmentState.NOTIFIED,
         deliverables=bool(scheme.deliverables),
     )
+
+
+def _value(scheme: Scheme, fact: Fact) -> str:
+    if voices.hidden(scheme, fact):
+        return say(_("只有{count}份，份数不足，不显示"), count=fact.details["answers"])
+    return say(FACT_WORDS.get(fact.word or "", fact.word or "")) if fact.number is None else str(fact.number)
 
 
 @router.post("/adjustments/{key}/contest")
