@@ -99,7 +99,7 @@ class Gzip(GZipMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Leave files and uploads alone."""
-        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads"))
+        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads", "/api/v1/uploads"))
         await (self.app if plain else super().__call__)(scope, receive, send)
 
 

@@ -37,6 +37,8 @@ BODIES = {
     "voteAppeal": {"uphold": False, "reason": "x"},
 }
 
+PIECE = {"upload-offset": "0", "content-type": "application/offset+octet-stream"}
+
 
 def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
     for route in app.routes:
@@ -51,8 +53,9 @@ def scope_of(method: str, path: str) -> str:
 
 
 def ask(client: TestClient, method: str, path: str, route: APIRoute, key: object) -> int:
+    headers = {"if-match": "*", **(PIECE if method == "PATCH" else {})}
     answer = client.request(
-        method, f"http://school.test{filled(path, key)}", json=BODIES.get(route.unique_id), headers={"if-match": "*"}
+        method, f"http://school.test{filled(path, key)}", json=BODIES.get(route.unique_id), headers=headers
     )
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
