@@ -9,7 +9,7 @@ from threading import Barrier
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from models import Assignment, AuditEvent, DueWork, Person, SheetImport, Submission
+from models import Assignment, AuditEvent, DueWork, FileReport, Person, SheetImport, Submission
 from review_flow.clock import now
 from review_flow.rules.tokens import PER_MINUTE, Scope
 from review_flow.rules.words import WorkKind
@@ -30,7 +30,7 @@ def test_the_description_is_open_api_3_1_and_complete(web: Web) -> None:
         one["operationId"] for methods in found["paths"].values() for kind, one in methods.items() if kind == "head"
     }
     ids = [one["operationId"] for one in operations]
-    assert len(set(ids)) == len(ids) == 58
+    assert len(set(ids)) == len(ids) == 62
     assert all(one["security"] and one["description"] for one in operations)
     for one in operations:
         for status, answer in one["responses"].items():
@@ -240,6 +240,46 @@ def test_a_reviewer_s_way(web: Web, opened: School, program: Program) -> None:
         assert client.post(f"/tasks/{task.id}/submit", json=form).status_code == 204
         assert client.post(f"/tasks/{task.id}/submit", json=form).status_code == 409
         assert client.post(f"/tasks/{listed[-1]['id']}/decline", json={"reason": "打不开"}).status_code == 204
+
+
+def test_a_file_is_reported_and_another_work_takes_its_place(web: Web, opened: School, program: Program) -> None:
+    for person in opened.teachers:
+        opened.ready(person)
+    for person in opened.teachers:
+        opened.seal(person)
+    opened.allocate()
+    with program("T02") as client:
+        task = next(one for one in client.get("/tasks").json()["items"] if not one["sample"])
+        file = client.get(f"/tasks/{task['id']}").json()["files"][0]["id"]
+        said = {"evidence_id": file, "why": "broken", "note": "放到一半就停"}
+        wrong = client.post(f"/tasks/{task['id']}/report", json={**said, "evidence_id": 987_654})
+        assert (wrong.status_code, wrong.json()["code"]) == (404, "not-found")
+        assert client.post(f"/tasks/{task['id']}/report", json=said).status_code == 204
+        assert client.post(f"/tasks/{task['id']}/report", json=said).json()["code"] == "review-over"
+    [kept] = web.session.scalars(select(FileReport)).all()
+    web.session.commit()
+    assert (kept.evidence_id, kept.note) == (file, "放到一半就停")
+
+
+def test_the_author_says_what_helped_and_the_administrator_reminds(web: Web, marked: School, program: Program) -> None:
+    base = f"/rounds/{marked.round.id}"
+    with program("T01") as author, program("T02") as other, program("A01") as admin:
+        told = author.get(f"{base}/received-reviews").json()["items"]
+        assert {one["helped"] for one in told} == {None}
+        first = f"/received-reviews/{told[0]['id']}/helped"
+        assert other.post(first, json={"helped": True}).status_code == 404
+        assert author.post(first, json={"helped": True}).status_code == 204
+        assert author.post(first, json={"helped": False}).json()["code"] == "already-answered"
+        assert author.get(f"{base}/received-reviews?limit=1").json()["items"] == [{**told[0], "helped": True}]
+        assert admin.post(f"{base}/remind", json={}).json()["code"] == "nothing-to-remind"
+        assert admin.post(f"{base}/remind", json={"stage": "nowhere"}).status_code == 422
+
+
+def test_whose_turn_it_is_is_reminded_once_a_day(web: Web, opened: School, program: Program) -> None:
+    with program("A01") as admin:
+        again = f"/rounds/{opened.round.id}/remind"
+        assert admin.post(again, json={}).json() == {"told": 5}
+        assert admin.post(again, json={}).json()["code"] == "reminded-today"
 
 
 def test_the_panel_s_way(web: Web, marked: School, program: Program, clock: Clock) -> None:
