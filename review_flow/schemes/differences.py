@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from review_flow import schemes
+from review_flow.i18n import listed
 from review_flow.rules.paths import DESCRIPTIVE, META, is_under, key_of
 from review_flow.rules.scheme import Scheme
 from review_flow.schemes.names import path_names
@@ -69,6 +70,20 @@ def overrides(scheme: Scheme) -> list[Difference]:
         for section, parent in inherited.items()
         for one in differences(schemes.load(str(parent)), scheme, within=section)
     ]
+
+
+def departures(scheme: Scheme) -> tuple[str, list[Difference]] | None:
+    """Return what a scheme derives from, and where it departs: what it inherits, else the embedded one of its id.
+
+    None for one that derives from none that comes with the program.
+    """
+    inherited = scheme.document.get("inherits", {})
+    if inherited:
+        return listed(dict.fromkeys(schemes.load(str(one)).title_zh for one in inherited.values())), overrides(scheme)
+    if scheme.id in {one.id for one in schemes.available()}:
+        embedded = schemes.load(scheme.id)
+        return embedded.title_zh, differences(embedded, scheme)
+    return None
 
 
 def _difference(before: Scheme, after: Scheme, path: str, old: object, new: object) -> Difference | None:
