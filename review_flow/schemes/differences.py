@@ -73,17 +73,17 @@ def overrides(scheme: Scheme) -> list[Difference]:
 
 
 def departures(scheme: Scheme) -> tuple[str, list[Difference]] | None:
-    """Return what a scheme derives from, and where it departs: what it inherits, else the embedded one of its id.
+    """Return what a scheme derives from, and where it departs: the embedded one of its id, else what it inherits.
 
     None for one that derives from none that comes with the program.
     """
-    inherited = scheme.document.get("inherits", {})
-    if inherited:
-        return listed(dict.fromkeys(schemes.load(str(one)).title_zh for one in inherited.values())), overrides(scheme)
     if scheme.id in {one.id for one in schemes.available()}:
         embedded = schemes.load(scheme.id)
         return embedded.title_zh, differences(embedded, scheme)
-    return None
+    parents = scheme.document.get("inherits", {}).values()
+    if not parents:
+        return None
+    return listed(dict.fromkeys(schemes.load(str(one)).title_zh for one in parents)), overrides(scheme)
 
 
 def _difference(before: Scheme, after: Scheme, path: str, old: object, new: object) -> Difference | None:

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse
 
 from review_flow.web.access import public
-from review_flow.web.api import panel, reviewing, rounds, school, teaching, uploads, webhooks
+from review_flow.web.api import panel, reviewing, rounds, schemes, school, teaching, uploads, webhooks
 from review_flow.web.api.routes import router
 from review_flow.web.problems import PROBLEM
 
@@ -25,6 +25,7 @@ ROUTERS = (
     reviewing.routes,
     panel.routes,
     school.routes,
+    schemes.routes,
     webhooks.routes,
 )
 ALWAYS = {

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from models import Assignment, AuditEvent, DueWork, FileReport, Person, SheetImport, Submission
+from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.rules.tokens import PER_MINUTE, Scope
 from review_flow.rules.words import WorkKind
@@ -30,7 +31,7 @@ def test_the_description_is_open_api_3_1_and_complete(web: Web) -> None:
         one["operationId"] for methods in found["paths"].values() for kind, one in methods.items() if kind == "head"
     }
     ids = [one["operationId"] for one in operations]
-    assert len(set(ids)) == len(ids) == 62
+    assert len(set(ids)) == len(ids) == 66
     assert all(one["security"] and one["description"] for one in operations)
     for one in operations:
         for status, answer in one["responses"].items():
@@ -339,6 +340,30 @@ def test_people_are_brought_in_by_the_sheet_s_rules(web: Web, opened: School, pr
         told = admin.get(f"/imports/{twice}").json()
         assert (told["state"], [one["row"] for one in told["problems"]]) == ("refused", [1])
         assert admin.get(f"/rounds/{opened.round.id}/waits?limit=2").json()["next"] is not None
+
+
+def test_a_scheme_is_looked_at_kept_and_read_back(web: Web, school: School, program: Program) -> None:
+    text = scheme_files.available()[0].file.read_text(encoding="utf-8")
+    with program("A01") as admin, program("T01") as teacher:
+        found = admin.post("/scheme-checks", json={"text": text + "zzz: 1\n"}).json()
+        assert (found["ok"], found["digest"], [one["field"] for one in found["mistakes"]]) == (False, None, ["zzz"])
+        assert found["mistakes"][0]["line"] == len(text.splitlines()) + 1
+        day = {"effective_from": "2026-03-01"}
+        refused = admin.post("/schemes", json={"text": "a: *b", **day})
+        assert (refused.status_code, refused.json()["code"]) == (422, "scheme-invalid")
+        looked = admin.post("/scheme-checks", json={"text": text}).json()
+        assert (looked["ok"], looked["origin"] is None, looked["differences"]) == (True, False, [])
+        made = admin.post("/schemes", json={"text": text, **day})
+        assert (made.status_code, made.json()["digest"], made.json()["state"]["code"]) == (
+            201,
+            looked["digest"],
+            "draft",
+        )
+        key = made.json()["id"]
+        assert admin.get(f"/schemes/{key}").json() == made.json()
+        assert admin.post("/scheme-checks", json={"text": made.json()["text"]}).json()["digest"] == looked["digest"]
+        assert [one["id"] for one in admin.get("/schemes").json()["items"]][-1] == key
+        assert teacher.get(f"/schemes/{key}").status_code == 403
 
 
 def run(web: Web, key: int) -> None:
