@@ -19,7 +19,7 @@ from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _
 from review_flow.rules.path import Stage
 from review_flow.rules.words import RoleKind, SheetKind
-from review_flow.steps import imports, progress, results, standing
+from review_flow.steps import imports, progress, results, standing, trail
 from review_flow.steps.imports_tables import ROSTER
 from review_flow.steps.people import ROLE_NAMES
 from review_flow.steps.rounds import WrongPhase
@@ -129,12 +129,13 @@ class ResultLine(Out):
 
 
 class EventOut(Out):
-    """One link of the audit chain. `about`: table and id; actor null: the clock or a check."""
+    """One link of the audit chain. `about`: table and id; actor null: the clock or a check; `text`: the deed in words."""
 
     number: int
     at: datetime
     actor: Who | None
     deed: str
+    text: str
     about: str
     data: dict[str, Any]
     hash: str
@@ -309,6 +310,7 @@ def _event(one: AuditEvent, actor: Person | None) -> EventOut:
         at=one.at,
         actor=who(actor) if actor else None,
         deed=one.deed,
+        text=trail.words(one.deed),
         about=one.about,
         data=json.loads(one.data),
         hash=one.hash,
