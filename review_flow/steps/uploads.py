@@ -27,6 +27,7 @@ from review_flow.steps.turn import take_turn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from models import Person
@@ -128,8 +129,12 @@ def own(session: Session, *, actor: Person, token: str) -> Upload:
 
 def unfinished(session: Session, *, submission: Submission) -> list[Upload]:
     """Return the uploads of a work that can be gone on with, the oldest first."""
-    found = select(Upload).where(Upload.submission_id == submission.id, Upload.expires_at > now())
-    return list(session.scalars(found.order_by(Upload.id)))
+    return list(session.scalars(going_on(submission).order_by(Upload.id)))
+
+
+def going_on(submission: Submission) -> Select[tuple[Upload]]:
+    """Select the uploads of a work that can be gone on with."""
+    return select(Upload).where(Upload.submission_id == submission.id, Upload.expires_at > now())
 
 
 def finish(session: Session, *, actor: Person, upload: Upload, stored: Kept) -> Evidence:

@@ -34,6 +34,7 @@ from review_flow.web import (
     finish,
     identity,
     office,
+    own_scheme,
     panel,
     panel_decide,
     privacy,
@@ -99,7 +100,7 @@ class Gzip(GZipMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Leave files and uploads alone."""
-        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads"))
+        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads", "/api/v1/uploads"))
         await (self.app if plain else super().__call__)(scope, receive, send)
 
 
@@ -172,6 +173,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         approving,
         voices,
         school,
+        own_scheme,
         rounds,
         sheets,
         progress,

@@ -80,7 +80,7 @@ def from_here(headers: Headers) -> bool:
 
 def is_upload(request: Request) -> bool:
     """Whether a piece of evidence is sent: its size is held by the upload itself, and it may take its time."""
-    return request.method == "PATCH" and request.url.path.startswith("/uploads/")
+    return request.method == "PATCH" and request.url.path.startswith(("/uploads/", "/api/v1/uploads/"))
 
 
 def _refused(request: Request) -> Refusal | None:

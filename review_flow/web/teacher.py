@@ -40,6 +40,7 @@ from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine, programme, workshops
 from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
+from review_flow.web.upload import here
 
 router = APIRouter()
 Codes = Annotated[list[str], Form(max_length=100)]
@@ -266,8 +267,7 @@ def asked(slot: Any) -> list[str]:
 
 
 def _under_way(request: Request, one: Upload) -> dict[str, Any]:
-    place = request.app.state.settings.folder("uploads") / one.token
-    return {"upload": one, "here": place.stat().st_size if place.exists() else 0}
+    return {"upload": one, "here": here(request, one)}
 
 
 @router.post("/works/{key}/seal")

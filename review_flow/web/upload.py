@@ -30,9 +30,12 @@ from review_flow.web.access import Db, Passing, Signed
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy.orm import Session
+
 router = APIRouter()
 VERSION = {"tus-resumable": "1.0.0"}
 PIECE = 1 << 20
+LONGEST_NUMBER = 18
 
 
 class Elsewhere(Refusal):
@@ -76,9 +79,12 @@ def _facts(metadata: str) -> dict[str, str]:
     """Return the metadata of a creation: words and their values in base 64."""
     pairs = (part.strip().partition(" ") for part in metadata.split(",") if part.strip())
     try:
-        return {word: base64.b64decode(value, validate=True).decode() for word, _space, value in pairs}
+        facts = {word: base64.b64decode(value, validate=True).decode() for word, _space, value in pairs}
     except ValueError as error:
         raise NotTus from error
+    if any("\0" in value for value in facts.values()):  # no database keeps it
+        raise NotTus
+    return facts
 
 
 @router.options("/uploads")
@@ -98,24 +104,42 @@ def create(
     upload_metadata: Annotated[str, Header(max_length=4000)],
 ) -> Response:
     """Begin an upload: `work`, `slot` and `filename` in its metadata, `replaces` where it takes a file's place."""
+    upload = begun(request, session, person, upload_length, upload_metadata)
+    return Response(status_code=201, headers={"location": f"/uploads/{upload.token}", **_headers(upload, 0)})
+
+
+def begun(request: Request, session: Session, person: Person, upload_length: int, upload_metadata: str) -> Upload:
+    """Begin the upload that a creation asks for; raises NotTus for metadata that say less, else as `uploads.begin`."""
     said = _facts(upload_metadata)
-    if not {"work", "slot", "filename"} <= said.keys() or not said["work"].isdecimal():
+    if not {"work", "slot", "filename"} <= said.keys():
         raise NotTus
-    replaces = said.get("replaces", "")
-    if replaces and not replaces.isdecimal():
+    work, replaces = _number(said["work"]), said.get("replaces", "")
+    if work is None:
+        raise NotTus
+    if replaces and _number(replaces) is None:
         raise BadInput(field=say(_("取代哪个文件（编号）")), problem=replaces)
     upload = uploads.begin(
         session,
         actor=person,
-        submission=mine.work(session, person, int(said["work"])),
+        submission=mine.work(session, person, work),
         slot=said["slot"],
         file_name=said["filename"],
         size_bytes=upload_length,
         most_bytes=request.app.state.settings.upload_bytes,
-        replaces_id=int(replaces) if replaces else None,
+        replaces_id=_number(replaces),
     )
     _path(request, upload).touch(mode=0o600)
-    return Response(status_code=201, headers={"location": f"/uploads/{upload.token}", **_headers(upload, 0)})
+    return upload
+
+
+def here(request: Request, upload: Upload) -> int:
+    """Return how many bytes of an upload are here."""
+    return _offset(_path(request, upload))
+
+
+def _number(said: str) -> int | None:
+    """Return an id as a row can have it."""
+    return int(said) if said.isdecimal() and len(said) <= LONGEST_NUMBER else None
 
 
 @router.head("/uploads/{token}")

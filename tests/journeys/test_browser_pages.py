@@ -66,6 +66,7 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/school/imports/{key}": [("middle", "admin", "sheet")],
     "/school/library/{name}": [("middle", "admin", "library")],
     "/school/new-round": [("middle", "admin")],
+    "/school/own-scheme": [("middle", "admin")],
     "/school/roles": [("middle", "admin")],
     "/school/rounds/{key}": [("middle", "admin", "round")],
     "/school/rounds/{key}/agreement": [("end", "admin", "round")],
@@ -112,7 +113,9 @@ NO_PAGES = {
     "/school/imports/{key}/problems.xlsx",
     "/school/rounds/{key}/jobs",
     "/school/rounds/{key}/progress/part",
+    "/school/library/{name}/yaml",
     "/school/schemes/{key}/plan.docx",
+    "/school/schemes/{key}/yaml",
     "/school/templates/{kind}",
 }
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
