@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     """Where people reach the web application: links that are printed begin with it; None: where it listens."""
     upload_bytes: Annotated[int, Field(ge=1_000_000)] = 4_000_000_000
     """The largest file that a teacher may send."""
+    spare_bytes: Annotated[int, Field(ge=10_000_000)] = 1_000_000_000
+    """How much of the disk uploads leave free: the database must be able to write there."""
     identity_providers: Annotated[Providers, NoDecode] = ()
     """Who else may say who somebody is (docs/sign-in.md)."""
     message_urls: tuple[str, ...] = ()
