@@ -140,7 +140,7 @@ def serving(url: str, home: Path) -> Iterator[tuple[str, int]]:
     try:
         while True:
             try:
-                assert httpx.get(f"{address}/readyz").json() == {"ready": True}
+                assert httpx.get(f"{address}/readyz").json() == {"ready": True, "working": True}
                 break
             except httpx.ConnectError:
                 assert process.poll() is None

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -23,6 +23,7 @@ from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
+from review_flow.steps import work
 from review_flow.web import (
     approving,
     certificates,
@@ -113,14 +114,19 @@ def alive() -> PlainTextResponse:
 @router.get("/readyz")
 @public
 def ready(request: Request) -> JSONResponse:
-    """Say whether the database answers and is of this version."""
+    """Say whether people may come: the database answers and is of this version.
+
+    And whether the work that they leave is done in time; where it is not they still come, and it waits in its queue.
+    """
+    engine, working = request.app.state.engine, False
     try:
-        with transaction(request.app.state.engine) as session:
-            session.execute(text("SELECT 1"))
-        current = is_current(request.app.state.engine)
+        current = is_current(engine)
+        if current:
+            with transaction(engine) as session:
+                working = not work.is_behind(session)
     except SQLAlchemyError:
         current = False
-    return JSONResponse({"ready": current}, 200 if current else 503)
+    return JSONResponse({"ready": current, "working": working}, 200 if current else 503)
 
 
 @router.post("/language/{code}")
