@@ -57,6 +57,7 @@ from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public
 from review_flow.web.api import document
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
+from review_flow.web.pace import Pace
 from review_flow.web.problems import BodyUnreadable, is_api, misread
 from review_flow.web.render import is_htmx, refusal_page
 
@@ -163,6 +164,8 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.assets = Assets()
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
+    app.state.pace_of_people = Pace(settings.person_requests)
+    app.state.pace_of_addresses = Pace(settings.address_requests)
     app.state.storage = storage or storage_at(settings.storage)
     parts = (
         door,

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language
-from review_flow.web import cookies, watch
+from review_flow.web import cookies, pace, watch
 from review_flow.web.problems import is_api
 
 if TYPE_CHECKING:
@@ -87,13 +87,18 @@ def is_upload(request: Request) -> bool:
 
 
 def _refused(request: Request) -> Refusal | None:
-    """Return why a request is not looked at: where it comes from, or how much it brings."""
+    """Return why a request is not looked at: where it comes from, how much it brings, how many there were."""
     by_cookie = not is_api(request.url.path)  # there a token says who asks, and no browser adds that by itself
     if by_cookie and request.method not in SAFE_METHODS and not from_here(request.headers):
         return FromElsewhere()
     length = request.headers.get("content-length", "")
-    too_large = not is_upload(request) and length.isdecimal() and int(length[:20]) > MOST_BYTES
-    return TooMuchSent(most=MOST_BYTES // 1_000_000) if too_large else None
+    if not is_upload(request) and length.isdecimal() and int(length[:20]) > MOST_BYTES:
+        return TooMuchSent(most=MOST_BYTES // 1_000_000)
+    try:
+        pace.require_address(request)
+    except pace.TooOften as refusal:
+        return refusal
+    return None
 
 
 class _Body:
