@@ -171,7 +171,7 @@ def test_a_file_is_given_to_its_own_person_by_parts_and_for_a_while(web: Web, op
         whole = client.get(f"/files/{link}")
         assert whole.content == FILM
         assert whole.headers["content-disposition"] == "inline; filename*=UTF-8''%E8%AF%BE.mp4"
-        assert whole.headers["x-content-type-options"] == "nosniff"
+        assert (whole.headers["x-content-type-options"], whole.headers["cache-control"]) == ("nosniff", "no-store")
         for asked, part, told in (
             ("bytes=0-9", FILM[:10], "0-9"),
             ("bytes=300000-", FILM[300000:], f"300000-{len(FILM) - 1}"),
