@@ -17,7 +17,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from models import ApiToken, Credential, OneTimeLink, Organization, Person, Role, SignInFailure, WebSession
 from review_flow.clock import now
@@ -179,12 +179,25 @@ def matches(one: Knock, *, password: str) -> bool:
         return False
 
 
-def enter(session: Session, *, one: Knock, right: bool, user_agent: str, instead_of: str = "") -> str | None:
-    """Begin a session and return its token, which is kept nowhere; None where the password was wrong."""
+def renewed(one: Knock, *, password: str) -> str | None:
+    """Return the right password's hash by today's parameters; None where it is kept so already. Takes as long."""
+    return hasher().hash(password) if one.password_hash and hasher().check_needs_rehash(one.password_hash) else None
+
+
+def enter(
+    session: Session, *, one: Knock, right: bool, user_agent: str, instead_of: str = "", renewed: str | None = None
+) -> str | None:
+    """Begin a session and return its token, which is kept nowhere; None where the password was wrong.
+
+    `renewed`: the password's hash by newer parameters, kept from now on unless it was changed meanwhile.
+    """
     session.execute(delete(SignInFailure).where(SignInFailure.at < now() - KEPT_FOR))
     if not right or one.person_id is None:
         session.add(SignInFailure(account=one.account, address=one.address, device=one.device, at=now()))
         return None
+    if renewed is not None:
+        kept = update(Credential).where(Credential.password_hash == one.password_hash)
+        session.execute(kept.values(password_hash=renewed))
     person = session.get_one(Person, one.person_id)
     return begin(session, person=person, user_agent=user_agent, instead_of=instead_of)
 

@@ -20,7 +20,7 @@ from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, people
-from review_flow.web import cookies
+from review_flow.web import cookies, pace
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _WHO: set[Callable[..., Any]] = set()
@@ -95,6 +95,7 @@ def entered(request: Request, session: Db) -> Person:
     found = door.session_of(session, token=token) if token else None
     if found is None:
         raise NotSignedIn
+    pace.require_person(request, found[1].id)
     request.state.web_session, _person, request.state.must_change = found
     # For the head of every page and the log; a refusal is drawn when the transaction is over.
     request.state.name, request.state.person_id = found[1].name, found[1].id

@@ -48,9 +48,10 @@ def enter(
         address = request.client.host if request.client else ""
         one = door.knock(session, school_id=school, number=number, address=address, devices=devices, key=key)
     right = door.matches(one, password=password)
+    renewed = door.renewed(one, password=password) if right else None
     brought, agent = cookies.read(request, SESSION_COOKIE), request.headers.get("user-agent", "")
     with transaction(engine) as session:
-        token = door.enter(session, one=one, right=right, user_agent=agent, instead_of=brought)
+        token = door.enter(session, one=one, right=right, user_agent=agent, instead_of=brought, renewed=renewed)
     if token is None or one.person_id is None:
         watch.note(request, "sign-in-failed", account=watch.mark(request, one.account), way="password")
         raise door.WrongPassword

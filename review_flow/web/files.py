@@ -95,7 +95,6 @@ def served(request: Request, source: BinaryIO, name: str) -> Response:
         "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
         "x-frame-options": "SAMEORIGIN",
         "accept-ranges": "bytes",
-        "cache-control": "private, max-age=3600",
     }
     kind = kind if kind in SHOWN else "application/octet-stream"
     wanted = _range(request.headers.get("range"), size)

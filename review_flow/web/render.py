@@ -136,6 +136,13 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
     """Return a "no": its sentence beside the form for htmx, which keeps what was typed; else a page of its own."""
     if is_api(request.url.path):
         return problem(request, refusal)
+    answer = _refusal_shown(request, refusal)
+    if "seconds" in refusal.names:
+        answer.headers["retry-after"] = str(refusal.names["seconds"])
+    return answer
+
+
+def _refusal_shown(request: Request, refusal: Refusal) -> Response:
     if is_htmx(request) and request.method != "GET":
         answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"

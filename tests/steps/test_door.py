@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -294,3 +295,16 @@ def test_failures_are_forgotten_after_a_day(school: School, clock: Clock) -> Non
     come_in(session)
     session.flush()
     assert session.scalars(select(SignInFailure)).all() == []
+
+
+def test_a_password_kept_by_older_parameters_is_kept_by_today_s_from_then_on(school: School) -> None:
+    session, person = school.session, known(school.session, school)
+    kept = session.scalars(select(Credential).where(Credential.person_id == person.id)).one()
+    kept.password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(GOOD)
+    session.flush()
+    one = knock(session, "T01")
+    new = door.renewed(one, password=GOOD)
+    assert door.enter(session, one=one, right=True, user_agent="", renewed=new) is not None
+    session.refresh(kept)
+    assert (kept.password_hash, door.matches(knock(session, "T01"), password=GOOD)) == (new, True)
+    assert door.renewed(knock(session, "T01"), password=GOOD) is None

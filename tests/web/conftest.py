@@ -50,7 +50,7 @@ def session(engine: Engine) -> Iterator[Session]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
+    return Settings(home=tmp_path / "home", person_requests=10**6)  # tests walk all routes in a second
 
 
 @pytest.fixture(autouse=True)

@@ -108,6 +108,7 @@ def test_sessions_are_listed_ended_and_left(web: Web, school: School) -> None:
     with web.of("T01") as phone, web.of("T01") as desk:
         page = desk.get("/me").text
         assert (page.count("browser of T01"), page.count("当前设备")) == (2, 1)
+        assert [desk.get(path).text.count('action="/leave"') for path in ("/", "/reviews", "/works/9")] == [1, 1, 1]
         [other] = re.findall(r"/me/sessions/(\d+)/revoke", page)
         assert desk.post(f"/me/sessions/{other}/revoke").status_code == 303
         assert phone.get("/me").headers["location"] == "/enter?next=%2Fme"

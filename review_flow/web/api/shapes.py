@@ -17,6 +17,7 @@ NO_NUL = r"^[^\x00]*$"
 """No database keeps NUL; and what has a pattern is looked at as Unicode, so that a lone surrogate is refused, too."""
 
 Code = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
+Line = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 Prose = Annotated[str, Field(max_length=5000, pattern=NO_NUL)]
 
 
