@@ -15,6 +15,25 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+LOOKED_UP_BY = (
+    ("attestation", "submission_id"),
+    ("conflict", "other_id"),
+    ("enrolment", "person_id"),
+    ("evidence", "submission_id"),
+    ("hours", "enrolment_id"),
+    ("message", "person_id"),
+    ("message", "round_id"),
+    ("nomination", "author_id"),
+    ("nomination", "round_id"),
+    ("panel_mark", "marker_id"),
+    ("panel_seat", "person_id"),
+    ("person", "workshop_id"),
+    ("round_export", "round_id"),
+    ("sheet_import", "organization_id"),
+    ("submission", "author_id"),
+    ("submission", "round_id"),
+)
+
 
 def upgrade() -> None:
 
@@ -1854,6 +1873,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
         batch_op.create_index("ix_webhook_delivery_webhook_id_next_at", ["webhook_id", "next_at"], unique=False)
+
+    for table, column in LOOKED_UP_BY:  # they go with their tables
+        op.create_index(op.f(f"ix_{table}_{column}"), table, [column], unique=False)
 
 
 def downgrade() -> None:

@@ -102,8 +102,7 @@ def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
     """Show the evidence beside the rubric; an arbiter sees both marks."""
     work, own = mine.asked(session, person, key)
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
-    slots = evidence.slots_filled(session, scheme=scheme, submission=work)
-    asked = form_fields(scheme, slots)
+    shown = files.by_slot(request, session, person, work, scheme.slots(work.ability), empty=False)
     others = panel.standing_marks(session, submission=work) if own.seat is SeatKind.ARBITER else []
     return page(
         request,
@@ -111,8 +110,8 @@ def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
         own=own,
         work=work,
         title=mine.title(scheme, work.ability),
-        asked=asked,
-        shown=files.by_slot(request, session, person, work, slots),
+        asked=form_fields(scheme, [slot["slot"] for slot in shown]),
+        shown=shown,
         others=[one for one in others if one.mark is not None],
         why=differing(work),
         address=f"/panel/marks/{key}",
