@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, OptionalPersonRef, PersonRef, words
-from review_flow.rules.words import ExportKind, JobState, SheetKind, WorkKind
+from review_flow.rules.words import ErrandKind, ExportKind, JobState, SheetKind, WorkKind
 
 
 class AuditEvent(Base):
@@ -121,3 +121,18 @@ class RoundExport(Base):
     storage_key: Mapped[str | None]
     sha256: Mapped[str | None]
     finished_at: Mapped[datetime | None]
+
+
+class Errand(Base):
+    """Something long that somebody asked for, and what came of it: kept, so that its page shows it at once."""
+
+    __tablename__ = "errand"
+
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"), index=True)
+    round_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"), index=True)
+    kind: Mapped[ErrandKind] = mapped_column(words(ErrandKind, "errand_kind"))
+    asked_by_id: Mapped[PersonRef]
+    asked_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    answer: Mapped[dict[str, Any]]
+    """Ids and numbers; empty until it is done."""

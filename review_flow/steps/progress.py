@@ -186,9 +186,7 @@ def _lines(session: Session, round_: Round, stages: dict[int, str]) -> list[Line
     people = select(Enrolment.person_id).where(Enrolment.id.in_(stages))
     held = (
         select(Assignment.reviewer_id, func.count().label("held"), func.min(Assignment.lease_until).label("until"))
-        .where(
-            Assignment.round_id == round_.id, Assignment.state.in_(UNDONE), Assignment.reviewer_id.in_(people)
-        )
+        .where(Assignment.round_id == round_.id, Assignment.state.in_(UNDONE), Assignment.reviewer_id.in_(people))
         .group_by(Assignment.reviewer_id)
         .subquery()
     )

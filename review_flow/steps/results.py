@@ -265,12 +265,18 @@ def _band(session: Session, *, actor: Person, round_: Round, result: Graded, gra
 def confirm_all(session: Session, *, actor: Person, round_: Round) -> int:
     """Confirm every proposed grade that can be confirmed, but one's own and conflicting teachers'; return how many."""
     take_turn(session, organization_id=round_.organization_id)
-    confirmed = 0
-    for result in standing_results(session, round_=round_):
-        if actor.id not in concerned(session, result=result) and unready(session, result=result) is None:
-            confirm(session, actor=actor, result=result)
-            confirmed += 1
-    return confirmed
+    return sum(confirm_ready(session, actor=actor, result=one) for one in standing_results(session, round_=round_))
+
+
+def confirm_ready(session: Session, *, actor: Person, result: Graded) -> bool:
+    """Confirm a proposed grade where the actor may and nothing stands in the way; return whether they did."""
+    round_ = round_of(session, result=result)
+    take_turn(session, organization_id=round_.organization_id)
+    require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.MEMBER])
+    if actor.id in concerned(session, result=result) or unready(session, result=result) is not None:
+        return False
+    _band(session, actor=actor, round_=round_, result=result, grade_=result.proposed_grade)
+    return True
 
 
 def publish(session: Session, *, actor: Person, round_: Round) -> None:

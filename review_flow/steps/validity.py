@@ -106,9 +106,7 @@ def to_judge(session: Session, *, person: Person, round_: Round) -> list[Submiss
     return list(session.scalars(_to_judge(person, round_, Submission)))
 
 
-def first_to_judge(
-    session: Session, *, person: Person, round_: Round, most: int
-) -> tuple[list[Submission], int]:
+def first_to_judge(session: Session, *, person: Person, round_: Round, most: int) -> tuple[list[Submission], int]:
     """Return the first `most` of `to_judge`, and how many there are."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
         return [], 0

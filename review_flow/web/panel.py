@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Evidence, Finding, PanelMark, Person, Round, Submission
+from models import Evidence, Finding, Person, Round, Submission
 from review_flow.i18n import _, say
 from review_flow.rules.consent import ALTERNATIVES
 from review_flow.rules.peer_marks.disagreement import REASONS
