@@ -175,7 +175,8 @@ def _to_confirm(session: Session, round_: Round) -> list[tuple[type[Graded], int
 def confirm_one(session: Session, *, errand: Errand, of: type[Graded], key: int) -> bool:
     """Confirm one result for whoever asked for it; False where something stands in the way, or it is done already."""
     actor = session.get_one(Person, errand.asked_by_id)
-    return confirm_ready(session, actor=actor, result=session.get_one(of, key))
+    result = session.get_one(GroupResult, key) if of is GroupResult else session.get_one(Result, key)
+    return confirm_ready(session, actor=actor, result=result)
 
 
 def finish(*, errand: Errand, answer: dict[str, Any]) -> None:

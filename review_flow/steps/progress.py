@@ -211,7 +211,7 @@ def _lines(session: Session, round_: Round, stages: dict[int, str]) -> list[Line
     return [Line(row[0], row[1], BY_VALUE[stages[row[0].id]], *row[2:]) for row in rows]
 
 
-def _reminded_at(round_: Round) -> ScalarSelect[datetime | None]:
+def _reminded_at(round_: Round) -> ScalarSelect[datetime]:
     """Select of when somebody was reminded last."""
     return (
         select(func.max(Message.created_at))

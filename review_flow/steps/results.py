@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Signature, Submission, Workshop
 from review_flow.clock import days_after, now, shown
@@ -21,9 +21,18 @@ from review_flow.steps import audit
 from review_flow.steps.facts import record_of
 from review_flow.steps.group_results import group_stale
 from review_flow.steps.messages import tell_many
-from review_flow.steps.owners import all_owners, concerned, judged_workshops, names, owners, round_of, standing_results
+from review_flow.steps.owners import (
+    all_owners,
+    concerned,
+    judged_workshops,
+    names,
+    owners,
+    round_of,
+    standing_ids,
+    standing_results,
+    standing_states,
+)
 from review_flow.steps.people import require_admin, require_seat
-from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
@@ -284,18 +293,18 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
-    standing = standing_results(session, round_=round_)
-    total = to_be_graded(session, round_=round_)
-    done = sum(one.state is ResultState.BANDED for one in standing)
-    if not total or done < total or done < len(standing):
-        groups = judges_groups(round_scheme(session, round_=round_))
+    scheme, standing = round_scheme(session, round_=round_), standing_states(session, round_=round_)
+    total, done = to_be_graded(session, round_=round_), standing[ResultState.BANDED]
+    if not total or done < total or done < standing.total():
+        groups = judges_groups(scheme)
         why = _("{total}个工作坊中有{left}个尚未定等") if groups else _("{total}位教师中有{left}位尚未定等")
         raise NotComposed(why=say(why, total=total, left=total - done))
-    span = round_scheme(session, round_=round_).calendar.publicity
+    span = scheme.calendar.publicity
     round_.phase = move(round_.phase, RoundPhase.PUBLICITY)
     round_.publicity_ends_at = days_after(now(), span.days, working=span.working_days)
-    for result in standing:
-        result.state = move(result.state, ResultState.PUBLISHED)
+    model, ids = standing_ids(round_, scheme)
+    published_ = move(ResultState.BANDED, ResultState.PUBLISHED)
+    session.execute(update(model).where(model.id.in_(ids)).values(state=published_))
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.publish", about=round_)
     tell_many(
         session,
@@ -310,7 +319,10 @@ def to_be_graded(session: Session, *, round_: Round) -> int:
     """Return how many results a round must have: of its teachers, or of its workshops where these are judged."""
     if judges_groups(round_scheme(session, round_=round_)):
         return len(judged_workshops(session, round_=round_))
-    return len(participants(session, round_=round_))
+    taking_part = select(func.count(Enrolment.id)).where(
+        Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT
+    )
+    return session.scalar(taking_part) or 0
 
 
 def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:

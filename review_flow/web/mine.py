@@ -166,9 +166,9 @@ def to_approve(session: Session, person: Person, key: int) -> tuple[Submission, 
         waiting = approvals.next_links(
             session, person=person, round_=round_, scheme=round_scheme(session, round_=round_)
         )
-        for work_, link in waiting:
-            if work_.id == key:
-                return work_, link
+        for work_id, link in waiting:
+            if work_id == key:
+                return found, link
     raise NotFound(what=say(_("等您审核的成果")), key=key)
 
 
