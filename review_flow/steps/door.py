@@ -17,7 +17,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from models import ApiToken, Credential, OneTimeLink, Organization, Person, Role, SignInFailure, WebSession
 from review_flow.clock import now
@@ -223,20 +223,26 @@ def begin(session: Session, *, person: Person, user_agent: str, instead_of: str 
     return token
 
 
+_SESSION = (
+    select(WebSession, Person, Credential.must_change)
+    .join(Person, Person.id == WebSession.person_id)
+    .outerjoin(Credential, Credential.person_id == Person.id)
+    .where(
+        WebSession.token_hash == bindparam("hash"),
+        WebSession.revoked_at.is_(None),
+        WebSession.created_at > bindparam("begun"),
+        WebSession.seen_at > bindparam("seen"),
+        Person.active,
+    )
+)
+"""Every page asks it: made once, since making it costs as much as asking."""
+
+
 def session_of(session: Session, *, token: str) -> tuple[WebSession, Person, bool] | None:
     """Return the session of a token, whose it is, and whether the password must be changed first; None: it is over."""
-    found = session.execute(
-        select(WebSession, Person, Credential.must_change)
-        .join(Person, Person.id == WebSession.person_id)
-        .outerjoin(Credential, Credential.person_id == Person.id)
-        .where(
-            WebSession.token_hash == digest(token),
-            WebSession.revoked_at.is_(None),
-            WebSession.created_at > now() - LONGEST_SESSION,
-            WebSession.seen_at > now() - LONGEST_PAUSE,
-            Person.active,
-        )
-    ).first()
+    moment = now()
+    asked = {"hash": digest(token), "begun": moment - LONGEST_SESSION, "seen": moment - LONGEST_PAUSE}
+    found = session.execute(_SESSION, asked).first()
     if found is None:
         return None
     if now() - found[0].seen_at > SEEN_EVERY:

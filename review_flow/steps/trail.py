@@ -1,4 +1,4 @@
-"""审计记录, to be read: who did what to which thing and when, page by page; and whether the chain is whole."""
+"""审计记录, to be read: who did what to which thing and when, page by page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from models import AuditEvent, Person
 from review_flow.clock import first_second_of, last_second_of
 from review_flow.i18n import say
 from review_flow.rules.deeds import DEEDS, THINGS
-from review_flow.steps.audit import breaks
 from review_flow.steps.people import require_admin
 
 if TYPE_CHECKING:
@@ -109,11 +108,3 @@ def _about(asked: Asked) -> ColumnElement[bool]:
     if asked.key is None:
         return AuditEvent.about.startswith(f"{asked.thing}:", autoescape=True)
     return AuditEvent.about == f"{asked.thing}:{asked.key}"
-
-
-def whole(session: Session, *, actor: Person) -> tuple[int, list[int]]:
-    """Read the school's whole chain; return its length, and the numbers of the events that don't fit."""
-    require_admin(session, actor=actor, organization_id=actor.organization_id)
-    mine = AuditEvent.organization_id == actor.organization_id
-    wrong = {number for _school, number, _what in breaks(session, organization_id=actor.organization_id)}
-    return session.scalar(select(func.count()).where(mine)) or 0, sorted(wrong)

@@ -152,11 +152,22 @@ def shown(request: Request, person: Person, one: Evidence, *, named: bool = True
 
 
 def by_slot(
-    request: Request, session: Session, person: Person, work: Submission, slots: Iterable[Slot], *, named: bool = False
+    request: Request,
+    session: Session,
+    person: Person,
+    work: Submission,
+    slots: Iterable[Slot],
+    *,
+    named: bool = False,
+    empty: bool = True,
 ) -> list[dict[str, Any]]:
-    """Return a work's standing files by slot; under names that don't tell whose they are, unless `named`."""
+    """Return a work's standing files by slot, those without a file too unless `empty` is false.
+
+    Under names that don't tell whose they are, unless `named`.
+    """
     handed = standing_evidence(session, submission=work)
-    return [
+    found = [
         {"slot": slot, "files": [shown(request, person, one, named=named) for one in handed if one.slot == slot.id]}
         for slot in slots
     ]
+    return [one for one in found if empty or one["files"]]

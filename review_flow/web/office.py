@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Person, Role, Workshop
 from review_flow.rules.deeds import GROUPS, PRIVATE, THINGS
-from review_flow.rules.words import RoleKind
-from review_flow.steps import boards, people, trail
+from review_flow.rules.words import ErrandKind, RoleKind
+from review_flow.steps import boards, errands, people, trail
 from review_flow.steps.trail import Asked
 from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
@@ -110,6 +110,7 @@ def audit(
         groups=GROUPS,
         things=THINGS,
         private=PRIVATE,
+        errand=errands.known(session, kind=ErrandKind.CHAIN, organization_id=person.organization_id),
     )
 
 
@@ -120,11 +121,11 @@ def _day(text: str) -> date | None:
         return None
 
 
-@router.get("/school/audit/chain")
-def chain(request: Request, session: Db, person: Admin) -> HTMLResponse:
-    """Read the whole chain, and say whether it is unbroken."""
-    count, wrong = trail.whole(session, actor=person)
-    return page(request, "school/chain.html", count=count, wrong=wrong)
+@router.post("/school/audit/chain")
+def chain(session: Db, person: Admin) -> RedirectResponse:
+    """Have the whole chain read."""
+    errands.ask_chain(session, actor=person)
+    return go("/school/audit")
 
 
 @router.get("/school/rounds/{key}/board")

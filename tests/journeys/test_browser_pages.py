@@ -107,7 +107,7 @@ NO_PAGES = {
     "/files/{token}",
     "/me/identities/{provider}",
     "/works/{key}/slots",
-    "/school/audit/chain",
+    "/errands/{key}",
     "/school/exports/{key}/file",
     "/school/imports/{key}/part",
     "/school/imports/{key}/problems.xlsx",

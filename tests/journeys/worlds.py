@@ -25,6 +25,7 @@ from review_flow.steps import (
     certificates_valid,
     county,
     door,
+    errands,
     evidence,
     exports,
     faces,
@@ -39,6 +40,7 @@ from review_flow.steps import (
     webhooks,
 )
 from tests.cast import START, Clock, School, certified, kept
+from tests.due import do_errands
 from tests.sheets import bring
 from tests.stages import STAGES
 from tests.steps import test_group_rounds
@@ -262,6 +264,8 @@ class Worlds:
         advance.advance(self.session, round_=school.round)
         results.sign(self.session, actor=school.teachers[1], result=made[1])
         number = self.certify(school)
+        errands.ask_agreement(self.session, actor=school.admin, round_=school.round)
+        do_errands(self.session)
         officer = above(school)
         drawn = county.draw(self.session, actor=officer, round_=school.round, count=1, seed=7)
         exports.start(self.session, actor=school.admin, round_=school.round, kind=ExportKind.RESULTS)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 from models import Workshop
 from review_flow.rules.words import RoleKind
 from review_flow.steps import people
@@ -38,7 +40,16 @@ def test_the_trail_is_searched_and_its_chain_shown_to_be_whole(web: Web, school:
         assert admin.get("/school/audit?key=x").status_code == 422
         assert admin.get("/school/audit?since=2026-99-99").status_code == 200
         assert admin.get("/school/audit?since=x").status_code == 422
-        assert "✓" in admin.get("/school/audit/chain").text
+        assert admin.post("/school/audit/chain").headers["location"] == "/school/audit"
+        asked = re.search(r'hx-get="(/errands/\d+)"', admin.get("/school/audit").text)
+        assert asked is not None
+        assert "在后台进行" in admin.get(asked[1]).text
+        assert web.do_errands() is None
+        done = admin.get(asked[1])
+        assert (done.status_code, done.headers["hx-refresh"]) == (204, "true")
+        assert "✓" in admin.get("/school/audit").text
+        with web.of("T01") as teacher:
+            assert teacher.get(asked[1]).status_code == 404
 
 
 def test_the_board_shows_workshops_beside_each_other(web: Web, school: School) -> None:
