@@ -130,6 +130,7 @@ def serving(url: str, home: Path) -> Iterator[tuple[str, int]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "REVIEW_FLOW_HOME": str(home), "REVIEW_FLOW_DATABASE_URL": url}
+    environment |= dict.fromkeys(("REVIEW_FLOW_PERSON_REQUESTS", "REVIEW_FLOW_ADDRESS_REQUESTS"), str(10**9))
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.web", "--serve", str(port)],
         env=environment,
@@ -140,7 +141,7 @@ def serving(url: str, home: Path) -> Iterator[tuple[str, int]]:
     try:
         while True:
             try:
-                assert httpx.get(f"{address}/readyz").json() == {"ready": True}
+                assert httpx.get(f"{address}/readyz").json() == {"ready": True, "working": True}
                 break
             except httpx.ConnectError:
                 assert process.poll() is None

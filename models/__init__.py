@@ -10,7 +10,7 @@ from models.people import Conflict, Organization, Person, Role, Workshop
 from models.pipeline import LibraryEntry, Nomination, NominationConsent, NominationMove, NominationVoice
 from models.privacy import Attestation, Consent, FaceReading, PrivateNote, ReferenceFace
 from models.programme import Fact, Gathering, Provider
-from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
+from models.records import AuditEvent, DueWork, Errand, Message, RoundExport, SheetImport
 from models.results import Adjustment, Appeal, AppealVote, Result, Signature
 from models.reviews import Assignment, CalibrationSample, FileReport, PanelMark, Review, ReviewAnswer, ReviewSign
 from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
@@ -39,6 +39,7 @@ __all__ = [
     "Credential",
     "DueWork",
     "Enrolment",
+    "Errand",
     "Evidence",
     "FaceReading",
     "Fact",

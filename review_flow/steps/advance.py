@@ -42,7 +42,7 @@ from review_flow.steps.deadlines import (
 )
 from review_flow.steps.enrolments import failed_abilities
 from review_flow.steps.messages import tell, tell_admins
-from review_flow.steps.owners import appeals_in, standing_results
+from review_flow.steps.owners import appeals_in, standing_results, standing_states
 from review_flow.steps.people import require_admin
 from review_flow.steps.results import ENDED, NotComposed, notice_over_at, results_of, stale
 from review_flow.steps.reviews import lapse, participants
@@ -264,7 +264,8 @@ def close(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SIGNING)
-    pending = sum(one.state is not ResultState.FINAL for one in standing_results(session, round_=round_))
+    standing = standing_states(session, round_=round_)
+    pending = standing.total() - standing[ResultState.FINAL]
     if pending:
         raise NotComposed(why=say(_("还有{count}份结果未生效"), count=pending))
     round_.phase = move(round_.phase, RoundPhase.CLOSED)

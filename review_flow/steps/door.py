@@ -17,9 +17,9 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select, update
 
-from models import Credential, OneTimeLink, Organization, Person, Role, SignInFailure, WebSession
+from models import ApiToken, Credential, OneTimeLink, Organization, Person, Role, SignInFailure, WebSession
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, clauses, say
@@ -35,6 +35,7 @@ from review_flow.rules.door import (
 from review_flow.rules.words import OrganizationKind, RoleKind
 from review_flow.steps import audit
 from review_flow.steps.people import found_school, require_admin
+from review_flow.steps.tokens import tokens_of
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
@@ -178,12 +179,25 @@ def matches(one: Knock, *, password: str) -> bool:
         return False
 
 
-def enter(session: Session, *, one: Knock, right: bool, user_agent: str, instead_of: str = "") -> str | None:
-    """Begin a session and return its token, which is kept nowhere; None where the password was wrong."""
+def renewed(one: Knock, *, password: str) -> str | None:
+    """Return the right password's hash by today's parameters; None where it is kept so already. Takes as long."""
+    return hasher().hash(password) if one.password_hash and hasher().check_needs_rehash(one.password_hash) else None
+
+
+def enter(
+    session: Session, *, one: Knock, right: bool, user_agent: str, instead_of: str = "", renewed: str | None = None
+) -> str | None:
+    """Begin a session and return its token, which is kept nowhere; None where the password was wrong.
+
+    `renewed`: the password's hash by newer parameters, kept from now on unless it was changed meanwhile.
+    """
     session.execute(delete(SignInFailure).where(SignInFailure.at < now() - KEPT_FOR))
     if not right or one.person_id is None:
         session.add(SignInFailure(account=one.account, address=one.address, device=one.device, at=now()))
         return None
+    if renewed is not None:
+        kept = update(Credential).where(Credential.password_hash == one.password_hash)
+        session.execute(kept.values(password_hash=renewed))
     person = session.get_one(Person, one.person_id)
     return begin(session, person=person, user_agent=user_agent, instead_of=instead_of)
 
@@ -209,20 +223,26 @@ def begin(session: Session, *, person: Person, user_agent: str, instead_of: str 
     return token
 
 
+_SESSION = (
+    select(WebSession, Person, Credential.must_change)
+    .join(Person, Person.id == WebSession.person_id)
+    .outerjoin(Credential, Credential.person_id == Person.id)
+    .where(
+        WebSession.token_hash == bindparam("hash"),
+        WebSession.revoked_at.is_(None),
+        WebSession.created_at > bindparam("begun"),
+        WebSession.seen_at > bindparam("seen"),
+        Person.active,
+    )
+)
+"""Every page asks it: made once, since making it costs as much as asking."""
+
+
 def session_of(session: Session, *, token: str) -> tuple[WebSession, Person, bool] | None:
     """Return the session of a token, whose it is, and whether the password must be changed first; None: it is over."""
-    found = session.execute(
-        select(WebSession, Person, Credential.must_change)
-        .join(Person, Person.id == WebSession.person_id)
-        .outerjoin(Credential, Credential.person_id == Person.id)
-        .where(
-            WebSession.token_hash == digest(token),
-            WebSession.revoked_at.is_(None),
-            WebSession.created_at > now() - LONGEST_SESSION,
-            WebSession.seen_at > now() - LONGEST_PAUSE,
-            Person.active,
-        )
-    ).first()
+    moment = now()
+    asked = {"hash": digest(token), "begun": moment - LONGEST_SESSION, "seen": moment - LONGEST_PAUSE}
+    found = session.execute(_SESSION, asked).first()
     if found is None:
         return None
     if now() - found[0].seen_at > SEEN_EVERY:
@@ -256,8 +276,9 @@ def revoke(session: Session, *, actor: Person, session_id: int) -> None:
 
 
 def end_sessions(session: Session, *, person: Person) -> None:
-    """End every session of a person."""
-    for one in sessions_of(session, person=person):
+    """End every session and API token of a person: both may have been made by whoever is to be thrown out."""
+    ends: list[WebSession | ApiToken] = [*sessions_of(session, person=person), *tokens_of(session, person=person)]
+    for one in ends:
         one.revoked_at = now()
 
 

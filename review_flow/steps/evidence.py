@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -66,6 +67,11 @@ class WindowClosed(Refusal):
     """After the hard close nothing is handed in."""
 
     status, text = 409, _("本轮提交已于{moment}最终截止。")
+
+
+def neutral_name(evidence: Evidence) -> str:
+    """Return a file's name for whoever is not to know whose it is: its own may tell."""
+    return f"{evidence.slot}-{evidence.id}{PurePath(evidence.file_name).suffix}"
 
 
 def require_author(session: Session, *, actor: Person, submission: Submission) -> Round:

@@ -55,6 +55,7 @@ from review_flow.clock import now
 from review_flow.rules.path import NOT_SHOWN
 from review_flow.steps import audit, faces, feedback, voices
 from review_flow.steps.rounds import round_scheme
+from review_flow.steps.trail import words
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -89,7 +90,10 @@ def everything(session: Session, *, actor: Person) -> dict[str, Any]:
         "uploads_under_way": _rows(
             session, Upload, "file_name", "size_bytes", "slot", "begun_at", where=Upload.owner_id == actor.id
         ),
-        "deeds": _rows(session, AuditEvent, "at", "deed", "about", where=AuditEvent.actor_id == actor.id),
+        "deeds": [
+            {**one, "words": words(one["deed"])}
+            for one in _rows(session, AuditEvent, "at", "deed", "about", where=AuditEvent.actor_id == actor.id)
+        ],
     }
 
 

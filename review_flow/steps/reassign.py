@@ -125,7 +125,7 @@ def _able(session: Session, *, round_: Round, work: Submission) -> Select[tuple[
         .join(Enrolment, Enrolment.person_id == Person.id)
         .where(Enrolment.round_id == round_.id, REVIEWS)
         # Who may not review whom is said both ways round, so the author's answer is everybody's.
-        .where(Person.id.not_in(kept_apart(session, person=author, rules=rules)), Person.id.not_in(known))
+        .where(Person.id.not_in(kept_apart(person=author, rules=rules)), Person.id.not_in(known))
         .where(or_(Enrolment.review_cap.is_(None), Enrolment.review_cap > held))
         .order_by(held + done, Person.number)
     )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Signature, Submission, Workshop
 from review_flow.clock import days_after, now, shown
@@ -23,9 +23,18 @@ from review_flow.steps import audit
 from review_flow.steps.facts import record_of
 from review_flow.steps.group_results import group_stale
 from review_flow.steps.messages import tell_many
-from review_flow.steps.owners import all_owners, concerned, judged_workshops, names, owners, round_of, standing_results
+from review_flow.steps.owners import (
+    all_owners,
+    concerned,
+    judged_workshops,
+    names,
+    owners,
+    round_of,
+    standing_ids,
+    standing_results,
+    standing_states,
+)
 from review_flow.steps.people import require_admin, require_seat
-from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
@@ -270,12 +279,18 @@ def _band(session: Session, *, actor: Person, round_: Round, result: Graded, gra
 def confirm_all(session: Session, *, actor: Person, round_: Round) -> int:
     """Confirm every proposed grade that can be confirmed, but one's own and conflicting teachers'; return how many."""
     take_turn(session, organization_id=round_.organization_id)
-    confirmed = 0
-    for result in standing_results(session, round_=round_):
-        if actor.id not in concerned(session, result=result) and unready(session, result=result) is None:
-            confirm(session, actor=actor, result=result)
-            confirmed += 1
-    return confirmed
+    return sum(confirm_ready(session, actor=actor, result=one) for one in standing_results(session, round_=round_))
+
+
+def confirm_ready(session: Session, *, actor: Person, result: Graded) -> bool:
+    """Confirm a proposed grade where the actor may and nothing stands in the way; return whether they did."""
+    round_ = round_of(session, result=result)
+    take_turn(session, organization_id=round_.organization_id)
+    require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.MEMBER])
+    if actor.id in concerned(session, result=result) or unready(session, result=result) is not None:
+        return False
+    _band(session, actor=actor, round_=round_, result=result, grade_=result.proposed_grade)
+    return True
 
 
 def publish(session: Session, *, actor: Person, round_: Round) -> None:
@@ -283,18 +298,18 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
-    standing = standing_results(session, round_=round_)
-    total = to_be_graded(session, round_=round_)
-    done = sum(one.state is ResultState.BANDED for one in standing)
-    if not total or done < total or done < len(standing):
-        groups = judges_groups(round_scheme(session, round_=round_))
+    scheme, standing = round_scheme(session, round_=round_), standing_states(session, round_=round_)
+    total, done = to_be_graded(session, round_=round_), standing[ResultState.BANDED]
+    if not total or done < total or done < standing.total():
+        groups = judges_groups(scheme)
         why = _("{total}个工作坊中有{left}个尚未定等") if groups else _("{total}位教师中有{left}位尚未定等")
         raise NotComposed(why=say(why, total=total, left=total - done))
-    span = round_scheme(session, round_=round_).calendar.publicity
+    span = scheme.calendar.publicity
     round_.phase = move(round_.phase, RoundPhase.PUBLICITY)
     round_.publicity_ends_at = days_after(now(), span.days, working=span.working_days)
-    for result in standing:
-        result.state = move(result.state, ResultState.PUBLISHED)
+    model, ids = standing_ids(round_, scheme)
+    published_ = move(ResultState.BANDED, ResultState.PUBLISHED)
+    session.execute(update(model).where(model.id.in_(ids)).values(state=published_))
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.publish", about=round_)
     tell_many(
         session,
@@ -309,7 +324,10 @@ def to_be_graded(session: Session, *, round_: Round) -> int:
     """Return how many results a round must have: of its teachers, or of its workshops where these are judged."""
     if judges_groups(round_scheme(session, round_=round_)):
         return len(judged_workshops(session, round_=round_))
-    return len(participants(session, round_=round_))
+    taking_part = select(func.count(Enrolment.id)).where(
+        Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT
+    )
+    return session.scalar(taking_part) or 0
 
 
 def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:

@@ -213,7 +213,7 @@ def _disable(session: Session, webhook: Webhook) -> None:
         organization_id=webhook.organization_id,
         round_id=None,
         kind="webhook.disabled",
-        sentence=_("回调地址（编号{id}）已停用：{reason}。修好后请重新启用，未送达的会补发。"),
+        sentence=_("回调地址（编号{id}）已停用：{reason}。修好后请重新启用，还在等待的会继续发送。"),
         id=webhook.id,
         reason=webhook.disabled_reason,
     )

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -23,6 +23,7 @@ from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
+from review_flow.steps import work
 from review_flow.web import (
     approving,
     certificates,
@@ -30,10 +31,12 @@ from review_flow.web import (
     cookies,
     county,
     door,
+    errands,
     files,
     finish,
     identity,
     office,
+    own_scheme,
     panel,
     panel_decide,
     privacy,
@@ -56,6 +59,7 @@ from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public
 from review_flow.web.api import document
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
+from review_flow.web.pace import Pace
 from review_flow.web.problems import BodyUnreadable, is_api, misread
 from review_flow.web.render import is_htmx, refusal_page
 
@@ -99,7 +103,7 @@ class Gzip(GZipMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Leave files and uploads alone."""
-        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads"))
+        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads", "/api/v1/uploads"))
         await (self.app if plain else super().__call__)(scope, receive, send)
 
 
@@ -113,14 +117,19 @@ def alive() -> PlainTextResponse:
 @router.get("/readyz")
 @public
 def ready(request: Request) -> JSONResponse:
-    """Say whether the database answers and is of this version."""
+    """Say whether people may come: the database answers and is of this version.
+
+    And whether the work that they leave is done in time; where it is not they still come, and it waits in its queue.
+    """
+    engine, working = request.app.state.engine, False
     try:
-        with transaction(request.app.state.engine) as session:
-            session.execute(text("SELECT 1"))
-        current = is_current(request.app.state.engine)
+        current = is_current(engine)
+        if current:
+            with transaction(engine) as session:
+                working = not work.is_behind(session)
     except SQLAlchemyError:
         current = False
-    return JSONResponse({"ready": current}, 200 if current else 503)
+    return JSONResponse({"ready": current, "working": working}, 200 if current else 503)
 
 
 @router.post("/language/{code}")
@@ -157,6 +166,8 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.assets = Assets()
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
+    app.state.pace_of_people = Pace(settings.person_requests)
+    app.state.pace_of_addresses = Pace(settings.address_requests)
     app.state.storage = storage or storage_at(settings.storage)
     parts = (
         door,
@@ -172,6 +183,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         approving,
         voices,
         school,
+        own_scheme,
         rounds,
         sheets,
         progress,
@@ -181,6 +193,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         charts,
         webhooks,
         county,
+        errands,
         upload,
         files,
         verify,

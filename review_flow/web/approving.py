@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request
 from sqlalchemy import select
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Enrolment, Person, Round
+from models import Enrolment, Person, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.words import FactKind, SeatKind
@@ -28,18 +28,24 @@ def waiting(request: Request, session: Db, person: Signed, key: Key, page_: Page
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     scheme = round_scheme(session, round_=round_)
     found = approvals.next_links(session, person=person, round_=round_, scheme=scheme)
-    here = found[(page_ - 1) * PAGE : page_ * PAGE]
-    asked = select(Person.id, Person.name).where(Person.id.in_([work.author_id for work, _link in here]))
-    names = dict(session.execute(asked).tuples().all())
+    links = dict(found[(page_ - 1) * PAGE : page_ * PAGE])
+    here = session.execute(
+        select(Submission, Person.name)
+        .join(Person, Person.id == Submission.author_id)
+        .where(Submission.id.in_(links))
+        .order_by(Submission.id)
+    )
     rows = [
         {
             "work": work,
             "title": mine.title(scheme, work.ability),
-            "link": link,
-            "name": names[work.author_id],
-            "until": approvals.ends_at(scheme, work) if link in approvals.links_before_peers(scheme) else None,
+            "link": links[work.id],
+            "name": name,
+            "until": approvals.ends_at(scheme, work)
+            if links[work.id] in approvals.links_before_peers(scheme)
+            else None,
         }
-        for work, link in here
+        for work, name in here
     ]
     pages = pages_of(len(found), PAGE)
     return page(request, "panel/approvals.html", round=round_, rows=rows, number=page_, pages=pages)

@@ -16,7 +16,7 @@ from review_flow.rules.words import RoleKind
 from review_flow.steps import door, identities, people
 from review_flow.web import cookies, mine, watch
 from review_flow.web.access import SESSION_COOKIE, Admin, Db, Entered, Here, Key, Signed, public
-from review_flow.web.render import Paged, go, page, pages_of
+from review_flow.web.render import Paged, go, here, page, pages_of
 
 router = APIRouter()
 Text = Annotated[str, Form(max_length=200)]
@@ -48,9 +48,10 @@ def enter(
         address = request.client.host if request.client else ""
         one = door.knock(session, school_id=school, number=number, address=address, devices=devices, key=key)
     right = door.matches(one, password=password)
+    renewed = door.renewed(one, password=password) if right else None
     brought, agent = cookies.read(request, SESSION_COOKIE), request.headers.get("user-agent", "")
     with transaction(engine) as session:
-        token = door.enter(session, one=one, right=right, user_agent=agent, instead_of=brought)
+        token = door.enter(session, one=one, right=right, user_agent=agent, instead_of=brought, renewed=renewed)
     if token is None or one.person_id is None:
         watch.note(request, "sign-in-failed", account=watch.mark(request, one.account), way="password")
         raise door.WrongPassword
@@ -164,11 +165,11 @@ def people_page(
     request: Request, session: Db, person: Admin, word: Annotated[str, Query(max_length=100)] = "", page_: Paged = 1
 ) -> HTMLResponse:
     """List the school's people, to give one of them a link."""
-    mine = [Person.organization_id == person.organization_id, Person.active]
+    wanted = [Person.organization_id == person.organization_id, Person.active]
     if word.strip():
-        mine.append(or_(Person.name.contains(word.strip(), autoescape=True), Person.number == word.strip()))
-    found = select(Person).where(*mine).order_by(Person.number).offset((page_ - 1) * PAGE).limit(PAGE)
-    pages = pages_of(session.scalar(select(func.count()).where(*mine)) or 0, PAGE)
+        wanted.append(or_(Person.name.contains(word.strip(), autoescape=True), Person.number == word.strip()))
+    found = select(Person).where(*wanted).order_by(Person.number).offset((page_ - 1) * PAGE).limit(PAGE)
+    pages = pages_of(session.scalar(select(func.count()).where(*wanted)) or 0, PAGE)
     people_ = session.scalars(found).all()
     return page(request, "door/people.html", people=people_, word=word, number=page_, pages=pages)
 
@@ -179,8 +180,7 @@ def make_link(request: Request, session: Db, person: Admin, key: Key) -> HTMLRes
     whose = mine.colleague(session, person, key)
     token = door.make_link(session, actor=person, person=whose)
     watch.note(request, "link-made", about=whose.id)
-    link = f"{request.url.scheme}://{request.headers['host']}/link/{token}"
-    return page(request, "door/made.html", whose=whose, link=link)
+    return page(request, "door/made.html", whose=whose, link=f"{here(request)}/link/{token}")
 
 
 @router.post("/school/people/{key}/sign-out")

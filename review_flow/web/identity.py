@@ -22,7 +22,7 @@ from review_flow.steps import door, identities
 from review_flow.web import cookies, watch
 from review_flow.web.access import SESSION_COOKIE, Db, Signed, public
 from review_flow.web.door import is_inside, remember
-from review_flow.web.render import go
+from review_flow.web.render import go, here
 
 if TYPE_CHECKING:
     from review_flow.settings_identity import Provider
@@ -42,8 +42,7 @@ def _provider(request: Request, key: str) -> Provider:
 
 def _back(request: Request, provider: Provider) -> str:
     """Return our own address that the service sends the browser back to; the services know it beforehand."""
-    here = request.app.state.settings.web_url or f"{request.url.scheme}://{request.headers['host']}"
-    return f"{here}{PLACE}/{provider.id}/back"
+    return f"{here(request)}{PLACE}/{provider.id}/back"
 
 
 def _sent_out(request: Request, key: str, purpose: str) -> RedirectResponse:
@@ -93,11 +92,11 @@ def back(request: Request, provider: str) -> Response:
     engine, token = request.app.state.engine, cookies.read(request, SESSION_COOKIE)
     with transaction(engine) as session:
         if purpose == BIND:
-            here = door.session_of(session, token=token)
-            if here is None or here[2]:  # signed out meanwhile, or with a password somebody else knows
+            found = door.session_of(session, token=token)
+            if found is None or found[2]:  # signed out meanwhile, or with a password somebody else knows
                 raise NotProven(label=service.label, why="session")
-            identities.bind(session, actor=here[1], provider=service.id, label=service.label, subject=proof.subject)
-            answer, who = go("/me"), here[1].id
+            identities.bind(session, actor=found[1], provider=service.id, label=service.label, subject=proof.subject)
+            answer, who = go("/me"), found[1].id
         else:
             person = identities.person_of(
                 session,

@@ -159,10 +159,8 @@ def asked(session: Session, person: Person, key: int) -> tuple[Submission, Panel
 def judged(session: Session, person: Person, key: int) -> Submission:
     """Return a work that waits for the person's word on its validity."""
     found = session.get(Submission, key)
-    if found is not None:
-        round_ = session.get_one(Round, found.round_id)
-        if found in validity.to_judge(session, person=person, round_=round_):
-            return found
+    if found is not None and validity.may_judge(session, person=person, submission=found):
+        return found
     raise NotFound(what=say(_("等您认定的成果")), key=key)
 
 
@@ -194,9 +192,9 @@ def to_approve(session: Session, person: Person, key: int) -> tuple[Submission, 
         waiting = approvals.next_links(
             session, person=person, round_=round_, scheme=round_scheme(session, round_=round_)
         )
-        for work_, link in waiting:
-            if work_.id == key:
-                return work_, link
+        for work_id, link in waiting:
+            if work_id == key:
+                return found, link
     raise NotFound(what=say(_("等您审核的成果")), key=key)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Evidence, PanelMark, Person, Round, Submission
+from models import Evidence, Person, Round, Submission
 from review_flow.i18n import _, say
 from review_flow.rules.consent import ALTERNATIVES
 from review_flow.rules.peer_marks.disagreement import REASONS
@@ -44,41 +43,28 @@ def board(request: Request, session: Db, person: Signed) -> HTMLResponse:
 
 def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
     scheme = round_scheme(session, round_=round_)
-    asked = panel.asked_of(session, person=person, round_=round_)
+    asked, marks = panel.most_urgent(session, person=person, round_=round_, most=AT_ONCE)
+    judged, validities = validity.first_to_judge(session, person=person, round_=round_, most=AT_ONCE)
     seats = people.seats_of(session, person_id=person.id, round_id=round_.id)
     looks = set(seats) & set(file_reports.LOOKERS)
     reports = file_reports.open_reports(session, person=person, round_=round_) if looks else []
-    mine_ = {
-        one.submission_id: one
-        for one in session.scalars(
-            select(PanelMark).where(
-                PanelMark.marker_id == person.id,
-                PanelMark.submission_id.in_([one.id for one in asked]),
-                PanelMark.released_at.is_(None),
-            )
-        )
-    }
-    marks = [
-        {
-            "work": one,
-            "title": mine.title(scheme, one.ability),
-            "until": mine_[one.id].due_at,
-            "begun": mine_[one.id].draft is not None,
-            "arbitration": mine_[one.id].seat is SeatKind.ARBITER,
-            "why": differing(one),
-        }
-        for one in asked
-    ]
-    marks.sort(key=lambda row: (not (row["why"] or row["arbitration"]), row["until"]))
     return {
         "round": round_,
         "seats": [say(people.SEAT_NAMES[kind]) for kind in seats],
         "member": SeatKind.MEMBER in seats,
-        "marks": marks,
-        "validity": [
-            {"work": one, "title": mine.title(scheme, one.ability)}
-            for one in validity.to_judge(session, person=person, round_=round_)
+        "marks": [
+            {
+                "work": work,
+                "title": mine.title(scheme, work.ability),
+                "until": mark.due_at,
+                "begun": mark.draft is not None,
+                "arbitration": mark.seat is SeatKind.ARBITER,
+                "why": differing(work),
+            }
+            for work, mark in asked
         ],
+        "count": {"marks": marks, "validity": validities},
+        "validity": [{"work": one, "title": mine.title(scheme, one.ability)} for one in judged],
         "adjustments": standing.to_decide(session, person=person, round_=round_),
         "results": workshops.count_to_confirm(session, person, round_)
         if judges_groups(scheme)
@@ -102,16 +88,15 @@ def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
     """Show the evidence beside the rubric; an arbiter sees both marks."""
     work, own = mine.asked(session, person, key)
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
-    slots = evidence.slots_filled(session, scheme=scheme, submission=work)
-    asked = form_fields(scheme, slots)
+    shown = files.by_slot(request, session, person, work, scheme.slots(work.ability), empty=False)
     others = panel.standing_marks(session, submission=work) if own.seat is SeatKind.ARBITER else []
     return page(
         request,
         "panel/mark.html",
         own=own,
         title=mine.title(scheme, work.ability),
-        asked=asked,
-        shown=files.by_slot(request, session, person, work, slots),
+        asked=form_fields(scheme, [slot["slot"] for slot in shown]),
+        shown=shown,
         others=[one for one in others if one.mark is not None],
         why=differing(work),
         address=f"/panel/marks/{key}",

@@ -18,8 +18,8 @@ from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Su
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
 from review_flow.rules.quotas import judges_groups
-from review_flow.rules.words import AdjustmentKind, SeatKind
-from review_flow.steps import adjustments, appeals, owners, results
+from review_flow.rules.words import AdjustmentKind, ErrandKind, SeatKind
+from review_flow.steps import adjustments, appeals, errands, owners, results
 from review_flow.steps.people import conflicting_with, has_seat
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import round_scheme
@@ -162,12 +162,19 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
     )
 
 
-def _about(session: Session, person: Person, round_: Round) -> dict[str, bool]:
+def _about(session: Session, person: Person, round_: Round) -> dict[str, Any]:
     """Return what the person may do with the grades of a round."""
     return {
         "member": has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]),
         "admin": is_admin(session, person, round_),
         "publishable": round_.phase is RoundPhase.SCORING,
+        "errand": errands.known(
+            session,
+            kind=ErrandKind.CONFIRM_GRADES,
+            organization_id=round_.organization_id,
+            round_=round_,
+            asked_by=person,
+        ),
     }
 
 
@@ -177,9 +184,9 @@ def _count(session: Session, asked: Select[Any]) -> int:
 
 @router.post("/panel/rounds/{key}/grades/confirm")
 def confirm_all(session: Db, person: Signed, key: Key) -> RedirectResponse:
-    """Confirm every grade that can be."""
+    """Have every grade confirmed that can be."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER)
-    results.confirm_all(session, actor=person, round_=round_)
+    errands.ask_confirm(session, actor=person, round_=round_)
     return go(f"/panel/rounds/{key}/grades")
 
 

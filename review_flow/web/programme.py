@@ -32,7 +32,7 @@ from review_flow.steps.library import standing_entry
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
 from review_flow.web.access import Db, Key, Passing, Signed
-from review_flow.web.render import download, go, page
+from review_flow.web.render import download, go, here, page
 
 router = APIRouter()
 NOMINATED = {
@@ -150,11 +150,20 @@ def code_part(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
 
 def _host(request: Request, session: Session, person: Person, gathering: Gathering) -> dict[str, Any]:
     code = gatherings.code_at(session, actor=person, gathering=gathering)
-    here = request.app.state.settings.public_url or f"{request.url.scheme}://{request.headers['host']}"
-    made = segno.make(gatherings.link(here, gathering.id, code), error="m").svg_inline(scale=6, border=2, omitsize=True)
+    address = gatherings.link(here(request), gathering.id)
+    made = segno.make(gatherings.link(here(request), gathering.id, code), error="m").svg_inline(
+        scale=6, border=2, omitsize=True
+    )
     came = sum(word != programme.ABSENT for word in gatherings.attendance(session, gathering=gathering).values())
-    # Drawn by segno from our own address: the one thing on a page that is not escaped.
-    return {"gathering": gathering, "what": _what(session, gathering), "code": code, "qr": Markup(made), "came": came}  # noqa: S704 - see above
+    qr = Markup(made)  # noqa: S704 - drawn by segno from our own address: the one thing on a page that is not escaped
+    return {
+        "gathering": gathering,
+        "what": _what(session, gathering),
+        "code": code,
+        "qr": qr,
+        "came": came,
+        "address": address,
+    }
 
 
 def rises(session: Session, *, person: Person, round_id: int) -> bool:

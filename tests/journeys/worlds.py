@@ -25,6 +25,7 @@ from review_flow.steps import (
     certificates_valid,
     county,
     door,
+    errands,
     evidence,
     exports,
     faces,
@@ -39,6 +40,7 @@ from review_flow.steps import (
     webhooks,
 )
 from tests.cast import START, Clock, School, certified, kept
+from tests.due import do_errands
 from tests.sheets import bring
 from tests.stages import STAGES
 from tests.steps import test_group_rounds
@@ -262,6 +264,8 @@ class Worlds:
         advance.advance(self.session, round_=school.round)
         results.sign(self.session, actor=school.teachers[1], result=made[1])
         number = self.certify(school)
+        errands.ask_agreement(self.session, actor=school.admin, round_=school.round)
+        do_errands(self.session)
         officer = above(school)
         drawn = county.draw(self.session, actor=officer, round_=school.round, count=1, seed=7)
         exports.start(self.session, actor=school.admin, round_=school.round, kind=ExportKind.RESULTS)
@@ -296,7 +300,8 @@ class Worlds:
         """A picture behind every file, so that pages look as they do in life."""
         picture = lesson()
         for one in self.session.scalars(select(Evidence)):
-            one.report, one.sheet_key = {**(one.report or {}), "media": {"kind": "photo"}}, one.storage_key
+            size = {"media": {"kind": "photo", "width": 960, "height": 540}, "sheet_px": [960, 540]}
+            one.report, one.sheet_key = {**(one.report or {}), **size}, one.storage_key
             self.storage.put(one.storage_key, picture)
 
 

@@ -243,3 +243,19 @@ def test_two_services_are_told_apart_and_secrets_are_not_shown(tmp_path: Path, m
     twice = [{"kind": "cas", "id": "c", "label": "C", "url": "https://sso.school.cn"}] * 2
     with pytest.raises(ValidationError, match="same id"):
         Settings(home=tmp_path, identity_providers=twice)  # type: ignore[arg-type]  # as read
+
+
+def test_how_surely_a_service_knew_somebody_is_asked_for_and_checked(
+    web: Web, school: School, service: Service, tmp_path: Path
+) -> None:
+    given = settings_of(service)
+    given[0] |= {"acr": ["gold", "silver"], "amr": ["pwd", "otp"]}
+    web.app.state.settings = Settings(home=tmp_path, identity_providers=given)  # type: ignore[arg-type]  # as read
+    number = {"number": "T02"}
+    with web.stranger() as client:
+        assert "acr_values=gold+silver" in client.get("/enter/with/sso").headers["location"]
+        for claims in ({}, {"acr": "gold"}, {"acr": "tin", "amr": ["pwd", "otp"]}, {"acr": "gold", "amr": ["pwd"]}):
+            service.claims = {**number, **claims}
+            assert (claims, out_and_back(client, service, "/enter/with/sso")[0]) == (claims, 403)
+        service.claims = {**number, "acr": "silver", "amr": ["otp", "pwd", "face"]}
+        assert out_and_back(client, service, "/enter/with/sso") == (303, "/")

@@ -195,7 +195,11 @@ def test_grades_are_seen_lowered_confirmed_and_published(web: Web, marked: Schoo
         assert made[0].proposed_grade in shown
         assert client.post(f"/panel/results/{made[0].id}/confirm").headers["location"] == f"{base}/grades"
         assert client.post(f"/panel/results/{made[0].id}/confirm", headers=HTMX).status_code == 409
-        assert client.post(f"{base}/grades/confirm").status_code == 303
+        assert client.post(f"{base}/grades/confirm").headers["location"] == f"{base}/grades"
+        assert "在后台进行" in client.get(f"{base}/grades").text
+        web.do_errands()
+        assert "已确认4份" in client.get(f"{base}/grades").text
+        assert client.post(f"{base}/grades/confirm", headers=HTMX).status_code == 409
     made[1].outcome = before.replace('"flags":["on_boundary"', '"flags":[', 1)
     with web.of("A01") as admin:
         assert "公示期按方案计" in admin.get(f"{base}/grades").text
