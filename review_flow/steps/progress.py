@@ -17,7 +17,6 @@ from models import (
     Appeal,
     Assignment,
     Enrolment,
-    GroupResult,
     Message,
     Notice,
     PanelMark,
@@ -34,7 +33,7 @@ from review_flow.rules.path import NOT_SHOWN, TO_SIGN, Stage
 from review_flow.rules.words import UNDONE, AdjustmentState, AppealState
 from review_flow.steps import audit
 from review_flow.steps.messages import tell_many
-from review_flow.steps.owners import appeals_in
+from review_flow.steps.owners import appeals_in, standing_ids
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -53,8 +52,6 @@ BY_VALUE = {one.value: one for one in Stage}
 MINE = (Stage.READ, Stage.SELF_TEST, Stage.CHOOSE, Stage.EVIDENCE, Stage.REVIEW, Stage.SUBMIT, Stage.SIGN)
 """The stages in which it is the teacher's turn: who is there can be reminded."""
 UNFINISHED = (SubmissionState.DRAFT, SubmissionState.CORRECTING)
-NAMES = ("drafts", "sealed", "works", "held", "lease_until", "correction_due_at", "reminded_at")
-"""What a line shows of a teacher besides the stage."""
 
 
 class RemindedToday(Refusal):
@@ -248,12 +245,7 @@ def _judges(session: Session, round_: Round) -> list[Judge]:
 def _waiting(session: Session, round_: Round) -> dict[str, int]:
     """Return how much waits for the panel and the hearers, all in one question."""
     of_round = select(Enrolment.id).where(Enrolment.round_id == round_.id).scalar_subquery()
-    people = select(func.count()).where(
-        Result.enrolment_id.in_(of_round), Result.current, Result.state == ResultState.COMPOSED
-    )
-    workshops = select(func.count()).where(
-        GroupResult.round_id == round_.id, GroupResult.current, GroupResult.state == ResultState.COMPOSED
-    )
+    model, standing = standing_ids(round_, round_scheme(session, round_=round_))
     asked = {
         "validity": select(func.count()).where(
             Submission.round_id == round_.id, Submission.state == SubmissionState.SUBMITTED
@@ -261,7 +253,7 @@ def _waiting(session: Session, round_: Round) -> dict[str, int]:
         "contested": select(func.count()).where(
             Adjustment.enrolment_id.in_(of_round), Adjustment.state == AdjustmentState.CONTESTED
         ),
-        "unconfirmed": select(people.scalar_subquery() + workshops.scalar_subquery()),
+        "unconfirmed": select(func.count()).where(model.id.in_(standing), model.state == ResultState.COMPOSED),
         "appeals": select(func.count()).select_from(
             appeals_in(round_).where(Appeal.state == AppealState.FILED).order_by(None).subquery()
         ),
