@@ -33,6 +33,7 @@ from review_flow.rules.path import NOT_SHOWN, TO_SIGN, Stage
 from review_flow.rules.words import UNDONE, AdjustmentState, AppealState
 from review_flow.steps import audit
 from review_flow.steps.messages import tell_many
+from review_flow.steps.owners import appeals_in, standing_ids
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -43,14 +44,14 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, ScalarSelect, Select
     from sqlalchemy.orm import Session
 
+    from review_flow.rules.scheme import Scheme
+
 REMINDER, ONCE_IN = "progress.reminder", timedelta(days=1)
 PAGE = 50
 BY_VALUE = {one.value: one for one in Stage}
 MINE = (Stage.READ, Stage.SELF_TEST, Stage.CHOOSE, Stage.EVIDENCE, Stage.REVIEW, Stage.SUBMIT, Stage.SIGN)
 """The stages in which it is the teacher's turn: who is there can be reminded."""
 UNFINISHED = (SubmissionState.DRAFT, SubmissionState.CORRECTING)
-NAMES = ("drafts", "sealed", "works", "held", "lease_until", "correction_due_at", "reminded_at")
-"""What a line shows of a teacher besides the stage."""
 
 
 class RemindedToday(Refusal):
@@ -138,7 +139,7 @@ def _stage(session: Session, round_: Round) -> ColumnElement[str]:
     A published result comes first: what was not done by then is no longer asked. Each condition looks whether there is
     such a row, and counts none: for a thousand teachers half the time of counting.
     """
-    chooses = round_scheme(session, round_=round_).teacher_selection().min > 0
+    chooses = _chooses(round_scheme(session, round_=round_))
     shown = Result.state.not_in([one for one in NOT_SHOWN if one is not None])
     work = select(Submission.id).where(Submission.enrolment_id == Enrolment.id)
     held = select(Assignment.id).where(
@@ -149,12 +150,21 @@ def _stage(session: Session, round_: Round) -> ColumnElement[str]:
         (shown, Stage.DONE),
         (Enrolment.state == EnrolmentState.REGISTERED, Stage.READ),
         (Enrolment.state == EnrolmentState.INFORMED, Stage.SELF_TEST),
-        (and_(literal(chooses), Enrolment.state == EnrolmentState.SELF_TESTED), Stage.CHOOSE),
+        (and_(chooses, Enrolment.state == EnrolmentState.SELF_TESTED), Stage.CHOOSE),
         (work.where(Submission.state.in_(UNFINISHED)).exists(), Stage.EVIDENCE),
         (and_(held.exists(), work.where(Submission.state != SubmissionState.REPLACED).exists()), Stage.REVIEW),
         (work.where(Submission.state == SubmissionState.SEALED).exists(), Stage.SUBMIT),
     ]
     return case(*((when, stage.value) for when, stage in ways), else_=Stage.WAIT.value)
+
+
+def _chooses(scheme: Scheme) -> ColumnElement[bool]:
+    """Return whether the scheme asks a teacher of their tier for abilities at all."""
+    everybody = literal(scheme.teacher_selection().min > 0)
+    tiers = [
+        (Enrolment.tier == one.id, literal(scheme.teacher_selection(one.id).min > 0)) for one in scheme.select.tiers
+    ]
+    return case(*tiers, else_=everybody) if tiers else everybody
 
 
 def _stand(session: Session, round_: Round, word: str) -> list[Any]:
@@ -235,6 +245,7 @@ def _judges(session: Session, round_: Round) -> list[Judge]:
 def _waiting(session: Session, round_: Round) -> dict[str, int]:
     """Return how much waits for the panel and the hearers, all in one question."""
     of_round = select(Enrolment.id).where(Enrolment.round_id == round_.id).scalar_subquery()
+    model, standing = standing_ids(round_, round_scheme(session, round_=round_))
     asked = {
         "validity": select(func.count()).where(
             Submission.round_id == round_.id, Submission.state == SubmissionState.SUBMITTED
@@ -242,14 +253,10 @@ def _waiting(session: Session, round_: Round) -> dict[str, int]:
         "contested": select(func.count()).where(
             Adjustment.enrolment_id.in_(of_round), Adjustment.state == AdjustmentState.CONTESTED
         ),
-        "unconfirmed": select(func.count()).where(
-            Result.enrolment_id.in_(of_round), Result.current, Result.state == ResultState.COMPOSED
+        "unconfirmed": select(func.count()).where(model.id.in_(standing), model.state == ResultState.COMPOSED),
+        "appeals": select(func.count()).select_from(
+            appeals_in(round_).where(Appeal.state == AppealState.FILED).order_by(None).subquery()
         ),
-        "appeals": select(func.count())
-        .select_from(Appeal)
-        .join(Result, Result.id == Appeal.result_id)
-        .join(Enrolment, Enrolment.id == Result.enrolment_id)
-        .where(Enrolment.round_id == round_.id, Appeal.state == AppealState.FILED),
     }
     row = session.execute(select(*(one.scalar_subquery().label(name) for name, one in asked.items()))).one()
     return dict(row._mapping)  # noqa: SLF001 - the public name of a row's columns
