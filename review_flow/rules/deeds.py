@@ -188,6 +188,7 @@ GROUPS: tuple[tuple[str, dict[str, str]], ...] = (
             "sheet.look": _("预览导入表"),
             "sheet.agree": _("同意导入"),
             "sheet.take": _("完成导入"),
+            "sheet.refuse": _("导入表有误，未导入"),
             "sheet.leave": _("放弃导入"),
             "sheet.take_back": _("撤销导入"),
             "provider.keep": _("登记平台的列名"),

@@ -23,6 +23,7 @@ from review_flow.steps import (
     appeals,
     certificates,
     certificates_valid,
+    copies,
     county,
     door,
     errands,
@@ -45,6 +46,7 @@ from tests.sheets import bring
 from tests.stages import STAGES
 from tests.steps import test_group_rounds
 from tests.steps.test_approvals import _sealed, chained
+from tests.steps.test_copies import prose, written
 from tests.steps.test_county import above
 from tests.steps.test_groups import Shop
 from tests.steps.test_results import graded
@@ -102,6 +104,7 @@ class Worlds:
             school.members, key=lambda one: -len(panel.asked_of(self.session, person=one, round_=school.round))
         )
         doubtful = self.session.scalars(select(Submission.id).where(Submission.author_id == busy[4].id)).first()
+        self.alike(busy[3], busy[4])
         asked = panel.asked_of(self.session, person=member, round_=school.round)
         task = reviews.tasks_of(self.session, person=busy[0], round_=school.round)[0]
         found = World(START)
@@ -139,6 +142,15 @@ class Worlds:
             self.session, actor=author, submission=work, slot=slot, file_name=name, stored=stored
         )
         school.check(added, verdict=verdict)
+
+    def alike(self, *authors: Person) -> None:
+        """The first file of each says the same: the later one is a copy of the earlier."""
+        prints = written(prose(1))
+        for author in authors:
+            work = self.session.get_one(Submission, self.work_of(author))
+            file = evidence.standing_evidence(self.session, submission=work)[0]
+            compared = copies.compare(prints, copies.near(self.session, evidence=file, prints=prints))
+            copies.record(self.session, evidence=file, prints=prints, compared=compared)
 
     def upload(self, person: Person, work: Submission, slot: str) -> None:
         uploads.begin(
