@@ -25,6 +25,10 @@ from tests.cast import Clock, School
 from tests.stages import Stage, stage, stage_of
 
 ROOM_BYTES = 4_000_000_000
+MEMORY = Path("/dev/shm")
+ROOMY = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+if ROOMY:  # hundreds of databases are made and dropped, and thousands of commits would wait for a disk
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 REQUIRED = os.environ.get("REVIEW_FLOW_REQUIRE_POSTGRES") == "1"
 
 
@@ -47,10 +51,7 @@ class Postgres:
 
     def __init__(self, binaries: Path, leave: Callable[[str], None]) -> None:
         self.binaries, self.leave = binaries, leave
-        # In memory where there is room: hundreds of databases are made and dropped.
-        memory = Path("/dev/shm")
-        roomy = memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES
-        self.folder = Path(tempfile.mkdtemp(prefix="rf-pg-", dir=memory if roomy else None))
+        self.folder = Path(tempfile.mkdtemp(prefix="rf-pg-", dir=MEMORY if ROOMY else None))
         self.user = "postgres" if os.getuid() == 0 else None  # initdb refuses root
         if self.user:
             shutil.chown(self.folder, self.user)
@@ -185,15 +186,18 @@ class Playgrounds:
     def session(self, url: str) -> Iterator[Session]:
         """Yield a session that sees its own deeds alone; in the end the invariants are checked and nothing is left."""
         connection = self.at(url)
-        with Session(connection, expire_on_commit=False) as opened:
-            event.listen(opened, "before_commit", refuse_to_commit)
-            yield opened
-            opened.flush()
-            opened.expunge_all()
-            assert invariants.broken(opened) == []
-        if self.numbering[url]:
-            with connection.begin():
-                connection.exec_driver_sql(self.numbering[url])
+        try:
+            with Session(connection, expire_on_commit=False) as opened:
+                event.listen(opened, "before_commit", refuse_to_commit)
+                opened.begin()
+                yield opened
+                opened.flush()
+                opened.expunge_all()
+                assert invariants.broken(opened) == []
+        finally:
+            if set_back := self.numbering[url]:
+                with connection.begin():
+                    connection.exec_driver_sql(set_back)
 
 
 def numbering(connection: Connection) -> str:

@@ -246,6 +246,7 @@ STATEMENTS: dict[str, Select[Any]] = {
     ),
 }
 
+_NAMED = [(name, query.column_descriptions[0]["entity"].__tablename__) for name, query in STATEMENTS.items()]
 # All of them asked at once: most of a small query's time is its way to the database and back.
 _ROWS = union_all(
     *(
@@ -351,11 +352,8 @@ COMPUTED: dict[str, Callable[[Session], Iterator[Broken]]] = {
 
 def broken(session: Session) -> list[Broken]:
     """Return every row that breaks a statement; empty when all hold."""
-    named = [(name, query.column_descriptions[0]["entity"].__tablename__) for name, query in STATEMENTS.items()]
-    found = []
-    for number, key in sorted(session.execute(_ROWS).tuples()):
-        statement, table = named[number]
-        found.append(Broken(statement, f"{table}:{key}"))
+    rows = sorted(session.execute(_ROWS).tuples())
+    found = [Broken(_NAMED[number][0], f"{_NAMED[number][1]}:{key}") for number, key in rows]
     for compute in COMPUTED.values():
         found += compute(session)
     return found
