@@ -4,7 +4,7 @@ from models.api import ApiToken, KeptAnswer
 from models.base import Base
 from models.certificates import Certificate, CertificateIssuer
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
-from models.door import Credential, IdentityBinding, OneTimeLink, SignInFailure, WebSession
+from models.door import Credential, IdentityBinding, OneTimeLink, RecoveryCode, SecondFactor, SignInFailure, WebSession
 from models.groups import ClassMember, GroupFact, GroupResult, TrainingClass
 from models.people import Conflict, Organization, Person, Role, Workshop
 from models.pipeline import LibraryEntry, Nomination, NominationConsent, NominationMove, NominationVoice
@@ -19,7 +19,6 @@ from models.uploads import Upload
 from models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
-    "FINGERPRINT_KEY",
     "Adjustment",
     "ApiToken",
     "Appeal",
@@ -40,6 +39,7 @@ __all__ = [
     "DueWork",
     "Enrolment",
     "Evidence",
+    "FINGERPRINT_KEY",
     "FaceReading",
     "Fact",
     "FileReport",
@@ -65,6 +65,7 @@ __all__ = [
     "Person",
     "PrivateNote",
     "Provider",
+    "RecoveryCode",
     "ReferenceFace",
     "Result",
     "Review",
@@ -74,6 +75,7 @@ __all__ = [
     "Round",
     "RoundExport",
     "SchemeVersion",
+    "SecondFactor",
     "SheetImport",
     "SignInFailure",
     "Signature",
