@@ -20,7 +20,6 @@ from review_flow.web.access import (
     Db,
     Here,
     Key,
-    NotSignedIn,
     Proven,
     Settled,
     Signed,
@@ -41,10 +40,10 @@ def _key(request: Request) -> bytes:
 
 @router.get(CODE_PAGE)
 @public
-def code_page(request: Request, session: Db, next: str = "/") -> HTMLResponse:  # noqa: A002 - the address's own word
+def code_page(request: Request, session: Db, next: str = "/") -> Response:  # noqa: A002 - the address's own word
     """Ask whoever gave the right password for the second step; nobody else sees this page."""
     if second_factor.halfway(session, token=cookies.read(request, SESSION_COOKIE)) is None:
-        raise NotSignedIn
+        return go("/")
     return page(request, "door/code.html", next=next)
 
 
@@ -54,8 +53,8 @@ def enter_code(request: Request, session: Db, code: Code, next: Annotated[str, F
     """Go the second step. A wrong code is answered, not raised: it is counted."""
     brought, device_key = cookies.read(request, SESSION_COOKIE), request.app.state.settings.secret(DEVICE_KEY)
     half = second_factor.halfway(session, token=brought)
-    if half is None:
-        raise NotSignedIn
+    if half is None:  # ten minutes are over, or it was done in another tab
+        return go("/")
     person, devices = half[1], cookies.named(request, DEVICE_COOKIE)
     token = second_factor.enter(
         session,
