@@ -27,13 +27,13 @@ demo: setup  ## play a whole review round in a fresh school (ARGS="--keep DIR --
 	@$(RUN) review-flow demo $(ARGS)
 
 test: setup  ## run the whole test suite (ARGS="-k …")
-	@$(RUN) pytest -n $(WORKERS) --dist load --maxschedchunk 1 --durations=12 $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal --durations=12 $(ARGS)
 
 fuzz: setup  ## 20 000 damaged files through the checks (ARGS="--runs 200000 --seed 7", --only, --replay: see tests/evidence/fuzz.py)
 	@$(RUN) python -m tests.evidence.fuzz $(ARGS)
 
 coverage: setup  ## branch coverage of rules and steps, by their tests on SQLite (and the one race that only PostgreSQL has); below 100 % it fails
-	@$(RUN) pytest -n $(WORKERS) --dist load --maxschedchunk 1 -k "not postgresql or comes_second" --cov --cov-report=term --cov-fail-under=100 tests/rules tests/schemes tests/steps tests/test_i18n.py $(ARGS)
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal -k "not postgresql or comes_second" --cov --cov-report=term --cov-fail-under=100 tests/rules tests/schemes tests/steps tests/test_i18n.py $(ARGS)
 
 serve: setup  ## start the web, the worker and Prefect's server on the embedded defaults (ARGS="--host 0.0.0.0 --port 8000")
 	@$(RUN) review-flow serve $(ARGS)

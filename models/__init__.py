@@ -4,7 +4,7 @@ from models.api import ApiToken, KeptAnswer
 from models.base import Base
 from models.certificates import Certificate, CertificateIssuer
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
-from models.door import Credential, IdentityBinding, OneTimeLink, SignInFailure, WebSession
+from models.door import Credential, IdentityBinding, OneTimeLink, RecoveryCode, SecondFactor, SignInFailure, WebSession
 from models.groups import ClassMember, GroupFact, GroupResult, TrainingClass
 from models.people import Conflict, Organization, Person, Role, Workshop
 from models.pipeline import LibraryEntry, Nomination, NominationConsent, NominationMove, NominationVoice
@@ -66,6 +66,7 @@ __all__ = [
     "Person",
     "PrivateNote",
     "Provider",
+    "RecoveryCode",
     "ReferenceFace",
     "Result",
     "Review",
@@ -75,6 +76,7 @@ __all__ = [
     "Round",
     "RoundExport",
     "SchemeVersion",
+    "SecondFactor",
     "SheetImport",
     "SignInFailure",
     "Signature",

@@ -11,7 +11,7 @@ import os
 import secrets
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     """The largest file that a teacher may send."""
     spare_bytes: Annotated[int, Field(ge=10_000_000)] = 1_000_000_000
     """How much of the disk uploads leave free: the database must be able to write there."""
+    second_factor: tuple[Literal["school_admin", "county_admin", "panel"], ...] = ()
+    """Who must have a second factor to sign in: administrators, members of a panel; the others may."""
     person_requests: Annotated[int, Field(ge=60)] = 1200
     """How many requests a minute of one signed-in person are answered."""
     address_requests: Annotated[int, Field(ge=60)] = 60_000

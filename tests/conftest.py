@@ -9,12 +9,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 from review_flow.db import make_engine, transaction
@@ -24,6 +25,10 @@ from tests.cast import Clock, School
 from tests.stages import Stage, stage, stage_of
 
 ROOM_BYTES = 4_000_000_000
+MEMORY = Path("/dev/shm")
+ROOMY = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+if ROOMY:  # hundreds of databases are made and dropped, and thousands of commits would wait for a disk
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 REQUIRED = os.environ.get("REVIEW_FLOW_REQUIRE_POSTGRES") == "1"
 
 
@@ -44,17 +49,14 @@ def postgres_binaries() -> Path | None:
 class Postgres:
     """A cluster of our own on a socket in a temporary folder, ended with the session."""
 
-    def __init__(self, binaries: Path) -> None:
-        self.binaries = binaries
-        # In memory where there is room: hundreds of databases are made and dropped.
-        memory = Path("/dev/shm")
-        roomy = memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES
-        self.folder = Path(tempfile.mkdtemp(prefix="rf-pg-", dir=memory if roomy else None))
+    def __init__(self, binaries: Path, leave: Callable[[str], None]) -> None:
+        self.binaries, self.leave = binaries, leave
+        self.folder = Path(tempfile.mkdtemp(prefix="rf-pg-", dir=MEMORY if ROOMY else None))
         self.user = "postgres" if os.getuid() == 0 else None  # initdb refuses root
         if self.user:
             shutil.chown(self.folder, self.user)
         self.run("initdb", "-D", "data", "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        options = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
+        options = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c autovacuum=off"
         self.run(
             "pg_ctl",
             "-D",
@@ -84,6 +86,7 @@ class Postgres:
     def database(self, template: str = "template1") -> str:
         self.made += 1
         name = f"t{self.made}"
+        self.leave(self.url(template))  # no database is copied that somebody is at
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             # Files copied instead of logged page by page: half the time, where nothing is to survive a crash.
@@ -104,14 +107,15 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def postgres(playgrounds: Playgrounds) -> Iterator[Postgres]:
     binaries = postgres_binaries()
     if binaries is None:
         if REQUIRED:
             pytest.fail("PostgreSQL is required here, but there is no initdb")
         pytest.skip("no PostgreSQL on this machine (Debian: apt-get install postgresql)")
-    server = Postgres(binaries)
+    server = Postgres(binaries, playgrounds.leave)
     yield server
+    playgrounds.close()
     server.stop()
 
 
@@ -155,19 +159,96 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     return Templates(tmp_path_factory.mktemp("templates"))
 
 
+class Playgrounds:
+    """The stages themselves, for tests that take everything back: nothing is copied, opened or warmed up for each."""
+
+    def __init__(self, engines: Engines) -> None:
+        self.engines = engines
+        self.open: dict[str, Connection] = {}
+        self.numbering: dict[str, str] = {}
+
+    def at(self, url: str) -> Connection:
+        if url not in self.open:
+            self.open[url] = self.engines.at(make_url(url)).connect()
+            self.open[url].detach()  # the pool is for the tests that come and go
+            self.numbering[url] = numbering(self.open[url])
+        return self.open[url]
+
+    def leave(self, url: str) -> None:
+        if url in self.open:
+            self.open.pop(url).close()
+
+    def close(self) -> None:
+        for url in list(self.open):
+            self.leave(url)
+
+    @contextmanager
+    def session(self, url: str) -> Iterator[Session]:
+        """Yield a session that sees its own deeds alone; in the end the invariants are checked and nothing is left."""
+        connection = self.at(url)
+        try:
+            with Session(connection, expire_on_commit=False) as opened:
+                event.listen(opened, "before_commit", refuse_to_commit)
+                opened.begin()
+                yield opened
+                opened.flush()
+                opened.expunge_all()
+                assert invariants.broken(opened) == []
+        finally:
+            if set_back := self.numbering[url]:
+                with connection.begin():
+                    connection.exec_driver_sql(set_back)
+
+
+def numbering(connection: Connection) -> str:
+    """Return the statement that numbers rows on from here again: PostgreSQL takes back no number that it gave."""
+    if connection.dialect.name == "sqlite":
+        return ""
+    told = "format('setval(%L, %s, %L)', quote_ident(sequencename), coalesce(last_value, 1), last_value IS NOT NULL)"
+    with connection.begin():
+        set_back = connection.scalars(text(f"SELECT {told} FROM pg_sequences")).all()
+    return f"SELECT {', '.join(set_back)}"
+
+
+def refuse_to_commit(session: Session) -> None:
+    assert session.in_nested_transaction(), "a test that commits asks for the fixture `engine`"
+
+
+@pytest.fixture(scope="session")
+def playgrounds(engines: Engines) -> Iterator[Playgrounds]:
+    made = Playgrounds(engines)
+    yield made
+    made.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> Iterator[str]:
-    """A fresh, migrated database of each kind; the stage that the test starts from is in it."""
+    """A fresh, migrated database of each kind; the stage that the test starts from is in it.
+
+    A test that takes everything back plays on the stage itself.
+    """
     stage = stage_of(request)
     if request.param == "sqlite":
-        path = tmp_path / "review-flow.db"
-        shutil.copy(templates.sqlite(stage), path)
+        path = templates.sqlite(stage)
+        if not is_taken_back(request):
+            path = Path(shutil.copy(path, tmp_path / "review-flow.db"))
         yield f"sqlite:///{path}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    name = server.database(templates.postgres(server, stage))
+    template = templates.postgres(server, stage)
+    if is_taken_back(request):
+        yield server.url(template)
+        return
+    name = server.database(template)
     yield server.url(name)
     server.drop(name)
+
+
+def is_taken_back(request: pytest.FixtureRequest) -> bool:
+    """Whether only the fixture `session` knows the test's database: then its one transaction can be taken back."""
+    known = request.node._fixtureinfo
+    asking = {name for name, made in known.name2fixturedefs.items() if "database_url" in made[-1].argnames}
+    return asking == {"session"} and "database_url" not in known.initialnames
 
 
 class Engines:
@@ -205,9 +286,13 @@ def engine(database_url: str, engines: Engines) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    """One transaction for the whole test, kept at its end so that the invariants see what it did."""
-    with transaction(engine) as opened:
+def session(request: pytest.FixtureRequest, database_url: str, playgrounds: Playgrounds) -> Iterator[Session]:
+    """One transaction for the whole test. It is kept where others look at the database, and else taken back."""
+    if is_taken_back(request):
+        with playgrounds.session(database_url) as opened:
+            yield opened
+        return
+    with transaction(request.getfixturevalue("engine")) as opened:
         yield opened
 
 

@@ -1791,6 +1791,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("user_agent", sa.String(), nullable=False),
+        sa.Column("awaits_code", sa.Boolean(), nullable=False),
+        sa.Column("proved_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_web_session_person_id")),
@@ -1799,6 +1801,31 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("web_session", schema=None) as batch_op:
         batch_op.create_index("ix_web_session_person_id", ["person_id"], unique=False)
+
+    op.create_table(
+        "second_factor",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_step", sa.Integer(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_second_factor_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_second_factor")),
+        sa.UniqueConstraint("person_id", name=op.f("uq_second_factor_person_id")),
+    )
+    op.create_table(
+        "recovery_code",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("code_hash", sa.String(), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_recovery_code_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
+        sa.UniqueConstraint("code_hash", name=op.f("uq_recovery_code_code_hash")),
+    )
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.create_index("ix_recovery_code_person_id", ["person_id"], unique=False)
 
     op.create_table(
         "upload",
@@ -1929,6 +1956,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_upload_submission_id"))
 
     op.drop_table("upload")
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.drop_index("ix_recovery_code_person_id")
+
+    op.drop_table("recovery_code")
+    op.drop_table("second_factor")
     with op.batch_alter_table("web_session", schema=None) as batch_op:
         batch_op.drop_index("ix_web_session_person_id")
 

@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from models import ApiToken, Credential, OneTimeLink, Organization, Person, Role, SignInFailure, WebSession
+from models import (
+    ApiToken,
+    Credential,
+    OneTimeLink,
+    Organization,
+    Person,
+    Role,
+    SecondFactor,
+    SignInFailure,
+    WebSession,
+)
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, clauses, say
@@ -48,7 +58,7 @@ if TYPE_CHECKING:
 WINDOW, KEPT_FOR = timedelta(minutes=15), timedelta(days=1)
 LONGEST_SESSION, LONGEST_PAUSE, SEEN_EVERY = timedelta(days=14), timedelta(days=3), timedelta(minutes=5)
 LINK_LASTS = timedelta(hours=48)
-AGENT_SIGNS = 200
+AGENT_SIGNS, LABEL = 200, 16
 
 
 class WrongPassword(Refusal):
@@ -88,7 +98,7 @@ class Knock:
     @property
     def label(self) -> str:
         """Return what tells the device cookies of several accounts apart, which share a staff room's PC."""
-        return self.account[:16]
+        return self.account[:LABEL]
 
 
 @functools.cache
@@ -141,10 +151,20 @@ def knock(
     one = Knock(digest(f"{school_id}:{number.strip()}"), digest(address), person_id, password_hash)
     if person_id is not None:
         one = replace(one, device=known_device(key, person_id=person_id, cookie=devices.get(one.label)))
+    require_patience(session, one)
+    return one
+
+
+def account_of(person: Person) -> str:
+    """Return what stands for a person's account at the door."""
+    return digest(f"{person.organization_id}:{person.number}")
+
+
+def require_patience(session: Session, one: Knock) -> None:
+    """Raise TooFast while an account, an address or a device has to wait."""
     left = _wait_left(session, one)
     if left > 0:
         raise TooFast(seconds=left)
-    return one
 
 
 def _wait_left(session: Session, one: Knock) -> int:
@@ -202,10 +222,17 @@ def enter(
     return begin(session, person=person, user_agent=user_agent, instead_of=instead_of)
 
 
-def begin(session: Session, *, person: Person, user_agent: str, instead_of: str = "") -> str:
+def has_second_factor(session: Session, *, person_id: int) -> bool:
+    """Whether signing in takes a person a second step."""
+    found = select(SecondFactor.id).where(SecondFactor.person_id == person_id, SecondFactor.confirmed_at.is_not(None))
+    return session.scalars(found).first() is not None
+
+
+def begin(session: Session, *, person: Person, user_agent: str, instead_of: str = "", whole: bool = False) -> str:
     """Begin a session of somebody who proved who they are; return its token.
 
-    `instead_of`: the token that the browser brought, whose session ends: who signs in anew gets a new key.
+    `instead_of`: the token that the browser brought, whose session ends: who signs in anew gets a new key. Where the
+    person has a second factor the session opens only that step, unless the sign-in is `whole`.
     """
     for older in session.scalars(select(WebSession).where(WebSession.token_hash == digest(instead_of))):
         older.revoked_at = older.revoked_at or now()
@@ -217,6 +244,8 @@ def begin(session: Session, *, person: Person, user_agent: str, instead_of: str 
             created_at=now(),
             seen_at=now(),
             user_agent=user_agent[:AGENT_SIGNS],
+            awaits_code=not whole and has_second_factor(session, person_id=person.id),
+            proved_at=now(),
         )
     )
     session.flush()
@@ -229,6 +258,7 @@ _SESSION = (
     .outerjoin(Credential, Credential.person_id == Person.id)
     .where(
         WebSession.token_hash == bindparam("hash"),
+        ~WebSession.awaits_code,
         WebSession.revoked_at.is_(None),
         WebSession.created_at > bindparam("begun"),
         WebSession.seen_at > bindparam("seen"),
@@ -301,7 +331,7 @@ def change_password(session: Session, *, actor: Person, old: str, new: str, user
         raise PasswordRefused(problems=say(_("新密码不能与旧密码相同。")))
     _set(session, actor=actor, person=actor, password=new, must_change=False)
     end_sessions(session, person=actor)
-    return begin(session, person=actor, user_agent=user_agent)
+    return begin(session, person=actor, user_agent=user_agent, whole=True)
 
 
 def give_password(session: Session, *, actor: Person, person: Person) -> str:

@@ -65,6 +65,30 @@ def ask_panel(session: Session, *, submission: Submission) -> None:
     _fill(session, submission=submission)
 
 
+def to_pursue(session: Session, *, round_: Round) -> list[Submission]:
+    """Return the works before the panel for which `pursue` has something to do: a place is empty, or all have marked."""
+    size = round_scheme(session, round_=round_).review.panel.size
+    standing = (
+        select(PanelMark.submission_id, func.count().label("asked"), func.count(PanelMark.mark).label("marked"))
+        .where(PanelMark.released_at.is_(None))
+        .group_by(PanelMark.submission_id)
+        .subquery()
+    )
+    asked = func.coalesce(standing.c.asked, 0)
+    return list(
+        session.scalars(
+            select(Submission)
+            .outerjoin(standing, standing.c.submission_id == Submission.id)
+            .where(
+                Submission.round_id == round_.id,
+                Submission.state == SubmissionState.IN_PANEL,
+                or_(asked < size, asked == standing.c.marked),
+            )
+            .order_by(Submission.id)
+        )
+    )
+
+
 def pursue(session: Session, *, submission: Submission) -> None:
     """Fill the seats that were empty when a work came to the panel, and settle what can be settled by now.
 

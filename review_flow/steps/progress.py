@@ -53,7 +53,7 @@ MINE = (Stage.READ, Stage.SELF_TEST, Stage.CHOOSE, Stage.EVIDENCE, Stage.REVIEW,
 """The stages in which it is the teacher's turn: who is there can be reminded."""
 UNFINISHED = (SubmissionState.DRAFT, SubmissionState.CORRECTING)
 NAMES = ("drafts", "sealed", "works", "held", "lease_until", "correction_due_at", "reminded_at")
-"""What a line shows of a teacher besides the stage; the page asks by it whether anything has changed."""
+"""What a line shows of a teacher besides the stage."""
 
 
 class RemindedToday(Refusal):

@@ -117,15 +117,23 @@ def open_ends(session: Session, *, enrolment: Enrolment) -> list[str]:
 
 def notice_over_at(session: Session, *, enrolment: Enrolment) -> datetime | None:
     """Return when every adjustment has been known to the teacher for the scheme's notice days; None: there is none."""
-    latest = session.scalar(
-        select(func.max(Adjustment.notified_at)).where(
-            Adjustment.enrolment_id == enrolment.id, Adjustment.state == AdjustmentState.NOTIFIED
-        )
+    round_ = session.get_one(Round, enrolment.round_id)
+    return next(iter(notices_over_at(session, round_=round_, enrolment=enrolment)), None)
+
+
+def notices_over_at(session: Session, *, round_: Round, enrolment: Enrolment | None = None) -> list[datetime]:
+    """Return `notice_over_at` of everybody who takes part in a round and was told of an adjustment; or of one."""
+    latest = (
+        select(func.max(Adjustment.notified_at))
+        .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
+        .where(Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT)
+        .where(Adjustment.state == AdjustmentState.NOTIFIED)
+        .group_by(Adjustment.enrolment_id)
     )
-    if latest is None:
-        return None
-    notice = round_scheme(session, round_=session.get_one(Round, enrolment.round_id)).calendar.notice
-    return days_after(latest, notice.days, working=notice.working_days)
+    if enrolment is not None:
+        latest = latest.where(Enrolment.id == enrolment.id)
+    notice = round_scheme(session, round_=round_).calendar.notice
+    return [days_after(one, notice.days, working=notice.working_days) for one in session.scalars(latest)]
 
 
 def compose(session: Session, *, enrolment: Enrolment, reason: str | None = None) -> Result:

@@ -13,6 +13,7 @@ from models import AuditEvent, Person
 from review_flow.clock import first_second_of, last_second_of
 from review_flow.i18n import say
 from review_flow.rules.deeds import DEEDS, THINGS
+from review_flow.steps.file_reports import REASONS
 from review_flow.steps.people import require_admin
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 PAGE = 50
+REPORTED = {one.value: words for one, words in REASONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Event:
     @property
     def reason(self) -> str:
         """Return why, where somebody said so."""
-        return str(json.loads(self.event.data).get("reason") or "")
+        said = str(json.loads(self.event.data).get("reason") or "")
+        return say(REPORTED.get(said, said)) if self.event.deed == "file.report" else said
 
 
 def words(deed: str) -> str:

@@ -19,7 +19,7 @@ from review_flow.db import transaction
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.words import RoleKind
-from review_flow.steps import door, people
+from review_flow.steps import door, people, second_factor
 from review_flow.web import cookies, pace
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -40,6 +40,18 @@ class MustChange(Refusal):
     """A password that somebody else knows opens nothing else; answered with the page that changes it."""
 
     status, text = 403, _("请先把初始密码改成自己的密码。")
+
+
+class FactorWanted(Refusal):
+    """The operator demands a second factor of this role; answered with the page that sets it up."""
+
+    status, text = 403, _("您的角色须开启第二步验证，请先设置好再继续。")
+
+
+class ProofWanted(Refusal):
+    """What hurts most if a stranger does it asks who is there; answered with the page that asks for the password."""
+
+    status, text = 403, _("请再输一次密码，确认是您本人。")
 
 
 async def _filled(request: Request) -> FormData:
@@ -100,6 +112,9 @@ def entered(request: Request, session: Db) -> Person:
     # For the head of every page and the log; a refusal is drawn when the transaction is over.
     request.state.name, request.state.person_id = found[1].name, found[1].id
     request.state.roles, request.state.seated = people.roles_and_seat(session, person=found[1])
+    kinds = {*(one.value for one in request.state.roles), *(["panel"] if request.state.seated else [])}
+    demanded = kinds & set(request.app.state.settings.second_factor)
+    request.state.factor_wanted = bool(demanded) and not door.has_second_factor(session, person_id=found[1].id)
     return found[1]
 
 
@@ -115,14 +130,41 @@ Here = Annotated[WebSession, Depends(_here)]
 
 
 @who
-async def signed_in(request: Request, person: Entered) -> Person:
-    """Let in whoever is signed in with a password of their own."""
+async def settled(request: Request, person: Entered) -> Person:
+    """Let in whoever is signed in with a password of their own, even without the second factor demanded of them."""
     return _with_own_password(request, person)
 
 
 def _with_own_password(request: Request, person: Person) -> Person:
     if request.state.must_change:
         raise MustChange
+    return person
+
+
+Settled = Annotated[Person, Depends(settled)]
+
+
+@who
+def proven(session: Db, person: Settled, here: Here) -> Person:
+    """Let in like `settled`, whoever was proven to be there in the last minutes."""
+    if not second_factor.is_fresh(session, here=here):
+        raise ProofWanted
+    return person
+
+
+Proven = Annotated[Person, Depends(proven)]
+
+
+@who
+async def signed_in(request: Request, person: Settled) -> Person:
+    """Let in whoever is signed in with all that is asked of them."""
+    return _with_all_asked(request, person)
+
+
+def _with_all_asked(request: Request, person: Person) -> Person:
+    _with_own_password(request, person)
+    if request.state.factor_wanted:
+        raise FactorWanted
     return person
 
 
@@ -133,7 +175,7 @@ Signed = Annotated[Person, Depends(signed_in)]
 def passing(request: Request) -> Person:
     """Let in like `signed_in`, in a transaction that is over before the handler begins: it holds nobody up for long."""
     with transaction(request.app.state.engine) as session:
-        return _with_own_password(request, entered(request, session))
+        return _with_all_asked(request, entered(request, session))
 
 
 Passing = Annotated[Person, Depends(passing)]
@@ -153,7 +195,7 @@ Admin = Annotated[Person, Depends(administrator)]
 def passing_administrator(request: Request) -> Person:
     """Let in like `administrator`, in a transaction that is over before the handler begins."""
     with transaction(request.app.state.engine) as session:
-        return administrator(session, _with_own_password(request, entered(request, session)))
+        return administrator(session, _with_all_asked(request, entered(request, session)))
 
 
 PassingAdmin = Annotated[Person, Depends(passing_administrator)]

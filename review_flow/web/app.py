@@ -45,6 +45,7 @@ from review_flow.web import (
     reviewing,
     rounds,
     school,
+    second_factor,
     sheets,
     teacher,
     tokens,
@@ -55,7 +56,15 @@ from review_flow.web import (
     webhooks,
     workshops,
 )
-from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public, require_declared
+from review_flow.web.access import (
+    FactorWanted,
+    MustChange,
+    NotConfirmed,
+    NotSignedIn,
+    ProofWanted,
+    public,
+    require_declared,
+)
 from review_flow.web.api import document
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
@@ -75,6 +84,13 @@ YEAR_S = 31_536_000
 MOST_CONNECTIONS = 2000
 SUSPICIOUS = {403, 404, 410, 413, 429}
 """What somebody gets who tries doors; a form filled in wrongly is nobody's business."""
+WAYS: dict[type[Refusal], str] = {
+    NotSignedIn: "/enter",
+    MustChange: "/me/password",
+    FactorWanted: "/me/second-factor",
+    ProofWanted: "/me/proof",
+}
+"""Where somebody is led who lacks what a page asks for."""
 router = APIRouter()
 
 
@@ -171,6 +187,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.storage = storage or storage_at(settings.storage)
     parts = (
         door,
+        second_factor,
         identity,
         tokens,
         privacy,
@@ -213,14 +230,14 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
 def _refused(request: Request, refusal: Exception) -> Response:
     """Answer a "no": who is not signed in is led to the door, everybody else reads why."""
     assert isinstance(refusal, Refusal)
-    if refusal.status in SUSPICIOUS and not isinstance(refusal, NotSignedIn | MustChange):
+    way = WAYS.get(type(refusal))
+    if refusal.status in SUSPICIOUS and way is None:
         watch.note(request, "refused", code=refusal.code)
-    if not isinstance(refusal, NotSignedIn | MustChange) or request.url.path.startswith(("/uploads", "/api/")):
+    if way is None or request.url.path.startswith(("/uploads", "/api/")):
         return refusal_page(request, refusal)
-    way = "/me/password" if isinstance(refusal, MustChange) else "/enter"
     if is_htmx(request):
         return Response(status_code=204, headers={"HX-Redirect": way})
-    if isinstance(refusal, NotSignedIn) and request.method == "GET" and request.url.path != "/":
+    if isinstance(refusal, NotSignedIn | ProofWanted) and request.method == "GET" and request.url.path != "/":
         way = f"{way}?{urlencode({'next': request.url.path})}"
     return RedirectResponse(way, 303)
 

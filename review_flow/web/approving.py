@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Enrolment, Person, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import FactKind, SeatKind
 from review_flow.steps import approvals, programme
 from review_flow.steps.rounds import round_scheme
@@ -20,6 +22,14 @@ from review_flow.web.render import Paged, go, page, pages_of
 
 router = APIRouter()
 PAGE = 50
+
+
+def count_waiting(session: Session, person: Person, round_: Round) -> int | None:
+    """Return how many works wait for this person's approval; None where the scheme has no chain of them."""
+    scheme = round_scheme(session, round_=round_)
+    if round_.phase is RoundPhase.SETUP or not scheme.approval.chain:
+        return None
+    return len(approvals.next_links(session, person=person, round_=round_, scheme=scheme))
 
 
 @router.get("/panel/rounds/{key}/approvals")

@@ -16,9 +16,9 @@ from review_flow.rules.quotas import judges_groups
 from review_flow.rules.rubric import form_fields
 from review_flow.rules.voices import ON_SITE, further
 from review_flow.rules.words import AttestationKind, RoleKind, SeatKind
-from review_flow.steps import approvals, attestations, copies, evidence, file_reports, panel, people, standing, validity
+from review_flow.steps import attestations, copies, evidence, file_reports, panel, people, standing, validity
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import drafts, files, mine, workshops
+from review_flow.web import approving, drafts, files, mine, workshops
 from review_flow.web.access import Db, Filled, Key, Signed
 from review_flow.web.render import go, page
 
@@ -71,9 +71,7 @@ def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
         else standing.count_to_confirm(session, person=person, round_=round_),
         "appeals": standing.to_hear(session, person=person, round_=round_),
         "visits": SeatKind.MEMBER in seats and ON_SITE in further(scheme),
-        "approvals": len(approvals.next_links(session, person=person, round_=round_, scheme=scheme))
-        if SeatKind.MEMBER in seats and scheme.approval.chain
-        else None,
+        "approvals": approving.count_waiting(session, person, round_) if SeatKind.MEMBER in seats else None,
         "reports": [{"report": one, "reason": say(file_reports.REASONS[one.reason])} for one in reports],
     }
 

@@ -14,6 +14,7 @@ from models import Assignment, CalibrationSample, Evidence, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.effort import told
+from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.rubric import form_fields
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import UNDONE, ReportReason
@@ -24,6 +25,7 @@ from review_flow.web.access import Db, Filled, Key, Signed
 from review_flow.web.render import go, page
 
 router = APIRouter()
+REVIEWED_IN = {RoundPhase.OPEN, RoundPhase.SCORING}
 
 
 @router.get("/reviews")
@@ -31,6 +33,8 @@ def tasks(request: Request, session: Db, person: Signed, done: bool = False) -> 
     """List what the person has still to review, round by round, the most urgent first; thank who has just handed in."""
     rounds = []
     for enrolment, round_ in path.enrolments_of(session, person=person):
+        if round_.phase not in REVIEWED_IN:
+            continue  # or the page asks for more with every year
         given = reviews.tasks_of(session, person=person, round_=round_)
         titles = _titles(session, round_, given)
         found = [{"task": one, "title": titles[one.id], "state": reviews.STATES[one.state]} for one in given]

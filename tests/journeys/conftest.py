@@ -34,9 +34,9 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[In
     settings.cache_clear()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window; every page of a test belongs in a context of the test's own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,8 +33,10 @@ def recorded(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield every deed of a module with the name of the function that records it."""
     by_place = places(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in {"deed", "DEED"}:
-            yield from ((deed, "") for deed in texts(node.value))
+        if isinstance(node, ast.Assign) and {"deed", "DEED"} & {
+            getattr(one, "id", "") for one in ast.walk(node.targets[0])
+        }:
+            yield from ((deed, "") for deed in texts(node.value) if re.fullmatch(r"[a-z]+(\.[a-z_]+)?", deed))
         if isinstance(node, ast.Call):
             said = [one.value for one in node.keywords if one.arg == "deed"]
             said += [node.args[at] for name, at in by_place.items() if name == named(node) and len(node.args) > at]

@@ -50,6 +50,19 @@ def test_an_event_is_told_in_words(opened: School) -> None:
     assert told[1] == ("启动考核轮次", "考核轮次", "round", str(opened.round.id), "")
 
 
+def test_why_a_file_was_reported_is_told_in_words(opened: School) -> None:
+    audit.record(
+        opened.session,
+        organization_id=opened.organization.id,
+        actor=None,
+        deed="file.report",
+        about=opened.round,
+        reason="privacy",
+    )
+    [newest, *_others] = trail.search(opened.session, actor=opened.admin, asked=Asked())[0]
+    assert newest.reason == "泄露了学生或他人的隐私"
+
+
 def test_pages_go_by_a_cursor_that_new_events_do_not_move(school: School) -> None:
     for number in range(120):
         audit.record(

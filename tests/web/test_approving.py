@@ -27,6 +27,9 @@ def test_the_school_approves_and_sends_back(web: Web, sealed: School) -> None:
     given = {"link": "学校审核", "word": "given"}
     with web.of("A01") as admin, web.of("P1") as member, web.of("T02") as teacher:
         assert "审核（9份待审）" in member.get("/panel").text
+        for place in ("", "/progress"):
+            shown = admin.get(f"/school/rounds/{sealed.round.id}{place}").text
+            assert f'href="{base}">审核（9份待审）' in shown
         with queries(web.session) as sent:
             listed = admin.get(base).text
         assert len(re.findall(r'href="/panel/approvals/\d+"', listed)) == 9

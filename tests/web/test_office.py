@@ -31,12 +31,12 @@ def test_the_trail_is_searched_and_its_chain_shown_to_be_whole(web: Web, school:
         assert f'<a href="/school/audit?thing=round&amp;key={school.round.id}">考核轮次 {school.round.id}</a>' in newest
         whose = "who=%E9%99%88%E9%9D%99&since=2026-03-02&until=2026-03-02"
         found = admin.get(f"/school/audit?deed=panel.seat&{whose}").text
-        assert ("安排考核组席位</td>" in found, "新建考核轮次</td>" in found) == (True, False)
+        assert ("安排考核组席位</th>" in found, "新建考核轮次</th>" in found) == (True, False)
         assert '<option value="panel.seat" selected>安排考核组席位</option>' in found
-        assert "新建考核轮次</td>" in admin.get("/school/audit?thing=round").text
+        assert "新建考核轮次</th>" in admin.get("/school/audit?thing=round").text
         assert "没有这样的记录" in admin.get("/school/audit?thing=round&key=999").text
         assert "consent.give" not in newest
-        assert "Seated somebody on the panel</td>" in admin.get("/school/audit", headers={"accept-language": "en"}).text
+        assert "Seated somebody on the panel</th>" in admin.get("/school/audit", headers={"accept-language": "en"}).text
         assert admin.get("/school/audit?key=x").status_code == 422
         assert admin.get("/school/audit?since=2026-99-99").status_code == 200
         assert admin.get("/school/audit?since=x").status_code == 422
