@@ -42,6 +42,7 @@ from models import (
     ReviewAnswer,
     Role,
     Round,
+    SecondFactor,
     Signature,
     Submission,
     TrainingClass,
@@ -77,6 +78,7 @@ def everything(session: Session, *, actor: Person) -> dict[str, Any]:
         "person": _person(session, actor),
         "sign_ins": _own(session, WebSession, "created_at", "seen_at", "user_agent", "revoked_at", of=actor),
         "accounts_elsewhere": _own(session, IdentityBinding, "provider", "subject", "bound_at", of=actor),
+        "second_factor": _own(session, SecondFactor, "begun_at", "confirmed_at", of=actor),
         "tokens": _own(
             session, ApiToken, "name", "prefix", "scopes", "created_at", "expires_at", "used_at", "revoked_at", of=actor
         ),

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from sqlalchemy import select
 
-from models import AuditEvent, Workshop
+from models import AuditEvent, SecondFactor, Workshop
 from models.base import Base, plain
 from review_flow.clock import now
 from review_flow.rules.door import digest
@@ -34,6 +34,7 @@ WITHHELD = {
     "Credential": "what a password is compared with",
     "KeptAnswer": "sealed, gone in a day",
     "OneTimeLink": "digests of links",
+    "RecoveryCode": "digests of codes",
     "ReferenceFace": "encodings: counted only",
 }
 
@@ -87,6 +88,7 @@ def test_accounts_elsewhere_tokens_and_classes_are_told_without_their_secrets(op
     session, person, other = opened.session, *opened.teachers[:2]
     for one in (person, other):
         identities.bind(session, actor=one, provider="sso", label="统一身份", subject=f"u-{one.number}")
+    session.add(SecondFactor(person_id=person.id, sealed=b"secret", begun_at=now(), last_step=0))
     _row, token = tokens.make(session, actor=person, name="校务平台", scopes=[Scope.READ], days=30)
     class_ = classes.found_class(
         session, actor=opened.admin, round_=opened.round, name="1班", kind=ClassKind.SINGLE, admin=other
@@ -94,6 +96,7 @@ def test_accounts_elsewhere_tokens_and_classes_are_told_without_their_secrets(op
     classes.join_class(session, actor=opened.admin, class_=class_, person=person)
     found, at = told(opened), now().isoformat()
     assert found["accounts_elsewhere"] == [{"provider": "sso", "subject": "u-T01", "bound_at": at}]
+    assert found["second_factor"] == [{"begun_at": at, "confirmed_at": None}]
     assert [(one["name"], one["prefix"], one["scopes"]) for one in found["tokens"]] == [
         ("校务平台", token[:12], ["read"])
     ]
