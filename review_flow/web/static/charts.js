@@ -1,9 +1,7 @@
 // Draws every chart of a page from the data that stands beside it; the table below says the same without it.
 "use strict";
-const drawn = [];
 
-function option(data, style) {
-  const ink = style.getPropertyValue("--ink"), quiet = style.getPropertyValue("--quiet"), line = style.getPropertyValue("--line");
+function option(data, style, [ink, quiet, line]) {
   const lines = data.kind === "lines", text = { color: quiet };
   return {
     aria: { enabled: true, decal: { show: !lines } },
@@ -27,17 +25,20 @@ function option(data, style) {
   };
 }
 
-function draw() {
+// On paper the ink is black in either theme; the style is still the screen's when printing begins.
+function draw(paper) {
   const style = getComputedStyle(document.body);
+  const inks = paper ? ["#000", "#333", "#999"] : ["--ink", "--quiet", "--line"].map((name) => style.getPropertyValue(name));
   for (const place of document.querySelectorAll("[data-chart]")) {
     const data = JSON.parse(document.getElementById(place.dataset.chart).textContent);
     const chart = echarts.getInstanceByDom(place) || echarts.init(place);
-    chart.setOption(option(data, style));
-    drawn.push(chart);
+    chart.setOption(option(data, style, inks));
   }
 }
 
-for (const moment of ["resize", "beforeprint", "afterprint"]) {
-  window.addEventListener(moment, () => drawn.forEach((chart) => chart.isDisposed() || chart.resize()));
-}
-draw();
+window.addEventListener("resize", () => {
+  for (const place of document.querySelectorAll("[data-chart]")) echarts.getInstanceByDom(place)?.resize();
+});
+window.addEventListener("beforeprint", () => draw(true));
+window.addEventListener("afterprint", () => draw(false));
+draw(false);
