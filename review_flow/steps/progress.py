@@ -72,9 +72,10 @@ class NothingToRemind(Refusal):
 class Line:
     """One teacher: the stage, how many works are in which state, reviews held, the nearest day, the last reminder."""
 
-    enrolment: Enrolment
-    person: Person
+    enrolment_id: int
     stage: Stage
+    name: str
+    number: str
     drafts: int
     sealed: int
     works: int
@@ -205,8 +206,9 @@ def _lines(session: Session, round_: Round, stages: dict[int, str]) -> list[Line
     rows = session.execute(
         _everybody(
             round_,
-            Enrolment,
-            Person,
+            Enrolment.id,
+            Person.name,
+            Person.number,
             func.coalesce(works.c.drafts, 0),
             func.coalesce(works.c.sealed, 0),
             func.coalesce(works.c.works, 0),
@@ -220,7 +222,7 @@ def _lines(session: Session, round_: Round, stages: dict[int, str]) -> list[Line
         .where(Enrolment.id.in_(stages))
         .order_by(Person.number, Person.id)
     )
-    return [Line(row[0], row[1], BY_VALUE[stages[row[0].id]], *row[2:]) for row in rows]
+    return [Line(row[0], BY_VALUE[stages[row[0]]], *row[1:]) for row in rows]
 
 
 def _reminded_at(round_: Round) -> ScalarSelect[datetime]:
@@ -233,15 +235,15 @@ def _reminded_at(round_: Round) -> ScalarSelect[datetime]:
 
 
 def _judges(session: Session, round_: Round) -> list[Judge]:
-    rows = session.execute(
-        select(Person, func.count(), func.min(PanelMark.due_at))
-        .join(PanelMark, PanelMark.marker_id == Person.id)
+    asked = (
+        select(PanelMark.marker_id, func.count().label("count"), func.min(PanelMark.due_at).label("due_at"))
         .join(Submission, Submission.id == PanelMark.submission_id)
         .where(Submission.round_id == round_.id, PanelMark.mark.is_(None), PanelMark.released_at.is_(None))
-        .group_by(*Person.__table__.columns)
-        .order_by(Person.number)
+        .group_by(PanelMark.marker_id)
+        .subquery()
     )
-    return [Judge(*row) for row in rows]
+    rows = select(Person, asked.c.count, asked.c.due_at).join(asked, asked.c.marker_id == Person.id)
+    return [Judge(*row) for row in session.execute(rows.order_by(Person.number))]
 
 
 def _waiting(session: Session, round_: Round) -> dict[str, int]:

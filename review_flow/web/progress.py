@@ -90,7 +90,7 @@ def _mark(told: dict[str, Any]) -> str:
     """Return what stands for all that a page shows: the facts, and which of its days have passed."""
     at, moment = told["at"], told["now"]
     lines = [
-        (one.enrolment.id, *(getattr(one, name) for name in progress.NAMES), one.stage.value, told["round"].phase.value)
+        (one.enrolment_id, *(getattr(one, name) for name in progress.NAMES), one.stage.value, told["round"].phase.value)
         for one in at.lines
     ]
     days = [*(one.lease_until for one in at.lines), *(one.correction_due_at for one in at.lines)]
