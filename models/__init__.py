@@ -4,13 +4,13 @@ from models.api import ApiToken, KeptAnswer
 from models.base import Base
 from models.certificates import Certificate, CertificateIssuer
 from models.copies import FINGERPRINT_KEY, CommonSource, CopyHit, Fingerprint
-from models.door import Credential, IdentityBinding, OneTimeLink, SignInFailure, WebSession
+from models.door import Credential, IdentityBinding, OneTimeLink, RecoveryCode, SecondFactor, SignInFailure, WebSession
 from models.groups import ClassMember, GroupFact, GroupResult, TrainingClass
 from models.people import Conflict, Organization, Person, Role, Workshop
 from models.pipeline import LibraryEntry, Nomination, NominationConsent, NominationMove, NominationVoice
 from models.privacy import Attestation, Consent, FaceReading, PrivateNote, ReferenceFace
 from models.programme import Fact, Gathering, Provider
-from models.records import AuditEvent, DueWork, Message, RoundExport, SheetImport
+from models.records import AuditEvent, DueWork, Errand, Message, RoundExport, SheetImport
 from models.results import Adjustment, Appeal, AppealVote, Result, Signature
 from models.reviews import Assignment, CalibrationSample, FileReport, PanelMark, Review, ReviewAnswer, ReviewSign
 from models.rounds import Enrolment, Hours, Notice, PanelSeat, Round, SchemeVersion
@@ -39,6 +39,7 @@ __all__ = [
     "Credential",
     "DueWork",
     "Enrolment",
+    "Errand",
     "Evidence",
     "FaceReading",
     "Fact",
@@ -65,6 +66,7 @@ __all__ = [
     "Person",
     "PrivateNote",
     "Provider",
+    "RecoveryCode",
     "ReferenceFace",
     "Result",
     "Review",
@@ -74,6 +76,7 @@ __all__ = [
     "Round",
     "RoundExport",
     "SchemeVersion",
+    "SecondFactor",
     "SheetImport",
     "SignInFailure",
     "Signature",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import enum
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -20,9 +21,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-if TYPE_CHECKING:
-    import enum
 
 NAMES = {
     "ix": "ix_%(column_0_N_label)s",
@@ -106,6 +104,19 @@ def words(kind: type[enum.Enum], name: str) -> Enum:
         length=40,
         values_callable=lambda e: [m.value for m in e],
     )
+
+
+def plain(value: object) -> Any:
+    """Return a column's value as JSON has it: decimals as strings, moments and days as ISO, words as their values."""
+    match value:
+        case enum.Enum():
+            return value.value
+        case Decimal():
+            return str(value)
+        case date():  # and a moment
+            return value.isoformat()
+        case _:
+            return value
 
 
 PersonRef = Annotated[int, mapped_column(ForeignKey("person.id"))]

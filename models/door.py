@@ -32,9 +32,38 @@ class WebSession(Base):
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     user_agent: Mapped[str]
+    awaits_code: Mapped[bool]
+    """The password was right, the second step is still to come: it opens nothing but that."""
+    proved_at: Mapped[datetime]
+    """When it was last proven who is there."""
     revoked_at: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_web_session_person_id", "person_id"),)
+
+
+class SecondFactor(Base):
+    """第二步验证: the secret that a person's phone shares with us, sealed; it counts once confirmed."""
+
+    __tablename__ = "second_factor"
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), unique=True)
+    sealed: Mapped[bytes]
+    begun_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    last_step: Mapped[int]
+    """The half minute whose code was used last; no earlier one opens anything."""
+
+
+class RecoveryCode(Base):
+    """备用码: opens once, when the phone is not at hand."""
+
+    __tablename__ = "recovery_code"
+
+    person_id: Mapped[PersonRef]
+    code_hash: Mapped[str] = mapped_column(unique=True)
+    used_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_recovery_code_person_id", "person_id"),)
 
 
 class OneTimeLink(Base):

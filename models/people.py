@@ -44,7 +44,7 @@ class Person(Base):
     name: Mapped[str]
     subject: Mapped[str | None]
     stage: Mapped[str | None]
-    workshop_id: Mapped[int | None] = mapped_column(ForeignKey("workshop.id"))
+    workshop_id: Mapped[int | None] = mapped_column(ForeignKey("workshop.id"), index=True)
     household: Mapped[str | None]
     """家庭户号: who shares one may not judge each other (X-47); nobody but the administrator's own sheet shows it."""
     contact: Mapped[str | None]
@@ -75,7 +75,7 @@ class Conflict(Base):
     __tablename__ = "conflict"
 
     one_id: Mapped[PersonRef]
-    other_id: Mapped[PersonRef]
+    other_id: Mapped[PersonRef] = mapped_column(index=True)
     reason: Mapped[str]
     declared_by_id: Mapped[OptionalPersonRef]
     declared_at: Mapped[datetime]

@@ -17,10 +17,10 @@ class Nomination(Base):
 
     __tablename__ = "nomination"
 
-    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"), index=True)
     workshop_id: Mapped[int | None] = mapped_column(ForeignKey("workshop.id"))
     """The author's workshop when it was put forward; its quotas count it."""
-    author_id: Mapped[PersonRef]
+    author_id: Mapped[PersonRef] = mapped_column(index=True)
     kind: Mapped[NominationKind] = mapped_column(words(NominationKind, "nomination_kind"))
     title: Mapped[str]
     video: Mapped[bool]

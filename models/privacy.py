@@ -84,7 +84,7 @@ class Attestation(Base):
     __tablename__ = "attestation"
 
     evidence_id: Mapped[int] = mapped_column(ForeignKey("evidence.id"))
-    submission_id: Mapped[int]
+    submission_id: Mapped[int] = mapped_column(index=True)
     author_id: Mapped[int]
     signatory_id: Mapped[PersonRef]
     kind: Mapped[AttestationKind] = mapped_column(words(AttestationKind, "attestation_kind"))

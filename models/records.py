@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, OptionalPersonRef, PersonRef, words
-from review_flow.rules.words import ExportKind, JobState, SheetKind, WorkKind
+from review_flow.rules.words import ErrandKind, ExportKind, JobState, SheetKind, WorkKind
 
 
 class AuditEvent(Base):
@@ -71,8 +71,8 @@ class Message(Base):
 
     __tablename__ = "message"
 
-    person_id: Mapped[PersonRef]
-    round_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"))
+    person_id: Mapped[PersonRef] = mapped_column(index=True)
+    round_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"), index=True)
     kind: Mapped[str]
     text: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
@@ -85,7 +85,7 @@ class SheetImport(Base):
 
     __tablename__ = "sheet_import"
 
-    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"), index=True)
     round_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"))
     kind: Mapped[SheetKind] = mapped_column(words(SheetKind, "sheet_kind"))
     file_name: Mapped[str]
@@ -113,7 +113,7 @@ class RoundExport(Base):
 
     __tablename__ = "round_export"
 
-    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"), index=True)
     kind: Mapped[ExportKind] = mapped_column(words(ExportKind, "export_kind"))
     state: Mapped[JobState] = mapped_column(words(JobState, "export_state"))
     asked_by_id: Mapped[PersonRef]
@@ -121,3 +121,18 @@ class RoundExport(Base):
     storage_key: Mapped[str | None]
     sha256: Mapped[str | None]
     finished_at: Mapped[datetime | None]
+
+
+class Errand(Base):
+    """Something long that somebody asked for, and what came of it: kept, so that its page shows it at once."""
+
+    __tablename__ = "errand"
+
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"), index=True)
+    round_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"), index=True)
+    kind: Mapped[ErrandKind] = mapped_column(words(ErrandKind, "errand_kind"))
+    asked_by_id: Mapped[PersonRef]
+    asked_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    answer: Mapped[dict[str, Any]]
+    """Ids and numbers; empty until it is done."""

@@ -157,7 +157,7 @@ class PanelMark(Base):
 
     submission_id: Mapped[int]
     author_id: Mapped[int]
-    marker_id: Mapped[PersonRef]
+    marker_id: Mapped[PersonRef] = mapped_column(index=True)
     seat: Mapped[SeatKind] = mapped_column(words(SeatKind, "mark_seat_kind"))
     draft: Mapped[dict[str, Any] | None]
     draft_version: Mapped[int] = mapped_column(default=0)

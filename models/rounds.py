@@ -72,7 +72,7 @@ class PanelSeat(Base):
     __tablename__ = "panel_seat"
 
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
-    person_id: Mapped[PersonRef]
+    person_id: Mapped[PersonRef] = mapped_column(index=True)
     kind: Mapped[SeatKind] = mapped_column(words(SeatKind, "seat_kind"))
 
     __table_args__ = (UniqueConstraint("round_id", "person_id", "kind"),)
@@ -84,7 +84,7 @@ class Enrolment(Base):
     __tablename__ = "enrolment"
 
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
-    person_id: Mapped[PersonRef]
+    person_id: Mapped[PersonRef] = mapped_column(index=True)
     state: Mapped[EnrolmentState] = mapped_column(words(EnrolmentState, "enrolment_state"))
     exempt_reason: Mapped[str | None]
     acknowledged_at: Mapped[datetime | None]
@@ -116,7 +116,7 @@ class Hours(Base):
 
     __tablename__ = "hours"
 
-    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"))
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"), index=True)
     ledger: Mapped[str]
     hours: Mapped[Decimal]
     source: Mapped[str]

@@ -23,8 +23,8 @@ class Submission(Base):
     __tablename__ = "submission"
 
     enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"))
-    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
-    author_id: Mapped[PersonRef]
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"), index=True)
+    author_id: Mapped[PersonRef] = mapped_column(index=True)
     ability: Mapped[str]
     state: Mapped[SubmissionState] = mapped_column(words(SubmissionState, "submission_state"))
     statement_at: Mapped[datetime | None]
@@ -59,7 +59,7 @@ class Evidence(Base):
 
     __tablename__ = "evidence"
 
-    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"))
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), index=True)
     slot: Mapped[str]
     file_name: Mapped[str]
     storage_key: Mapped[str]

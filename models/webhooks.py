@@ -26,7 +26,7 @@ class Webhook(Base):
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None] = mapped_column(Text)
     removed_at: Mapped[datetime | None]
-    """It is not there any more; its deliveries stay to be seen in the audit."""
+    """It is not there any more; nothing is sent there, and what was is forgotten."""
 
     __table_args__ = (
         Index("ix_webhook_organization_id", "organization_id"),

@@ -11,7 +11,7 @@ import os
 import secrets
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -88,10 +88,18 @@ class Settings(BaseSettings):
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
     lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 60
     """How long a worker may be silent before another takes its item over."""
-    web_url: str | None = None
+    web_url: Annotated[str, AfterValidator(_web_address)] | None = None
     """Where people reach the web application: links that are printed begin with it; None: where it listens."""
     upload_bytes: Annotated[int, Field(ge=1_000_000)] = 4_000_000_000
     """The largest file that a teacher may send."""
+    spare_bytes: Annotated[int, Field(ge=10_000_000)] = 1_000_000_000
+    """How much of the disk uploads leave free: the database must be able to write there."""
+    second_factor: tuple[Literal["school_admin", "county_admin", "panel"], ...] = ()
+    """Who must have a second factor to sign in: administrators, members of a panel; the others may."""
+    person_requests: Annotated[int, Field(ge=60)] = 1200
+    """How many requests a minute of one signed-in person are answered."""
+    address_requests: Annotated[int, Field(ge=60)] = 60_000
+    """How many a minute of one address, behind which a whole school may stand."""
     identity_providers: Annotated[Providers, NoDecode] = ()
     """Who else may say who somebody is (docs/sign-in.md)."""
     message_urls: tuple[str, ...] = ()

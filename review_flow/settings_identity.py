@@ -49,6 +49,10 @@ class Oidc(_Provider):
     scope: str = "openid profile"
     number_claim: str | None = None
     """The claim that holds a person's 工号, where the issuer vouches for it; None: people bind their account once."""
+    acr: tuple[str, ...] = ()
+    """How surely the issuer must have known people: it is asked for one of these classes, and must say which it was."""
+    amr: tuple[str, ...] = ()
+    """By what it must have known them: all of these (RFC 8176), such as ["pwd", "otp"] or ["mfa"]."""
 
 
 class Cas(_Provider):

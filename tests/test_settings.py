@@ -190,10 +190,12 @@ def test_the_key_of_certificate_numbers_is_the_set_one_or_made_once(
     assert Settings().number_key() == bytes.fromhex(KEY)
 
 
-def test_the_public_address_is_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REVIEW_FLOW_PUBLIC_URL", "https://school.cn/review/")
-    assert Settings().public_url == "https://school.cn/review"
+@pytest.mark.parametrize("name", ["public_url", "web_url"])
+def test_our_own_addresses_are_addresses(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    variable = f"REVIEW_FLOW_{name.upper()}"
+    monkeypatch.setenv(variable, "https://school.cn/review/")
+    assert getattr(Settings(), name) == "https://school.cn/review"
     for wrong in ("school.cn", "ftp://school.cn", "https://", "https://school.cn/?a=1", "https://school.cn/#a"):
-        monkeypatch.setenv("REVIEW_FLOW_PUBLIC_URL", wrong)
+        monkeypatch.setenv(variable, wrong)
         with pytest.raises(ValidationError):
             Settings()

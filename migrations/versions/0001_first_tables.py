@@ -15,6 +15,27 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+LOOKED_UP_BY = (
+    ("attestation", "submission_id"),
+    ("conflict", "other_id"),
+    ("enrolment", "person_id"),
+    ("errand", "organization_id"),
+    ("errand", "round_id"),
+    ("evidence", "submission_id"),
+    ("hours", "enrolment_id"),
+    ("message", "person_id"),
+    ("message", "round_id"),
+    ("nomination", "author_id"),
+    ("nomination", "round_id"),
+    ("panel_mark", "marker_id"),
+    ("panel_seat", "person_id"),
+    ("person", "workshop_id"),
+    ("round_export", "round_id"),
+    ("sheet_import", "organization_id"),
+    ("submission", "author_id"),
+    ("submission", "round_id"),
+)
+
 
 def upgrade() -> None:
 
@@ -34,6 +55,7 @@ def upgrade() -> None:
                 "deliver_webhooks",
                 "import_sheet",
                 "export_round",
+                "run_errand",
                 "purge_evidence",
                 "purge_faces",
                 name="work_kind",
@@ -452,6 +474,33 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["asked_by_id"], ["person.id"], name=op.f("fk_round_export_asked_by_id")),
         sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_round_export_round_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_round_export")),
+    )
+    op.create_table(
+        "errand",
+        sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("round_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "agreement",
+                "chain",
+                "confirm_grades",
+                name="errand_kind",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("asked_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answer", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["asked_by_id"], ["person.id"], name=op.f("fk_errand_asked_by_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_errand_organization_id")),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_errand_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_errand")),
     )
     op.create_table(
         "provider",
@@ -1742,6 +1791,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("user_agent", sa.String(), nullable=False),
+        sa.Column("awaits_code", sa.Boolean(), nullable=False),
+        sa.Column("proved_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_web_session_person_id")),
@@ -1750,6 +1801,31 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("web_session", schema=None) as batch_op:
         batch_op.create_index("ix_web_session_person_id", ["person_id"], unique=False)
+
+    op.create_table(
+        "second_factor",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_step", sa.Integer(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_second_factor_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_second_factor")),
+        sa.UniqueConstraint("person_id", name=op.f("uq_second_factor_person_id")),
+    )
+    op.create_table(
+        "recovery_code",
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("code_hash", sa.String(), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_recovery_code_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
+        sa.UniqueConstraint("code_hash", name=op.f("uq_recovery_code_code_hash")),
+    )
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.create_index("ix_recovery_code_person_id", ["person_id"], unique=False)
 
     op.create_table(
         "upload",
@@ -1855,6 +1931,9 @@ def upgrade() -> None:
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
         batch_op.create_index("ix_webhook_delivery_webhook_id_next_at", ["webhook_id", "next_at"], unique=False)
 
+    for table, column in LOOKED_UP_BY:  # they go with their tables
+        op.create_index(op.f(f"ix_{table}_{column}"), table, [column], unique=False)
+
 
 def downgrade() -> None:
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
@@ -1877,6 +1956,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_upload_submission_id"))
 
     op.drop_table("upload")
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.drop_index("ix_recovery_code_person_id")
+
+    op.drop_table("recovery_code")
+    op.drop_table("second_factor")
     with op.batch_alter_table("web_session", schema=None) as batch_op:
         batch_op.drop_index("ix_web_session_person_id")
 
@@ -2013,6 +2097,7 @@ def downgrade() -> None:
     op.drop_table("adjustment")
     op.drop_table("sheet_import")
     op.drop_table("provider")
+    op.drop_table("errand")
     op.drop_table("round_export")
     op.drop_table("panel_seat")
     op.drop_table("notice")

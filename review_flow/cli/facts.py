@@ -80,16 +80,16 @@ def list_(desk: Desk, number: Annotated[str | None, typer.Argument(help=_("Â∑•Âè
     programme.require_reader(desk.session, actor=desk.actor, enrolment=enrolment)
     scheme = round_scheme(desk.session, round_=desk.round)
     facts = programme.facts_standing(desk.session, enrolment=enrolment)
-    hidden = voices.hidden(scheme, facts)
+    own = enrolment.person_id == desk.actor.id
     rows: list[dict[str, object]] = [
         {
             "id": one.id,
             "kind": say(programme.KIND_NAMES[one.kind]),
             "about": programme.subjects(scheme, one.kind).get(one.about, one.about),
-            "number": None if one.kind is FactKind.VOICE and one.about in hidden else one.number,
+            "number": None if voices.hidden(scheme, one) else one.number,
             "word": one.word,
             "details": one.details or None,
-            "source": one.source,
+            "source": voices.source_shown(one) if own else one.source,
             "at": one.recorded_at,
             "confirmed": _confirmed(desk, one),
         }

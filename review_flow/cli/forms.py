@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from review_flow.cli.common import read_json
 from review_flow.db import settings
 from review_flow.outside.storage import storage_at
 from review_flow.rules.rubric import form_fields
-from review_flow.steps.evidence import require_kept, slots_filled, standing_evidence
+from review_flow.steps.evidence import neutral_name, require_kept, slots_filled, standing_evidence
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def copied(desk: Desk, work: Submission, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for one in map(require_kept, standing_evidence(desk.session, submission=work)):
-        made.append(folder / f"{one.slot}-{one.id}{PurePath(one.file_name).suffix}")
+        made.append(folder / neutral_name(one))
         with storage.path(one.storage_key) as source:
             shutil.copyfile(source, made[-1])
     return made

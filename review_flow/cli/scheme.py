@@ -12,13 +12,12 @@ import typer
 from review_flow import schemes
 from review_flow.cli.json_input import parse
 from review_flow.errors import BadInput, NotFound, Refusal
-from review_flow.i18n import _, clauses, language, listed, say
+from review_flow.i18n import _, say
 from review_flow.rules.grading import Outcome, RecordInvalid, grade
-from review_flow.rules.outcome import FLAGS
+from review_flow.rules.outcome import FLAGS, cited
 from review_flow.rules.scheme import Scheme
 
 if TYPE_CHECKING:
-    from review_flow.schemes.differences import Difference
     from review_flow.schemes.plan import Plan
     from review_flow.simulation import Findings
 
@@ -62,7 +61,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     typer.echo(say(_("{title}（{id}，第{version}版）"), **names))
     typer.echo(f"{scheme.digest}\n")
     for path, value in scheme.values():
-        typer.echo(f"{_line(path, value)}  [{_rule(str(scheme.source(path)))}]")
+        typer.echo(f"{_line(path, value)}  [{cited(str(scheme.source(path)))}]")
     typer.echo("\n" + say(_("本校待确认：")))
     for unknown in scheme.unconfirmed():
         typer.echo(f"· {unknown.id}  {unknown.text_zh}")
@@ -207,6 +206,7 @@ def diff(
 ) -> None:
     """Say what differs between two schemes, or between one and what it inherits."""
     from review_flow.schemes import differences
+    from review_flow.schemes.telling import told
 
     if overrides == (other is not None):
         misuse(say(_("请给出要比较的另一个方案，或用 --overrides 与所继承的方案比较。")))
@@ -215,64 +215,12 @@ def diff(
     if as_json:
         print_json([one.as_json() for one in found])
         return
-    for place, one in enumerate(found):
-        if place == 0 or found[place - 1].section != one.section:
-            typer.echo(f"\n【{_names(one)[0]}】" if place else f"【{_names(one)[0]}】")
-        typer.echo(f"· {_told(one)}")
+    for place, (section, sentences) in enumerate(told(found)):
+        typer.echo(f"\n【{section}】" if place else f"【{section}】")
+        for sentence in sentences:
+            typer.echo(f"· {sentence}")
     if not found:
         typer.echo(say(_("没有不同。")))
-
-
-CHANGES = {
-    "added": _("新增{what}：{after}{source}"),
-    "removed": _("删去{what}：{before}{source}"),
-    "changed": _("{what}由{before}改为{after}{source}"),
-    "source": _("{what}仍为{after}{source}"),
-}
-
-
-def _told(one: Difference) -> str:
-    rules = [_rule(rule) for rule in (one.source_before, one.source_after) if rule]
-    moved = (
-        say(_("{before} → {after}"), before=rules[0], after=rules[-1]) if len(set(rules)) > 1 else "".join(rules[:1])
-    )
-    return say(
-        CHANGES[one.kind],
-        what=say(_("：")).join(_names(one)[1:]) or _names(one)[0],
-        before=_worded(one.before, one.fields),
-        after=_worded(one.after, one.fields),
-        source=f"  [{moved}]" if moved else "",
-    )
-
-
-def _names(one: Difference) -> list[str]:
-    """Return the parts of a path as they are called: in Chinese by their names, else by the words of the language."""
-    if language.get() == "zh":
-        return [*one.names]
-    pairs = zip(one.path.split("."), one.names, strict=True)
-    return [name if name.startswith("“") else part.replace("_", " ") for part, name in pairs]
-
-
-def _as_written(value: object) -> str:
-    """Return a value in the words of the scheme language."""
-    if isinstance(value, dict):
-        return clauses(f"{key.replace('_', ' ')}: {_as_written(inner)}" for key, inner in value.items() if key != "id")
-    if isinstance(value, list | tuple):
-        return listed(map(_as_written, value)) or say(_("无"))
-    if isinstance(value, bool):
-        return say(_("是")) if value else say(_("否"))
-    return say(_("无")) if value in (None, "") else str(value)
-
-
-def _worded(value: object, fields: str) -> str:
-    from review_flow.schemes.names import shown_value
-    from review_flow.schemes.wording import rows
-
-    if language.get() != "zh":
-        return _as_written(value)
-    if not isinstance(value, dict):
-        return shown_value(value)
-    return clauses(say(_("{path}：{value}"), path=name, value=inner) for name, inner in rows(value, fields))
 
 
 def _print_outcome(outcome: Outcome, plan: Plan) -> None:
@@ -286,8 +234,8 @@ def _print_outcome(outcome: Outcome, plan: Plan) -> None:
         typer.echo(f"{SIGNS[gate.passed]} {gate.id}  {gate.text}")
     typer.echo("")
     for line in outcome.ledger:
-        cited = " · ".join(part for part in (_rule(line.rule), plan.article_of(line.path)) if part)
-        typer.echo(f"{line.points:>8} {line.running:>8}  {line.text}  [{cited}]")
+        sources = " · ".join(part for part in (cited(line.rule), plan.article_of(line.path)) if part)
+        typer.echo(f"{line.points:>8} {line.running:>8}  {line.text}  [{sources}]")
     for task in outcome.tasks:
         due = say(_("无期限")) if task.due is None else task.due.date().isoformat()
         typer.echo(say(_("{state}  {text}（{due}）"), state=say(TASK_STATES[task.state]), text=task.text, due=due))
@@ -328,10 +276,6 @@ def read_text(path: Path) -> str:
         misuse(say(_("找不到文件：{path}"), path=path))
     except UnicodeDecodeError:
         misuse(say(_("{path}不是 UTF-8 文字。"), path=path))
-
-
-def _rule(rule: str) -> str:
-    return rule.replace("default", say(_("默认")), 1)
 
 
 def _line(path: str, value: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import socket
 import ssl
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,10 +80,24 @@ def _serve(
     supervise(
         [
             Child(say(_("网页")), web),
-            Child(say(_("后台工作")), ["-c", "from review_flow.cli import main; main()", "work"]),
+            # Prefect's first start keeps a small machine busy for a minute: people come in before.
+            Child(
+                say(_("后台工作")),
+                ["-c", "from review_flow.cli import main; main()", "work"],
+                after=functools.partial(_listens, host, port),
+            ),
         ]
     )
     desk.done(_("已停止。"))
+
+
+def _listens(host: str, port: int) -> bool:
+    """Whether the web takes connections; it listens once all of it is there."""
+    try:
+        with socket.create_connection(("127.0.0.1" if host == "0.0.0.0" else host, port), timeout=1):  # noqa: S104 - compared
+            return True
+    except OSError:
+        return False
 
 
 def _tls(cert: Path | None, key: Path | None) -> list[str]:

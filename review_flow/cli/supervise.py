@@ -14,18 +14,23 @@ import structlog
 from review_flow.i18n import _, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 log = structlog.get_logger()
 POLL_S, GRACE_S = 0.2, 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, WELL_AFTER_S = 1.0, 60.0, 60.0
+LONGEST_WAIT_S = 30.0
 
 
 class Child:
-    """One part: started, watched, started again after a pause that doubles until it runs for a minute."""
+    """One part: started, watched, started again after a pause that doubles until it runs for a minute.
 
-    def __init__(self, name: str, arguments: Sequence[str]) -> None:
+    `after`: what its first start waits for, half a minute at most: the machine is another part's until then.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str], *, after: Callable[[], bool] | None = None) -> None:
         self.name, self._arguments = name, [sys.executable, *arguments]
+        self._after, self._asked_first = after, time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None
         self._pause_s, self._began, self._not_before = FIRST_PAUSE_S, 0.0, 0.0
 
@@ -44,7 +49,9 @@ class Child:
             )
             self._process, self._not_before = None, moment + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-        if self._process is None and moment >= self._not_before:
+        if self._after is not None and (self._after() or moment - self._asked_first > LONGEST_WAIT_S):
+            self._after = None
+        if self._process is None and self._after is None and moment >= self._not_before:
             # A session of its own: Ctrl-C in a terminal is for the supervisor, which stops its parts in order.
             self._process = subprocess.Popen(self._arguments, start_new_session=True)  # noqa: S603 - our own words
             self._began = moment

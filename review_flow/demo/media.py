@@ -237,9 +237,7 @@ def make_all(folder: Path) -> Set:
     return Set(
         references={person: reference_photos(person, folder) for person in PEOPLE},
         lessons=lessons,
-        someone_else=lesson_video(
-            folder / "substitute-lesson.mp4", spans=[Span(3, 18, "eileen")], size=SMALL, way=2
-        ),
+        someone_else=lesson_video(folder / "substitute-lesson.mp4", spans=[Span(3, 18, "eileen")], size=SMALL, way=2),
         nobody=lesson_video(folder / "slides-only.mp4", seconds=20, size=SMALL, way=3),
         broken=cut_off(lessons["grace"], folder / "broken-upload.mp4"),
         photo=lesson_photo(folder / "grace-classroom.jpg", person="grace"),

@@ -39,6 +39,7 @@ class Report:
     playable: Mapping[str, Any] | None = None
     checker: str = CHECKER
     sheet: bytes | None = field(default=None, repr=False)
+    sheet_px: tuple[int, int] | None = None
     alt_text: str = ""
     copies: tuple[Mapping[str, Any], ...] = ()
 
@@ -61,6 +62,7 @@ class Report:
             "playable": None if self.playable is None else dict(self.playable),
             "sha256": self.sha256,
             "checker": self.checker,
+            "sheet_px": None if self.sheet_px is None else list(self.sheet_px),
             "alt_text": self.alt_text,
             "copies": [dict(one) for one in self.copies],
         }
@@ -88,6 +90,7 @@ class Report:
             playable=data["playable"],
             checker=data["checker"],
             sheet=sheet,
+            sheet_px=tuple(data["sheet_px"]) if data["sheet_px"] else None,
             alt_text=data["alt_text"],
             copies=tuple(data["copies"]),
         )
@@ -165,7 +168,8 @@ def check(
         presence=found.timeline.as_json() if found and found.timeline else None,
     )
     drawn = draw(report, found, sure=1 - search.confidence, maybe=1 - presence.MAYBE)
-    return replace(report, alt_text=drawn.alt_text, sheet=drawn.png() if sheet else None)
+    report = replace(report, alt_text=drawn.alt_text)
+    return replace(report, sheet=drawn.png(), sheet_px=drawn.size_px) if sheet else report
 
 
 def _moment(seen: presence.Moment) -> dict[str, Any]:

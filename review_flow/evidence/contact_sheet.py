@@ -91,12 +91,23 @@ class Sheet:
     maybe: float
     spans: tuple[tuple[float, float, str], ...] = ()
 
+    @property
+    def _tallest(self) -> int:
+        return max((shot.pixels.shape[0] for shot in self.snapshots), default=0)
+
+    @property
+    def _head(self) -> int:
+        return GAP * 2 + LINE * (1 + len(self.lines)) + (STRIP if self.spans else 0)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        rows = -(-len(self.snapshots) // COLUMNS)
+        return GAP + COLUMNS * (CELL + GAP), self._head + rows * (self._tallest + LINE + GAP) + GAP
+
     def png(self) -> bytes:
         """Return the sheet as PNG bytes."""
-        rows = -(-len(self.snapshots) // COLUMNS)
-        tallest = max((shot.pixels.shape[0] for shot in self.snapshots), default=0)
-        head = GAP * 2 + LINE * (1 + len(self.lines)) + (STRIP if self.spans else 0)
-        size = (GAP + COLUMNS * (CELL + GAP), head + rows * (tallest + LINE + GAP) + GAP)
+        size, head, tallest = self.size_px, self._head, self._tallest
         page = Image.new("RGB", size, PAPER)
         pen = ImageDraw.Draw(page)
         pen.text((GAP, GAP), self.title, INK, font=font(26))

@@ -174,6 +174,8 @@ class OidcIdentity:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
+        if self.provider.acr:
+            asked["acr_values"] = " ".join(self.provider.acr)
         way = _described(self.provider, int(time.monotonic()) // DESCRIBED_S)["authorization_endpoint"]
         return f"{way}{'&' if '?' in way else '?'}{urlencode(asked)}"
 
@@ -220,6 +222,11 @@ class OidcIdentity:
             raise NotProven(label=self.provider.label, why="id_token") from error
         if read.claims.get("azp", self.provider.client_id) != self.provider.client_id:
             raise NotProven(label=self.provider.label, why="azp")
+        if self.provider.acr and read.claims.get("acr") not in self.provider.acr:
+            raise NotProven(label=self.provider.label, why="acr")
+        ways = read.claims.get("amr")
+        if any(one not in (ways if isinstance(ways, list) else ()) for one in self.provider.amr):
+            raise NotProven(label=self.provider.label, why="amr")
         return dict(read.claims)
 
 

@@ -35,7 +35,18 @@ HEADER_WITHIN = 20
 EXACT_DIGITS = 15
 YES, NO = _("是"), _("否")
 
-Cell = str | int | float | bool | date
+
+class Odd(Enum):
+    """A cell that has no value of its own; as a heading it is blank."""
+
+    MERGED = "merged"
+    ERROR = "error"
+
+    def __str__(self) -> str:
+        return ""
+
+
+Cell = str | int | float | bool | date | Odd
 Value = str | Decimal | date | bool | int | tuple[str, ...] | None
 
 
@@ -169,15 +180,19 @@ def read(table: Table, data: bytes, *, problems: Problems) -> Sheet:
     return Sheet(header=header, rows=rows)
 
 
-def _sheets(data: bytes) -> list[list[tuple[int, list[Cell]]]]:
+Page = tuple[str, list[tuple[int, list[Cell]]]]
+"""A sheet's name, and its rows: their number, their cells."""
+
+
+def _sheets(data: bytes) -> list[Page]:
     if data[:2] == b"PK" or data[:4] == b"\xd0\xcf\x11\xe0":
         return _binary(data)
     if b"\0" in data:
         raise SheetUnreadable(why=say(_("不是 Excel（xlsx、xls）、ODS 或 CSV 文件。")))
-    return [_comma_separated(data)]
+    return [("", _comma_separated(data))]
 
 
-def _binary(data: bytes) -> list[list[tuple[int, list[Cell]]]]:
+def _binary(data: bytes) -> list[Page]:
     command = [sys.executable, "-I", str(Path(__file__).with_name("sheet_child.py"))]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=SECONDS_TO_READ, check=True)  # noqa: S603 - our own module, no shell
@@ -191,11 +206,16 @@ def _binary(data: bytes) -> list[list[tuple[int, list[Cell]]]]:
             "unreadable": _("文件已损坏，或不是 Excel、ODS 文件。请另存为 xlsx 后再导入。"),
         }[answer["refused"]]
         raise SheetUnreadable(why=say(sentence))
-    return [[(number, [_plain(cell) for cell in row]) for number, row in sheet] for sheet in answer["sheets"]]
+    return [
+        (name, [(number, [_plain(cell) for cell in row]) for number, row in rows]) for name, rows in answer["sheets"]
+    ]
 
 
 def _plain(cell: Any) -> Cell:
-    return date.fromisoformat(cell["d"]) if isinstance(cell, dict) else cell
+    if not isinstance(cell, dict):
+        plain: Cell = cell
+        return plain
+    return Odd(cell["x"]) if "x" in cell else date.fromisoformat(cell["d"])
 
 
 def _comma_separated(data: bytes) -> list[tuple[int, list[Cell]]]:
@@ -213,11 +233,11 @@ def _comma_separated(data: bytes) -> list[tuple[int, list[Cell]]]:
 
 
 def _header(
-    table: Table, sheets: Sequence[Sequence[tuple[int, list[Cell]]]]
+    table: Table, sheets: Sequence[Page]
 ) -> tuple[tuple[str, ...], dict[str, int], list[tuple[int, list[Cell]]]]:
     """Return the header's cells, column key → place, and the rows below: of the sheet that names most columns."""
     best: tuple[int, int, int] = (0, 0, 0)
-    for page, rows in enumerate(sheets):
+    for page, (_name, rows) in enumerate(sheets):
         for place, (_number, cells) in enumerate(rows[:HEADER_WITHIN]):
             score = len(_places(table, cells))
             if score > best[0]:
@@ -226,7 +246,8 @@ def _header(
     if score == 0:
         names = listed(column.name_zh for column in table.columns if column.required)
         raise SheetUnreadable(why=say(_("没有找到表头。表头一行应有：{names}。"), names=names))
-    _number, cells = sheets[page][place]
+    body = sheets[page][1]
+    _number, cells = body[place]
     places = _places(table, cells)
     missing = [
         column.name_zh
@@ -237,12 +258,27 @@ def _header(
         raise SheetUnreadable(why=say(_("表头缺少这些列：{names}。"), names=listed(missing)))
     _refuse_doubles(table, cells)
     _refuse_strangers(table, cells)
-    return tuple(str(cell) for cell in cells), places, list(sheets[page][place + 1 :])
+    _refuse_twins(table, sheets, cells)
+    return tuple(str(cell) for cell in cells), places, list(body[place + 1 :])
+
+
+def _refuse_twins(table: Table, sheets: Sequence[Page], cells: Sequence[Cell]) -> None:
+    """Refuse a file in which another sheet has the same header and rows below it: half of it would be left out."""
+    ours = _places(table, cells).keys()
+    twins = [
+        name
+        for name, rows in sheets
+        for place, (_number, header) in enumerate(rows[:HEADER_WITHIN])
+        if _places(table, header).keys() == ours and rows[place + 1 :]
+    ]
+    if len(twins) > 1:
+        why = _("有几张工作表都像要导入的表：{names}。请合成一张，或分别导入。")
+        raise SheetUnreadable(why=say(why, names=listed(twins)))
 
 
 def _holds(cells: Sequence[Cell], places: Iterable[int]) -> bool:
     """Whether a row says anything in a column of ours: a filled-in 序号 alone makes no row."""
-    return any(place < len(cells) and _bare(cells[place]) != "" for place in places)
+    return any(place < len(cells) and _bare(cells[place]) not in ("", Odd.MERGED) for place in places)
 
 
 def _places(table: Table, cells: Iterable[Cell]) -> dict[str, int]:
@@ -273,7 +309,7 @@ def _heading(cell: Cell) -> str:
 
 def _row(table: Table, places: Mapping[str, int], number: int, cells: list[Cell], problems: Problems) -> Row:
     values: dict[str, Value] = {}
-    row = Row(number, values, tuple(cells))
+    row = Row(number, values, tuple("" if isinstance(cell, Odd) else cell for cell in cells))
     for column in table.columns:
         place = places.get(column.key, len(cells))
         cell = _bare(cells[place]) if place < len(cells) else ""
@@ -291,6 +327,16 @@ def _row(table: Table, places: Mapping[str, int], number: int, cells: list[Cell]
     return row
 
 
+ODD = {
+    Odd.MERGED: _("在合并的单元格里，请取消合并，每格都填上。"),
+    Odd.ERROR: _("是出错的公式，请改成应有的值。"),
+}
+
+
+LOST = _("是数字格式，末位已丢失：请把该列设为文本后重新填写")
+FAILED = {"#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"}
+
+
 class CellRefusedError(ValueError):
     """A cell that can't be taken; says why in Chinese, to follow 第3行“工号”."""
 
@@ -305,11 +351,15 @@ def _digits(number: float) -> str:
     if isinstance(number, float) and not number.is_integer():
         return f"{number:.{EXACT_DIGITS}g}"
     if abs(number) >= 10**EXACT_DIGITS:
-        raise CellRefusedError(say(_("是数字格式，末位已丢失：请把该列设为文本后重新填写")))
+        raise CellRefusedError(say(LOST))
     return str(int(number))
 
 
 def _text(_column: Column, cell: Cell) -> str:
+    if isinstance(cell, str) and cell.upper() in FAILED:  # as a CSV has it
+        cell = Odd.ERROR
+    if isinstance(cell, Odd):
+        raise CellRefusedError(say(ODD[cell]))
     if isinstance(cell, bool):
         return say(YES if cell else NO)
     text = cell if isinstance(cell, str) else cell.isoformat() if isinstance(cell, date) else _digits(cell)
@@ -321,7 +371,10 @@ def _text(_column: Column, cell: Cell) -> str:
 
 
 def _code(column: Column, cell: Cell) -> str:
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", _text(column, cell)))
+    code = re.sub(r"\s+", "", unicodedata.normalize("NFKC", _text(column, cell)))
+    if column.kind is Kind.CODE and re.fullmatch(r"\d\.\d+E\+\d+", code, re.ASCII | re.IGNORECASE):
+        raise CellRefusedError(say(LOST))  # what a long number becomes in a CSV
+    return code
 
 
 def _date(column: Column, cell: Cell) -> date:

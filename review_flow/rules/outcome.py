@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from review_flow.i18n import _
+from review_flow.i18n import _, say
 from review_flow.rules.paths import canonical_json
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ FLAGS = {
     "source_missing": _("有评分来源缺失，按其余来源计"),
     "decision_refused": _("考核组的等次决定不合规则，未采纳"),
 }
+
+
+def cited(rule: str) -> str:
+    """Return a rule as people read it: its number, or in words that it is a default."""
+    return rule.replace("default", say(_("默认")), 1)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ EVENTS = (
     "file.reported",
     "panel.asked",
     "panel.short",
+    "progress.reminder",
     "result.published",
     "review.assigned",
     "review.effort",
@@ -44,6 +45,8 @@ TEST = "webhook.test"
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400))
 """After the first try, the second … the tenth; then a telling is given up. Three days in all."""
 LONGEST_FAILING = timedelta(days=5)
+KEPT_FOR = timedelta(days=90)
+"""What arrived, or was given up, can be looked at for so long."""
 
 
 def next_try(attempts: int, *, at: datetime) -> datetime | None:

@@ -150,6 +150,7 @@ class WorkKind(Enum):
     DELIVER_WEBHOOKS = "deliver_webhooks"
     IMPORT_SHEET = "import_sheet"
     EXPORT_ROUND = "export_round"
+    RUN_ERRAND = "run_errand"
     PURGE_EVIDENCE = "purge_evidence"
     PURGE_FACES = "purge_faces"
 
@@ -234,6 +235,14 @@ class ExportKind(Enum):
     RESULTS = "results"
     ARCHIVE = "archive"
     CERTIFICATES = "certificates"
+
+
+class ErrandKind(Enum):
+    """What somebody may have done in the background because it takes long, besides sheets and files."""
+
+    AGREEMENT = "agreement"
+    CHAIN = "chain"
+    CONFIRM_GRADES = "confirm_grades"
 
 
 class JobState(Enum):

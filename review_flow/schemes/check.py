@@ -115,10 +115,12 @@ def _twice(page: Page, path: str, node: Any) -> Iterator[Mistake]:
 def _strangers(page: Page) -> Iterator[Mistake]:
     """Find ids of schemes and catalogues that do not exist."""
     inherits = page.data.get("inherits")
-    asked = [(f"inherits.{key}", schemes.document, name) for key, name in (inherits or {}).items()]
-    if isinstance(page.data.get("catalogue"), str):
-        asked.append(("catalogue", schemes.catalogue_document, page.data["catalogue"]))
+    parents = inherits if isinstance(inherits, dict) else {}
+    asked = [(f"inherits.{key}", schemes.document, name) for key, name in parents.items()]
+    asked.append(("catalogue", schemes.catalogue_document, page.data.get("catalogue")))
     for field, fetch, name in asked:
+        if not isinstance(name, str):  # the form says so
+            continue
         try:
             fetch(name)
         except NotFound as refused:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from review_flow import schemes
+from review_flow.i18n import listed
 from review_flow.rules.paths import DESCRIPTIVE, META, is_under, key_of
 from review_flow.rules.scheme import Scheme
 from review_flow.schemes.names import path_names
@@ -69,6 +70,20 @@ def overrides(scheme: Scheme) -> list[Difference]:
         for section, parent in inherited.items()
         for one in differences(schemes.load(str(parent)), scheme, within=section)
     ]
+
+
+def departures(scheme: Scheme) -> tuple[str, list[Difference]] | None:
+    """Return what a scheme derives from, and where it departs: the embedded one of its id, else what it inherits.
+
+    None for one that derives from none that comes with the program.
+    """
+    if scheme.id in {one.id for one in schemes.available()}:
+        embedded = schemes.load(scheme.id)
+        return embedded.title_zh, differences(embedded, scheme)
+    parents = scheme.document.get("inherits", {}).values()
+    if not parents:
+        return None
+    return listed(dict.fromkeys(schemes.load(str(one)).title_zh for one in parents)), overrides(scheme)
 
 
 def _difference(before: Scheme, after: Scheme, path: str, old: object, new: object) -> Difference | None:

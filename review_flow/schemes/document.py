@@ -1,13 +1,17 @@
 """YAML with line numbers: plain data in which no number has become a binary float, and where each value stands."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode
 
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
@@ -54,6 +58,45 @@ for _tag in ("float", "timestamp"):
     _Exact.add_constructor(f"tag:yaml.org,2002:{_tag}", _literal)
 
 
+MOST_CHARACTERS, DEEPEST = 150_000, 40
+
+
+class _UnwantedError(MarkedYAMLError):
+    """Correct YAML that no scheme needs; `problem` is the sentence for its author."""
+
+
+class _Plain(Composer):
+    """Takes what says its values itself: references can make a page of nothing, or one without an end."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node, but no alias, no merged mapping, and not deeper than anybody writes."""
+        event = self.parser.peek_event()
+        if isinstance(event, AliasEvent):
+            raise _UnwantedError(
+                problem=say(_("请不要用引用（*{name}），把值写出来。"), name=event.anchor),
+                problem_mark=event.start_mark,
+            )
+        if self.depth >= DEEPEST:
+            raise _UnwantedError(
+                problem=say(_("层次太深（超过{most}层）。"), most=DEEPEST), problem_mark=event.start_mark
+            )
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if isinstance(node, MappingNode):
+            for key, _value in node.value:
+                if key.tag == MERGE:
+                    raise _UnwantedError(
+                        problem=say(_("请不要用合并（<<），把值写出来。")), problem_mark=key.start_mark
+                    )
+        return node
+
+
+MERGE = "tag:yaml.org,2002:merge"
+
+
 @dataclass(frozen=True)
 class Page:
     """A parsed file: its plain data, and the tree that knows the lines."""
@@ -84,20 +127,34 @@ class Page:
 
 
 def read_page(text: str, *, source: str) -> Page:
-    """Return the page of a YAML text; SchemeInvalid when it is not YAML or no mapping."""
+    """Return the page of a YAML text; SchemeInvalid when it is not YAML, no mapping, or more than any scheme is."""
+    if len(text) > MOST_CHARACTERS:
+        raise SchemeInvalid([Mistake(source, 1, "", say(_("方案太长（超过{most}字）。"), most=MOST_CHARACTERS))])
     yaml = YAML(typ="rt")
-    yaml.Constructor = _Exact
+    yaml.Constructor, yaml.Composer = _Exact, _Plain
     try:
         tree = yaml.load(text)
+    except _UnwantedError as error:
+        raise SchemeInvalid([Mistake(source, error.problem_mark.line + 1, "", error.problem)]) from None
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         what = say(_("不是正确的 YAML：{problem}"), problem=error.problem or error.context or "")
         raise SchemeInvalid([Mistake(source, line, "", what)]) from None
-    except YAMLError:
+    except (YAMLError, ValueError):  # a number of thousands of digits is the latter
         raise SchemeInvalid([Mistake(source, 1, "", say(_("不是正确的 YAML。")))]) from None
     if not isinstance(tree, CommentedMap):
         raise SchemeInvalid([Mistake(source, 1, "", say(_("方案应是一组“字段: 值”。")))])
     return Page(source, plain(tree), tree)
+
+
+def written(document: Mapping[str, Any]) -> str:
+    """Return a document as YAML that `schemes.parse` makes the same document of, to the digest."""
+    yaml, out = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style, yaml.allow_unicode, yaml.width = None, True, 120
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # None by default, and so its type
+    yaml.representer.ignore_aliases = lambda _value: True
+    yaml.dump(plain(document), out)
+    return out.getvalue()
 
 
 def plain(node: Any) -> Any:

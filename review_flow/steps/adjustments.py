@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from models import Adjustment, Enrolment, PanelSeat, Person, Result, Round
+from models import Adjustment, Enrolment, PanelSeat, Person, Round
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.grading import grade
-from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase
+from review_flow.rules.lifecycle import EnrolmentState, RoundPhase
+from review_flow.rules.marks import shown
 from review_flow.rules.outcome import LedgerLine, Outcome
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.facts import event_of, record_of
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, has_seat, require_admin, require_seat
+from review_flow.steps.programme import banded
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
@@ -117,7 +119,7 @@ def effect(session: Session, *, actor: Person, enrolment: Enrolment, told: Told)
     round_ = _require_recordable(session, actor=actor, enrolment=enrolment, told=told)
     scheme = round_scheme(session, round_=round_)
     record = record_of(session, enrolment=enrolment)
-    row = _row(enrolment, actor, told)
+    row = row_of(enrolment, actor=actor, told=told)
     more = {**record, "awards": [*record["awards"], str(told.points)]}
     if told.kind is not AdjustmentKind.AWARD:
         more = {**record, "events": [*record["events"], event_of(row)]}
@@ -140,7 +142,7 @@ def add(session: Session, *, actor: Person, enrolment: Enrolment, told: Told) ->
     )
     if (known := session.scalars(same).first()) is not None:
         return known
-    row = _row(enrolment, actor, told)
+    row = row_of(enrolment, actor=actor, told=told)
     session.add(row)
     session.flush()
     enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=round_.id)
@@ -152,20 +154,33 @@ def add(session: Session, *, actor: Person, enrolment: Enrolment, told: Told) ->
         about=row,
         kind=told.kind.value,
     )
-    tell(
-        session,
-        person_id=enrolment.person_id,
-        round_id=round_.id,
-        kind="adjustment.notified",
-        sentence=_("为您登记了：{day} {what}（证明：{proof}）。如有异议，请在定等之前提出申辩。"),
-        day=told.on,
-        what=say(NAMES[told.kind]),
-        proof=told.proof,
-    )
+    notify(session, enrolment=enrolment, told=told)
     return row
 
 
-def _row(enrolment: Enrolment, actor: Person, told: Told) -> Adjustment:
+def notify(session: Session, *, enrolment: Enrolment, told: Told) -> None:
+    """Tell the teacher, and nobody else, what was recorded about them."""
+    tell(
+        session,
+        person_id=enrolment.person_id,
+        round_id=enrolment.round_id,
+        kind="adjustment.notified",
+        sentence=_("为您登记了：{day} {what}（证明：{proof}）。如有异议，请在定等之前提出申辩。"),
+        day=told.on,
+        what=_what(told),
+        proof=told.proof.strip(),
+    )
+
+
+def _what(told: Told) -> str:
+    if told.points is not None:
+        return say(_("加分{points}分"), points=shown(told.points))
+    leave = told.approved_leave and told.kind is AdjustmentKind.ABSENCE
+    return say(_("请假")) if leave else say(NAMES[told.kind])
+
+
+def row_of(enrolment: Enrolment, *, actor: Person, told: Told) -> Adjustment:
+    """Return a fact as it is kept: told to the teacher now, by the actor."""
     return Adjustment(
         enrolment_id=enrolment.id,
         kind=told.kind,
@@ -199,17 +214,9 @@ def _require_recordable(session: Session, *, actor: Person, enrolment: Enrolment
     award = told.points is not None and told.points > 0
     if award != (told.kind is AdjustmentKind.AWARD) or (told.points is not None and not award):
         raise BadInput(field=say(_("分数")), problem=say(_("加分须填大于0的分数；扣分按方案，不填。")))
-    if _banded(session, enrolment=enrolment):
+    if banded(session, round_=round_, enrolment_id=enrolment.id):
         raise TooLateToRecord
     return round_
-
-
-def _banded(session: Session, *, enrolment: Enrolment) -> bool:
-    """Whether the teacher's grade is confirmed."""
-    banded = select(Result.id).where(
-        Result.enrolment_id == enrolment.id, Result.current, Result.state != ResultState.COMPOSED
-    )
-    return session.scalars(banded).first() is not None
 
 
 def contest(session: Session, *, actor: Person, adjustment: Adjustment, reason: str) -> None:
@@ -223,7 +230,7 @@ def contest(session: Session, *, actor: Person, adjustment: Adjustment, reason: 
         raise BadInput(field=say(_("理由")), problem=say(_("请写明异议的理由。")))
     if adjustment.state is not AdjustmentState.NOTIFIED:
         raise AlreadyDecided
-    if _banded(session, enrolment=enrolment):
+    if banded(session, round_=round_, enrolment_id=enrolment.id):
         raise TooLateToContest
     adjustment.state, adjustment.contest_reason = AdjustmentState.CONTESTED, reason
     enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=round_.id)

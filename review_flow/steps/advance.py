@@ -42,9 +42,9 @@ from review_flow.steps.deadlines import (
 )
 from review_flow.steps.enrolments import failed_abilities
 from review_flow.steps.messages import tell, tell_admins
-from review_flow.steps.owners import appeals_in, standing_results
+from review_flow.steps.owners import appeals_in, standing_results, standing_states
 from review_flow.steps.people import require_admin
-from review_flow.steps.results import ENDED, NotComposed, notice_over_at, results_of, stale
+from review_flow.steps.results import ENDED, NotComposed, notices_over_at, results_of, stale
 from review_flow.steps.reviews import lapse, participants
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.submissions import submit
@@ -198,7 +198,7 @@ def _ask_for_results(session: Session, *, round_: Round) -> None:
     """
     if judges_groups(round_scheme(session, round_=round_)):
         return
-    if any(_moment > now() for _moment in _notices(session, round_=round_)):
+    if any(moment > now() for moment in notices_over_at(session, round_=round_)):
         return
     unfinished = (
         select(func.count())
@@ -211,13 +211,6 @@ def _ask_for_results(session: Session, *, round_: Round) -> None:
     missing = len(composed) < len(participants(session, round_=round_))
     if missing or any(stale(session, result=one) for one in composed):
         enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=round_.id)
-
-
-def _notices(session: Session, *, round_: Round) -> Iterator[datetime]:
-    for enrolment in participants(session, round_=round_):
-        moment = notice_over_at(session, enrolment=enrolment)
-        if moment is not None:
-            yield moment
 
 
 def _end_publicity(session: Session, *, round_: Round) -> None:
@@ -264,7 +257,8 @@ def close(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SIGNING)
-    pending = sum(one.state is not ResultState.FINAL for one in standing_results(session, round_=round_))
+    standing = standing_states(session, round_=round_)
+    pending = standing.total() - standing[ResultState.FINAL]
     if pending:
         raise NotComposed(why=say(_("还有{count}份结果未生效"), count=pending))
     round_.phase = move(round_.phase, RoundPhase.CLOSED)
@@ -282,7 +276,7 @@ def _moments(session: Session, *, round_: Round) -> Iterator[datetime]:
     for moment in (*fixed, *(one for one in later if one is not None)):
         yield moment + timedelta(seconds=1)
     if round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING}:
-        yield from (moment + timedelta(seconds=1) for moment in _notices(session, round_=round_))
+        yield from (moment + timedelta(seconds=1) for moment in notices_over_at(session, round_=round_))
         scheme = round_scheme(session, round_=round_)
         held = select(Assignment).where(Assignment.round_id == round_.id, Assignment.state.in_(UNDONE))
         for task in session.scalars(held):

@@ -7,11 +7,9 @@ first is done. A refused deed leaves no note, since nothing was done; sent again
 from __future__ import annotations
 
 import json
-import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
@@ -19,6 +17,7 @@ from models import KeptAnswer
 from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _
+from review_flow.steps.sealing import sealed, unsealed
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from models import Person
 
 KEPT_FOR = timedelta(hours=24)
-NONCE_BYTES = 12
 
 
 class KeyUsedOtherwise(Refusal):
@@ -55,19 +53,16 @@ def begin(session: Session, *, actor: Person, key: str, request_digest: str) -> 
 
 def keep(note: KeptAnswer, *, answer: dict[str, Any], seal_key: bytes) -> None:
     """Keep what a request was answered, encrypted: an answer may hold a secret that is shown once."""
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    said = json.dumps(answer, ensure_ascii=False).encode()
-    note.sealed = nonce + AESGCM(seal_key).encrypt(nonce, said, _bound_to(note))
+    note.sealed = sealed(seal_key, json.dumps(answer, ensure_ascii=False).encode(), bound_to=_request(note))
 
 
 def kept(note: KeptAnswer, *, seal_key: bytes) -> dict[str, Any] | None:
     """Return what a request was answered before; None for a fresh note."""
     if note.sealed is None:
         return None
-    said = AESGCM(seal_key).decrypt(note.sealed[:NONCE_BYTES], note.sealed[NONCE_BYTES:], _bound_to(note))
-    found: dict[str, Any] = json.loads(said)
+    found: dict[str, Any] = json.loads(unsealed(seal_key, note.sealed, bound_to=_request(note)))
     return found
 
 
-def _bound_to(note: KeptAnswer) -> bytes:
-    return f"answer:{note.person_id}:{note.key}".encode()
+def _request(note: KeptAnswer) -> str:
+    return f"answer:{note.person_id}:{note.key}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import select, union
 
 from models import (
     Appeal,
@@ -31,7 +31,7 @@ from review_flow.steps import audit
 from review_flow.steps.certificates import ask_for_certificates, withdraw_outdated
 from review_flow.steps.group_results import compose_heard
 from review_flow.steps.messages import tell
-from review_flow.steps.owners import concerned, names, owners, result_of, round_of
+from review_flow.steps.owners import names, owners, result_of, round_of, steps_aside
 from review_flow.steps.panel import standing_marks
 from review_flow.steps.people import require_admin, require_seat
 from review_flow.steps.results import compose
@@ -39,9 +39,9 @@ from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Select
+    from sqlalchemy import CompoundSelect, Select
     from sqlalchemy.orm import Session
 
     from review_flow.steps.owners import Graded
@@ -190,34 +190,58 @@ def require_hearer(session: Session, *, actor: Person, appeal: Appeal) -> None:
     """Raise NotAHearer for one who is concerned, scored first, or said it already."""
     if appeal.state is not AppealState.FILED:
         raise NotAHearer(why=say(_("申诉已有决定")))
-    result = result_of(session, appeal=appeal)
-    if actor.id in concerned(session, result=result):
-        raise NotAHearer(why=say(_("应回避本人或有关联的教师")))
-    round_ = round_of(session, result=result)
+    round_ = round_of(session, result=result_of(session, appeal=appeal))
+    why = why_not_hear(session, actor=actor, round_=round_, appeals=[appeal]).get(appeal.id)
+    if why is not None:
+        raise NotAHearer(why=why)
+
+
+def why_not_hear(session: Session, *, actor: Person, round_: Round, appeals: Sequence[Appeal]) -> dict[int, str]:
+    """Return, in Chinese, why the actor may not hear these appeals of a round; who is absent may be heard.
+
+    The same few questions for one appeal and for many.
+    """
     outside = round_scheme(session, round_=round_).result.appeal.outside_first_panel
-    if outside and actor.id in _judges(session, result=result):
-        raise NotAHearer(why=say(_("您参加过首次评分")))
-    said = session.scalars(
-        select(AppealVote.id).where(AppealVote.appeal_id == appeal.id, AppealVote.voter_id == actor.id)
-    ).first()
-    if said is not None:
-        raise NotAHearer(why=say(_("您已提交复核意见")))
+    ids = [one.id for one in appeals]
+    voted = AppealVote.appeal_id.in_(ids), AppealVote.voter_id == actor.id
+    why = dict.fromkeys(session.scalars(select(AppealVote.appeal_id).where(*voted)), say(_("您已提交复核意见")))
+    rows = session.execute(
+        select(Appeal.id, Enrolment.id, Enrolment.person_id)
+        .join(Result, Result.id == Appeal.result_id)
+        .join(Enrolment, Enrolment.id == Result.enrolment_id)
+        .where(Appeal.id.in_(ids))
+    ).all()
+    groups = session.execute(
+        select(Appeal.id, GroupResult)
+        .join(GroupResult, GroupResult.id == Appeal.group_result_id)
+        .where(Appeal.id.in_(ids))
+    ).all()
+    if outside:
+        judged = (
+            set(session.scalars(_judged_by(actor, [enrolment for _id, enrolment, _who in rows]))) if rows else set()
+        )
+        scored = [key for key, enrolment, _who in rows if enrolment in judged]
+        scored += [key for key, result in groups if actor.id in {result.confirmed_by_id, result.composed_by_id}]
+        why |= dict.fromkeys(scored, say(_("您参加过首次评分")))
+    aside = steps_aside(session, person=actor)
+    close = [key for key, _enrolment, who in rows if who in aside.people]
+    close += [key for key, result in groups if result.workshop_id in aside.workshops]
+    return why | dict.fromkeys(close, say(_("应回避本人或有关联的教师")))
 
 
-def _judges(session: Session, *, result: Graded) -> set[int | None]:
-    """Return who had a part in the result: panel and peers, who judged validity, who confirmed or composed the grade."""
-    if isinstance(result, GroupResult):
-        return {result.confirmed_by_id, result.composed_by_id}
-    works = select(Submission.id).where(Submission.enrolment_id == result.enrolment_id)
-    parts: tuple[Select[Any], ...] = (
-        select(PanelMark.marker_id).where(PanelMark.submission_id.in_(works), PanelMark.mark.is_not(None)),
-        select(Assignment.reviewer_id).where(
-            Assignment.submission_id.in_(works), Assignment.state == AssignmentState.DONE
+def _judged_by(actor: Person, enrolments: Sequence[int]) -> CompoundSelect[tuple[int]]:
+    """Select which of these enrolments the actor had a part in: as panel or peer, on validity, at the grade."""
+    works = select(Submission.enrolment_id).where(Submission.enrolment_id.in_(enrolments))
+    return union(
+        works.join(PanelMark, PanelMark.submission_id == Submission.id).where(
+            PanelMark.marker_id == actor.id, PanelMark.mark.is_not(None)
         ),
-        select(ValidityVote.voter_id).where(ValidityVote.submission_id.in_(works)),
-        select(Result.confirmed_by_id).where(Result.enrolment_id == result.enrolment_id),
+        works.join(Assignment, Assignment.submission_id == Submission.id).where(
+            Assignment.reviewer_id == actor.id, Assignment.state == AssignmentState.DONE
+        ),
+        works.join(ValidityVote, ValidityVote.submission_id == Submission.id).where(ValidityVote.voter_id == actor.id),
+        select(Result.enrolment_id).where(Result.enrolment_id.in_(enrolments), Result.confirmed_by_id == actor.id),
     )
-    return {person_id for part in parts for person_id in session.scalars(part)}
 
 
 def _given(session: Session, *, result: Graded, marks: Mapping[str, str]) -> dict[str, Decimal]:

@@ -16,6 +16,7 @@ from models import Enrolment, Fact, Round, Submission
 from review_flow.clock import SCHOOL_ZONE, days_after, first_second_of, now
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SubmissionState
+from review_flow.rules.record import OVERDUE
 from review_flow.rules.words import FactKind, RoleKind, WorkKind
 from review_flow.steps.corrections import ask_correction
 from review_flow.steps.messages import tell
@@ -23,7 +24,7 @@ from review_flow.steps.people import conflicting_with, has_role
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from review_flow.rules.scheme import Scheme
     from review_flow.steps.programme import Telling
 
+_Said = tuple[str | None, datetime]
+"""A word on a link, and when it was said."""
 GIVEN, REFUSED = "given", "refused"
-OVERDUE = "overdue"
 OPEN_TO_LINKS = (SubmissionState.SEALED, SubmissionState.SUBMITTED, SubmissionState.IN_PEER_REVIEW)
 REVIEWED = (SubmissionState.IN_PANEL, SubmissionState.IN_ARBITRATION, SubmissionState.GRADED)
 
@@ -46,9 +48,11 @@ def links_before_peers(scheme: Scheme) -> tuple[str, ...]:
 
 def ends_at(scheme: Scheme, submission: Submission) -> datetime | None:
     """Return when the links before peer review should be given; None before the work is sealed."""
-    if submission.statement_at is None or scheme.approval.days is None:
-        return None
-    return days_after(submission.statement_at, scheme.approval.days)
+    return _ends(scheme, submission.statement_at)
+
+
+def _ends(scheme: Scheme, sealed_at: datetime | None) -> datetime | None:
+    return None if sealed_at is None or scheme.approval.days is None else days_after(sealed_at, scheme.approval.days)
 
 
 def open_to_peers(scheme: Scheme) -> ColumnElement[bool]:
@@ -74,34 +78,37 @@ def approvals_of(
     session: Session, *, enrolment: Enrolment, scheme: Scheme, works: Sequence[Submission]
 ) -> dict[str, dict[str, bool | str]]:
     """Return ability → link → given or not, or overdue where the scheme takes that as given; what nobody said is absent."""
-    told: dict[str, dict[str, Fact]] = defaultdict(dict)
+    told: dict[str, dict[str, _Said]] = defaultdict(dict)
     for fact in session.scalars(
         select(Fact)
         .where(Fact.enrolment_id == enrolment.id, Fact.kind == FactKind.APPROVAL, Fact.struck_at.is_(None))
         .order_by(Fact.id)
     ):
         ability, _colon, link = fact.about.partition(":")
-        told[ability][link] = fact
-    return {one.ability: _approvals(scheme, one, told[one.ability]) for one in works}
+        told[ability][link] = fact.word, fact.recorded_at
+    return {one.ability: _approvals(scheme, one.state, one.statement_at, told[one.ability]) for one in works}
 
 
-def _approvals(scheme: Scheme, work: Submission, told: dict[str, Fact]) -> dict[str, bool | str]:
-    ends = ends_at(scheme, work)
+def _approvals(
+    scheme: Scheme, state: SubmissionState, sealed_at: datetime | None, told: Mapping[str, _Said]
+) -> dict[str, bool | str]:
+    ends = _ends(scheme, sealed_at)
     found: dict[str, bool | str] = {}
     for link in scheme.approval.chain:
-        fact = told.get(link)
-        if fact is not None and not _outlived(fact, work):
-            found[link] = fact.word == GIVEN
-        elif link == scheme.approval.peers and work.state in REVIEWED:
+        said = told.get(link)
+        if said is not None and not _outlived(said, sealed_at):
+            found[link] = said[0] == GIVEN
+        elif link == scheme.approval.peers and state in REVIEWED:
             found[link] = True
         elif link in links_before_peers(scheme) and scheme.approval.overdue == GIVEN and ends and ends < now():
             found[link] = OVERDUE
     return found
 
 
-def _outlived(fact: Fact, work: Submission) -> bool:
+def _outlived(said: _Said, sealed_at: datetime | None) -> bool:
     """Whether a refusal is of what was since put right and sealed again."""
-    return fact.word == REFUSED and work.statement_at is not None and fact.recorded_at < work.statement_at
+    word, at = said
+    return word == REFUSED and sealed_at is not None and at < sealed_at
 
 
 def work_of(session: Session, *, enrolment: Enrolment, ability: str) -> Submission | None:
@@ -175,27 +182,29 @@ def lacks_link(session: Session, *, scheme: Scheme, submission: Submission) -> b
     return any(known.get(link) is not True for link in links_before_peers(scheme))
 
 
-def next_links(session: Session, *, person: Person, round_: Round, scheme: Scheme) -> list[tuple[Submission, str]]:
-    """Return the works on which this person may say the link that people say next, each with that link.
+def next_links(session: Session, *, person: Person, round_: Round, scheme: Scheme) -> list[tuple[int, str]]:
+    """Return the works (ids) on which this person may say the link that people say next, each with that link.
 
     An administrator's are all but their own, a member's those of nobody they keep away from. A work that was refused
     waits for its author, and one before peer review for its colleagues.
     """
+    if not scheme.approval.chain:
+        return []
     admin = has_role(
         session, person_id=person.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
     )
     away = {person.id} if admin else conflicting_with(session, person_id=person.id)
-    told: dict[tuple[int, str], dict[str, Fact]] = defaultdict(dict)
-    for fact in session.scalars(
-        select(Fact)
+    told: dict[tuple[int, str], dict[str, _Said]] = defaultdict(dict)
+    for enrolment_id, about, word, at in session.execute(
+        select(Fact.enrolment_id, Fact.about, Fact.word, Fact.recorded_at)
         .join(Enrolment, Enrolment.id == Fact.enrolment_id)
         .where(Enrolment.round_id == round_.id, Fact.kind == FactKind.APPROVAL, Fact.struck_at.is_(None))
         .order_by(Fact.id)
     ):
-        ability, _colon, link = fact.about.partition(":")
-        told[fact.enrolment_id, ability][link] = fact
-    works = session.scalars(
-        select(Submission)
+        ability, _colon, link = about.partition(":")
+        told[enrolment_id, ability][link] = word, at
+    works = session.execute(
+        select(Submission.id, Submission.enrolment_id, Submission.ability, Submission.state, Submission.statement_at)
         .where(
             Submission.round_id == round_.id,
             Submission.state.in_((*OPEN_TO_LINKS, *REVIEWED)),
@@ -203,8 +212,11 @@ def next_links(session: Session, *, person: Person, round_: Round, scheme: Schem
         )
         .order_by(Submission.id)
     )
-    found = ((one, _next(scheme, _approvals(scheme, one, told[one.enrolment_id, one.ability]))) for one in works)
-    return [(one, link) for one, link in found if link is not None]
+    found = (
+        (key, _next(scheme, _approvals(scheme, state, sealed_at, told[enrolment_id, ability])))
+        for key, enrolment_id, ability, state, sealed_at in works
+    )
+    return [(key, link) for key, link in found if link is not None]
 
 
 def _next(scheme: Scheme, known: dict[str, bool | str]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import select
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from models.base import Base
 
 GENESIS = "0" * 64
+PART = 1000  # events read in one transaction
 _TIP = "audit tip"
 
 
@@ -124,23 +126,55 @@ def altered_notes(session: Session) -> Iterator[int]:
             yield note.id
 
 
-def breaks(session: Session, *, organization_id: int | None = None) -> Iterator[tuple[int, int, str]]:
-    """Yield (organization id, number, what is wrong) wherever a chain, or the one of an organization, does not hold."""
-    mine = [] if organization_id is None else [AuditEvent.organization_id == organization_id]
-    chain = session.scalars(
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far a chain was read: how many events, the last one's number and hash, and the numbers that don't fit."""
+
+    count: int = 0
+    number: int = 0
+    tip: str = GENESIS
+    wrong: tuple[int, ...] = ()
+
+
+def read_on(session: Session, *, organization_id: int, read: Reading, most: int = PART) -> Reading | None:
+    """Read the next part of an organization's chain; None at its end.
+
+    What was read doesn't change, and what is appended meanwhile is read later: each part may have a transaction of
+    its own, and a long chain holds nobody up.
+    """
+    following = [AuditEvent.number > read.number] if read.count else []
+    part = session.scalars(
         select(AuditEvent)
-        .where(*mine)
-        .order_by(AuditEvent.organization_id, AuditEvent.number)
-        .execution_options(yield_per=1000)
+        .where(AuditEvent.organization_id == organization_id, *following)
+        .order_by(AuditEvent.number)
+        .limit(most)
+    ).all()
+    number, tip, wrong = read.number, read.tip, list(read.wrong)
+    for event in part:
+        wrong += [event.number] if any(_faults(event, number, tip)) else []
+        number, tip = event.number, event.hash
+    return Reading(read.count + len(part), number, tip, tuple(wrong)) if part else None
+
+
+def _faults(event: AuditEvent, number: int, tip: str) -> Iterator[str]:
+    """Yield what is wrong with the event that follows the one of this number and hash."""
+    if event.number != number + 1:
+        yield "gap"
+    if event.previous_hash != tip:
+        yield "link"
+    if event.hash != digest(event):
+        yield "content"
+
+
+def breaks(session: Session) -> Iterator[tuple[int, int, str]]:
+    """Yield (organization id, number, what is wrong) wherever a chain does not hold."""
+    chain = session.scalars(
+        select(AuditEvent).order_by(AuditEvent.organization_id, AuditEvent.number).execution_options(yield_per=1000)
     )
     organization, number, tip = 0, 0, GENESIS
     for event in chain:
         if event.organization_id != organization:
             organization, number, tip = event.organization_id, 0, GENESIS
-        if event.number != number + 1:
-            yield organization, event.number, "gap"
-        if event.previous_hash != tip:
-            yield organization, event.number, "link"
-        if event.hash != digest(event):
-            yield organization, event.number, "content"
+        for fault in _faults(event, number, tip):
+            yield organization, event.number, fault
         number, tip = event.number, event.hash

@@ -16,8 +16,8 @@ from review_flow.rules.quotas import quotas_of, tasks_of
 from review_flow.rules.record import read_record
 from review_flow.rules.words import GroupLevel, RoleKind
 from review_flow.steps.deadlines import first_time
-from review_flow.steps.group_record import group_record_of
-from review_flow.steps.group_results import current_group_result, group_outcome
+from review_flow.steps.group_record import group_record_of, group_records_of
+from review_flow.steps.group_results import current_group_results, group_outcome
 from review_flow.steps.groups import LEADER, Group, require_group_reader, task_level, workshop_group
 from review_flow.steps.messages import tell
 from review_flow.steps.rounds import round_scheme
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from models import Round
+    from models import GroupResult, Round
     from review_flow.rules.programme import Phase, Task
     from review_flow.rules.quotas import QuotaResult, TaskResult
     from review_flow.rules.scheme import Scheme
@@ -57,8 +57,8 @@ def school_board(session: Session, *, actor: Person, round_: Round) -> dict[str,
     found = session.scalars(
         select(Workshop).where(Workshop.organization_id == round_.organization_id).order_by(Workshop.id)
     )
-    boards = [_board(session, Group(round_, GroupLevel.WORKSHOP, workshop=one)) for one in found]
-    return {**_board(session, group), "workshops": [_line(one) for one in boards]}
+    groups = [Group(round_, GroupLevel.WORKSHOP, workshop=one) for one in found]
+    return {**_board(session, group), "workshops": [_line(one) for one in _boards(session, groups)]}
 
 
 def indicators(session: Session, *, actor: Person, round_: Round) -> list[dict[str, Any]]:
@@ -91,10 +91,20 @@ def _line(board: dict[str, Any]) -> dict[str, Any]:
 
 
 def _board(session: Session, group: Group) -> dict[str, Any]:
-    scheme = round_scheme(session, round_=group.round)
-    record = group_record_of(session, group=group)
+    return _boards(session, [group])[0]
+
+
+def _boards(session: Session, groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """Return the boards of one group, or of workshops of one round in no more questions."""
+    standing = current_group_results(session, groups=groups)
+    return [
+        _drawn(round_scheme(session, round_=group.round), group, record, standing.get(group))
+        for group, record in zip(groups, group_records_of(session, groups=groups), strict=True)
+    ]
+
+
+def _drawn(scheme: Scheme, group: Group, record: dict[str, Any], result: GroupResult | None) -> dict[str, Any]:
     facts = read_record(scheme, record).programme.group
-    result = current_group_result(session, group=group)
     return {
         "name": group.name,
         "school_year": record["school_year"],
@@ -151,8 +161,10 @@ def remind_tasks(session: Session, *, round_: Round) -> None:
         *(Group(round_, GroupLevel.WORKSHOP, workshop=one) for one in workshops),
     ]
     owners = {task.id: task_level(task) for phase in scheme.phases for task in phase.tasks}
-    for group in groups:
-        facts = read_record(scheme, group_record_of(session, group=group)).programme.group
+    school, *shops = groups
+    records = [group_record_of(session, group=school), *group_records_of(session, groups=shops)]
+    for group, record in zip(groups, records, strict=True):
+        facts = read_record(scheme, record).programme.group
         for one in tasks_of(scheme, facts):
             if owners[one.id] is group.level and one.due is not None and one.done_at is None:
                 _remind(session, group=group, task=one, due=one.due)

@@ -119,7 +119,7 @@ def _take(
             Submission.round_id == round_.id,
             Submission.state.in_(OPEN_TO_REVIEW),
             open_to_peers(scheme),
-            Submission.author_id.not_in(kept_apart(session, person=actor, rules=scheme.review.peer.allocation)),
+            Submission.author_id.not_in(kept_apart(person=actor, rules=scheme.review.peer.allocation)),
             Submission.id.not_in(mine.where(Assignment.state.in_(LIVE))),
             Submission.id.not_in(mine.join(FileReport, FileReport.assignment_id == Assignment.id)),
             *([reviewers < scheme.review.peer.receive_target + Submission.extra_reviews] if wanting else []),

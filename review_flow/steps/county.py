@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 
 from models import (
     Appeal,
@@ -16,6 +16,7 @@ from models import (
     Certificate,
     CertificateIssuer,
     Enrolment,
+    GroupResult,
     Organization,
     Person,
     Result,
@@ -113,21 +114,34 @@ def _count(session: Session, lines: dict[int, SchoolLine]) -> None:
         lines[key].works = works
     for key, graded in _by_round(session, lines, Submission.state == SubmissionState.GRADED):
         lines[key].graded = graded
-    grades = (
+    _count_results(session, lines)
+
+
+def _count_results(session: Session, lines: dict[int, SchoolLine]) -> None:
+    """Count grades and appeals: of teachers, or of workshops where a round judges these."""
+    of_people = (
         select(Enrolment.round_id, Result.grade, func.count())
         .join(Result, Result.enrolment_id == Enrolment.id)
-        .where(of_rounds, Result.current, Result.grade.is_not(None))
+        .where(Enrolment.round_id.in_(lines), Result.current, Result.grade.is_not(None))
         .group_by(Enrolment.round_id, Result.grade)
     )
-    for key, grade, number in session.execute(grades):
+    of_workshops = (
+        select(GroupResult.round_id, GroupResult.grade, func.count())
+        .where(GroupResult.round_id.in_(lines), GroupResult.current, GroupResult.grade.is_not(None))
+        .group_by(GroupResult.round_id, GroupResult.grade)
+    )
+    for key, grade, number in session.execute(union_all(of_people, of_workshops)):
         lines[key].confirmed += number
         lines[key].grades[str(grade)] = number
+    whose = func.coalesce(Enrolment.round_id, GroupResult.round_id)
     appeals = (
-        select(Enrolment.round_id, func.count())
-        .join(Result, Result.enrolment_id == Enrolment.id)
-        .join(Appeal, Appeal.result_id == Result.id)
-        .where(of_rounds, Appeal.state == AppealState.FILED)
-        .group_by(Enrolment.round_id)
+        select(whose, func.count())
+        .select_from(Appeal)
+        .outerjoin(Result, Result.id == Appeal.result_id)
+        .outerjoin(Enrolment, Enrolment.id == Result.enrolment_id)
+        .outerjoin(GroupResult, GroupResult.id == Appeal.group_result_id)
+        .where(whose.in_(lines), Appeal.state == AppealState.FILED)
+        .group_by(whose)
     )
     for key, number in session.execute(appeals):
         lines[key].appeals = number

@@ -35,7 +35,7 @@ from review_flow.steps.approvals import OPEN_TO_LINKS, ends_at, lacks_link, link
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import standing_evidence
 from review_flow.steps.messages import tell, tell_admins
-from review_flow.steps.panel import NobodyLeft, free_seats, pursue, substitute
+from review_flow.steps.panel import NobodyLeft, free_seats, pursue, substitute, to_pursue
 from review_flow.steps.reviews import close_short, forward, received
 from review_flow.steps.rounds import round_scheme
 from review_flow.steps.submissions import record_check
@@ -177,7 +177,7 @@ def pursue_panel(session: Session, *, round_: Round) -> None:
     for mark, submission in list(late):
         with _telling(session, round_=round_, key=f"panel-late:{mark.id}"):
             substitute(session, actor=None, submission=submission, missing=session.get_one(Person, mark.marker_id))
-    for submission in in_state(session, round_=round_, state=SubmissionState.IN_PANEL):
+    for submission in to_pursue(session, round_=round_):
         with _telling(session, round_=round_, key=f"panel-short:{submission.id}"):
             pursue(session, submission=submission)
 

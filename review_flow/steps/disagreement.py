@@ -121,7 +121,7 @@ def _somebody_left(session: Session, *, submission: Submission) -> bool:
             Enrolment.round_id == submission.round_id,
             REVIEWS,
             HAS_A_CAP_TO_FILL,
-            Person.id.not_in(kept_apart(session, person=author, rules=rules)),
+            Person.id.not_in(kept_apart(person=author, rules=rules)),
             Person.id.not_in(had_it),
         )
         .limit(1)

@@ -17,9 +17,19 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select, update
 
-from models import Credential, OneTimeLink, Organization, Person, Role, SignInFailure, WebSession
+from models import (
+    ApiToken,
+    Credential,
+    OneTimeLink,
+    Organization,
+    Person,
+    Role,
+    SecondFactor,
+    SignInFailure,
+    WebSession,
+)
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, clauses, say
@@ -35,6 +45,7 @@ from review_flow.rules.door import (
 from review_flow.rules.words import OrganizationKind, RoleKind
 from review_flow.steps import audit
 from review_flow.steps.people import found_school, require_admin
+from review_flow.steps.tokens import tokens_of
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
@@ -47,7 +58,7 @@ if TYPE_CHECKING:
 WINDOW, KEPT_FOR = timedelta(minutes=15), timedelta(days=1)
 LONGEST_SESSION, LONGEST_PAUSE, SEEN_EVERY = timedelta(days=14), timedelta(days=3), timedelta(minutes=5)
 LINK_LASTS = timedelta(hours=48)
-AGENT_SIGNS = 200
+AGENT_SIGNS, LABEL = 200, 16
 
 
 class WrongPassword(Refusal):
@@ -87,7 +98,7 @@ class Knock:
     @property
     def label(self) -> str:
         """Return what tells the device cookies of several accounts apart, which share a staff room's PC."""
-        return self.account[:16]
+        return self.account[:LABEL]
 
 
 @functools.cache
@@ -140,10 +151,20 @@ def knock(
     one = Knock(digest(f"{school_id}:{number.strip()}"), digest(address), person_id, password_hash)
     if person_id is not None:
         one = replace(one, device=known_device(key, person_id=person_id, cookie=devices.get(one.label)))
+    require_patience(session, one)
+    return one
+
+
+def account_of(person: Person) -> str:
+    """Return what stands for a person's account at the door."""
+    return digest(f"{person.organization_id}:{person.number}")
+
+
+def require_patience(session: Session, one: Knock) -> None:
+    """Raise TooFast while an account, an address or a device has to wait."""
     left = _wait_left(session, one)
     if left > 0:
         raise TooFast(seconds=left)
-    return one
 
 
 def _wait_left(session: Session, one: Knock) -> int:
@@ -178,20 +199,40 @@ def matches(one: Knock, *, password: str) -> bool:
         return False
 
 
-def enter(session: Session, *, one: Knock, right: bool, user_agent: str, instead_of: str = "") -> str | None:
-    """Begin a session and return its token, which is kept nowhere; None where the password was wrong."""
+def renewed(one: Knock, *, password: str) -> str | None:
+    """Return the right password's hash by today's parameters; None where it is kept so already. Takes as long."""
+    return hasher().hash(password) if one.password_hash and hasher().check_needs_rehash(one.password_hash) else None
+
+
+def enter(
+    session: Session, *, one: Knock, right: bool, user_agent: str, instead_of: str = "", renewed: str | None = None
+) -> str | None:
+    """Begin a session and return its token, which is kept nowhere; None where the password was wrong.
+
+    `renewed`: the password's hash by newer parameters, kept from now on unless it was changed meanwhile.
+    """
     session.execute(delete(SignInFailure).where(SignInFailure.at < now() - KEPT_FOR))
     if not right or one.person_id is None:
         session.add(SignInFailure(account=one.account, address=one.address, device=one.device, at=now()))
         return None
+    if renewed is not None:
+        kept = update(Credential).where(Credential.password_hash == one.password_hash)
+        session.execute(kept.values(password_hash=renewed))
     person = session.get_one(Person, one.person_id)
     return begin(session, person=person, user_agent=user_agent, instead_of=instead_of)
 
 
-def begin(session: Session, *, person: Person, user_agent: str, instead_of: str = "") -> str:
+def has_second_factor(session: Session, *, person_id: int) -> bool:
+    """Whether signing in takes a person a second step."""
+    found = select(SecondFactor.id).where(SecondFactor.person_id == person_id, SecondFactor.confirmed_at.is_not(None))
+    return session.scalars(found).first() is not None
+
+
+def begin(session: Session, *, person: Person, user_agent: str, instead_of: str = "", whole: bool = False) -> str:
     """Begin a session of somebody who proved who they are; return its token.
 
-    `instead_of`: the token that the browser brought, whose session ends: who signs in anew gets a new key.
+    `instead_of`: the token that the browser brought, whose session ends: who signs in anew gets a new key. Where the
+    person has a second factor the session opens only that step, unless the sign-in is `whole`.
     """
     for older in session.scalars(select(WebSession).where(WebSession.token_hash == digest(instead_of))):
         older.revoked_at = older.revoked_at or now()
@@ -203,26 +244,35 @@ def begin(session: Session, *, person: Person, user_agent: str, instead_of: str 
             created_at=now(),
             seen_at=now(),
             user_agent=user_agent[:AGENT_SIGNS],
+            awaits_code=not whole and has_second_factor(session, person_id=person.id),
+            proved_at=now(),
         )
     )
     session.flush()
     return token
 
 
+_SESSION = (
+    select(WebSession, Person, Credential.must_change)
+    .join(Person, Person.id == WebSession.person_id)
+    .outerjoin(Credential, Credential.person_id == Person.id)
+    .where(
+        WebSession.token_hash == bindparam("hash"),
+        ~WebSession.awaits_code,
+        WebSession.revoked_at.is_(None),
+        WebSession.created_at > bindparam("begun"),
+        WebSession.seen_at > bindparam("seen"),
+        Person.active,
+    )
+)
+"""Every page asks it: made once, since making it costs as much as asking."""
+
+
 def session_of(session: Session, *, token: str) -> tuple[WebSession, Person, bool] | None:
     """Return the session of a token, whose it is, and whether the password must be changed first; None: it is over."""
-    found = session.execute(
-        select(WebSession, Person, Credential.must_change)
-        .join(Person, Person.id == WebSession.person_id)
-        .outerjoin(Credential, Credential.person_id == Person.id)
-        .where(
-            WebSession.token_hash == digest(token),
-            WebSession.revoked_at.is_(None),
-            WebSession.created_at > now() - LONGEST_SESSION,
-            WebSession.seen_at > now() - LONGEST_PAUSE,
-            Person.active,
-        )
-    ).first()
+    moment = now()
+    asked = {"hash": digest(token), "begun": moment - LONGEST_SESSION, "seen": moment - LONGEST_PAUSE}
+    found = session.execute(_SESSION, asked).first()
     if found is None:
         return None
     if now() - found[0].seen_at > SEEN_EVERY:
@@ -256,8 +306,9 @@ def revoke(session: Session, *, actor: Person, session_id: int) -> None:
 
 
 def end_sessions(session: Session, *, person: Person) -> None:
-    """End every session of a person."""
-    for one in sessions_of(session, person=person):
+    """End every session and API token of a person: both may have been made by whoever is to be thrown out."""
+    ends: list[WebSession | ApiToken] = [*sessions_of(session, person=person), *tokens_of(session, person=person)]
+    for one in ends:
         one.revoked_at = now()
 
 
@@ -280,7 +331,7 @@ def change_password(session: Session, *, actor: Person, old: str, new: str, user
         raise PasswordRefused(problems=say(_("新密码不能与旧密码相同。")))
     _set(session, actor=actor, person=actor, password=new, must_change=False)
     end_sessions(session, person=actor)
-    return begin(session, person=actor, user_agent=user_agent)
+    return begin(session, person=actor, user_agent=user_agent, whole=True)
 
 
 def give_password(session: Session, *, actor: Person, person: Person) -> str:

@@ -33,6 +33,8 @@ def require_latest(row: Assignment | PanelMark, *, over: Over | None) -> None:
 
 
 def keep_draft(row: Assignment | PanelMark, *, draft: dict[str, Any], over: Over | None) -> None:
-    """Keep a draft, and count it. Raises DraftElsewhere."""
+    """Keep a draft, without what it leaves open, and count it. Raises DraftElsewhere."""
     require_latest(row, over=over)
+    if isinstance(given := draft.get("components"), dict):
+        draft = {**draft, "components": {key: one for key, one in given.items() if one is not None}}
     row.draft, row.draft_version, row.draft_from = draft, row.draft_version + 1, over.page if over else None

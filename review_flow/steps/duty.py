@@ -15,7 +15,10 @@ from review_flow.steps.may_review import HAS_A_CAP_TO_FILL, REVIEWS, kept_apart
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
+
+    from review_flow.rules.scheme import Scheme
 
 OPEN_TO_REVIEW = (
     SubmissionState.SEALED,
@@ -32,44 +35,42 @@ def duty(session: Session, *, submission: Submission) -> tuple[Duty, int]:
     lessen the duty; a conflict of interest is declared as one. Who gets no reviews any more owes none besides.
     """
     round_ = session.get_one(Round, submission.round_id)
-    peer = round_scheme(session, round_=round_).review.peer
+    scheme = round_scheme(session, round_=round_)
+    peer = scheme.review.peer
     if not peer.before_submit:
         return Duty(0, 0), 0
-    sealed = session.scalar(
-        select(func.count())
-        .select_from(Submission)
-        .where(
+    author = session.get_one(Person, submission.author_id)
+    counts = (
+        select(func.count(Submission.id)).where(
             Submission.enrolment_id == submission.enrolment_id,
             Submission.sealed_at <= submission.sealed_at,
             Submission.state != SubmissionState.REPLACED,
-        )
+        ),
+        _pool(scheme, round_id=round_.id, author=author, enrolment_id=submission.enrolment_id),
+        select(func.count(CalibrationSample.id)).where(CalibrationSample.round_id == round_.id),
+        _given(round_id=round_.id, person_id=author.id),
     )
-    pool = _pool(session, round_=round_, submission=submission)
-    samples = session.scalar(
-        select(func.count()).select_from(CalibrationSample).where(CalibrationSample.round_id == round_.id)
-    )
-    owed = k_eff(peer.give * (sealed or 0), pool, (samples or 0) if peer.pool_fallback == "calibration" else 0)
-    return owed, given(session, round_id=round_.id, person_id=submission.author_id)
+    sealed, pool, samples, done = session.execute(select(*(one.scalar_subquery() for one in counts))).one()
+    owed = k_eff(peer.give * sealed, pool, samples if peer.pool_fallback == "calibration" else 0)
+    return owed, done
 
 
-def _pool(session: Session, *, round_: Round, submission: Submission) -> int:
-    """Return how many works of others the author can review, holds, or has reviewed."""
-    author = session.get_one(Person, submission.author_id)
-    scheme = round_scheme(session, round_=round_)
+def _pool(scheme: Scheme, *, round_id: int, author: Person, enrolment_id: int) -> Select[tuple[int]]:
+    """Select how many works of others the author can review, holds, or has reviewed."""
     rules = scheme.review.peer.allocation
     mine = select(Assignment.submission_id).where(
         Assignment.reviewer_id == author.id,
-        Assignment.round_id == round_.id,
+        Assignment.round_id == round_id,
         Assignment.submission_id.is_not(None),
     )
     able = select(Enrolment.id).join(Person, Person.id == Enrolment.person_id)
-    able = able.where(Enrolment.id == submission.enrolment_id, REVIEWS, HAS_A_CAP_TO_FILL)
-    pool = select(func.count()).where(
-        Submission.round_id == round_.id,
+    able = able.where(Enrolment.id == enrolment_id, REVIEWS, HAS_A_CAP_TO_FILL)
+    return select(func.count(Submission.id)).where(
+        Submission.round_id == round_id,
         or_(
             Submission.id.in_(mine.where(Assignment.state == AssignmentState.DONE)),
             and_(
-                Submission.author_id.not_in(kept_apart(session, person=author, rules=rules)),
+                Submission.author_id.not_in(kept_apart(person=author, rules=rules)),
                 or_(
                     Submission.id.in_(mine.where(Assignment.state.in_(UNDONE))),
                     and_(Submission.state.in_(OPEN_TO_REVIEW), open_to_peers(scheme), able.exists()),
@@ -77,17 +78,16 @@ def _pool(session: Session, *, round_: Round, submission: Submission) -> int:
             ),
         ),
     )
-    return session.scalar(pool) or 0
 
 
 def given(session: Session, *, round_id: int, person_id: int) -> int:
     """Return how many complete reviews a person has given in the round, samples among them."""
+    return session.scalar(_given(round_id=round_id, person_id=person_id)) or 0
+
+
+def _given(*, round_id: int, person_id: int) -> Select[tuple[int]]:
     return (
-        session.scalar(
-            select(func.count())
-            .select_from(Review)
-            .join(Assignment, Review.assignment_id == Assignment.id)
-            .where(Assignment.reviewer_id == person_id, Assignment.round_id == round_id)
-        )
-        or 0
+        select(func.count(Review.id))
+        .join(Assignment, Review.assignment_id == Assignment.id)
+        .where(Assignment.reviewer_id == person_id, Assignment.round_id == round_id)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -68,6 +69,11 @@ class WindowClosed(Refusal):
     status, text = 409, _("本轮提交已于{moment}最终截止。")
 
 
+def neutral_name(evidence: Evidence) -> str:
+    """Return a file's name for whoever is not to know whose it is: its own may tell."""
+    return f"{evidence.slot}-{evidence.id}{PurePath(evidence.file_name).suffix}"
+
+
 def require_author(session: Session, *, actor: Person, submission: Submission) -> Round:
     """Return the round of the actor's own submission; raise NotAllowed for somebody else's."""
     if submission.author_id != actor.id:
@@ -84,6 +90,15 @@ def standing_evidence(session: Session, *, submission: Submission) -> list[Evide
             .order_by(Evidence.id)
         )
     )
+
+
+def findings_of(session: Session, *, handed: Sequence[Evidence]) -> dict[int, list[Finding]]:
+    """Return what the checks saw in each of these files, by its id and in their order; of one not yet checked, nothing."""
+    found: dict[int, list[Finding]] = {one.id: [] for one in handed}
+    rows = select(Finding).where(Finding.evidence_id.in_(found)).order_by(Finding.evidence_id, Finding.position)
+    for one in session.scalars(rows):
+        found[one.evidence_id].append(one)
+    return found
 
 
 def attested(session: Session, *, submission: Submission) -> set[int]:

@@ -8,9 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect, or_, select
@@ -28,6 +25,7 @@ from models import (
     Enrolment,
     Evidence,
     Fact,
+    FileReport,
     GroupFact,
     GroupResult,
     Hours,
@@ -51,6 +49,7 @@ from models import (
     ValidityVote,
     Workshop,
 )
+from models.base import plain
 from review_flow.rules.paths import canonical_json
 from review_flow.steps.exports_results import consequences
 
@@ -119,19 +118,7 @@ def packed(files: dict[str, bytes]) -> bytes:
 def row_of(row: Base, *, without: Iterable[str] = ()) -> dict[str, Any]:
     """Return a row's columns as plain data: decimals as strings, moments and days as ISO, words as their values."""
     hidden = {*without, *NOT_ARCHIVED.get(type(row), ())}
-    return {name: _plain(getattr(row, name)) for name in inspect(type(row)).columns.keys() if name not in hidden}  # noqa: SIM118 - a collection of columns, iterated by name
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case Enum():
-            return value.value
-        case Decimal():
-            return str(value)
-        case datetime() | date():
-            return value.isoformat()
-        case _:
-            return value
+    return {name: plain(getattr(row, name)) for name in inspect(type(row)).columns.keys() if name not in hidden}  # noqa: SIM118 - a collection of columns, iterated by name
 
 
 def _tables(round_: Round) -> dict[str, Select[Any]]:
@@ -162,6 +149,7 @@ def _tables(round_: Round) -> dict[str, Select[Any]]:
         "marks/peers": (Review, Review.assignment_id.in_(assigned)),
         "marks/signs": (ReviewSign, ReviewSign.review_id.in_(reviews)),
         "marks/answers": (ReviewAnswer, ReviewAnswer.review_id.in_(reviews)),
+        "marks/reports": (FileReport, FileReport.assignment_id.in_(assigned)),
         "marks/panel": (PanelMark, PanelMark.submission_id.in_(handed_in)),
         "adjustments": (Adjustment, Adjustment.enrolment_id.in_(enrolled)),
         "results": (Result, Result.enrolment_id.in_(enrolled)),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import func, select
 
 from models import FaceReading, Organization, Person, ReferenceFace
@@ -16,6 +14,7 @@ from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, listed
 from review_flow.rules.words import FacePurpose
+from review_flow.steps import sealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     Keys = Callable[[], tuple[bytes, ...]]
     """Gives the keys of the moment: the first one seals, each of them opens."""
 
-NONCE_BYTES = 12
 BATCH = 200
 
 
@@ -53,8 +51,7 @@ def key_id(key: bytes) -> str:
 
 def sealed(key: bytes, encoding: bytes, *, person_id: int) -> bytes:
     """Return an encoding encrypted, bound to its person; never the same bytes twice."""
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, encoding, _bound_to(person_id))
+    return sealing.sealed(key, encoding, bound_to=_owner(person_id))
 
 
 def opened(face: ReferenceFace, *, keys: Collection[bytes]) -> bytes:
@@ -64,15 +61,13 @@ def opened(face: ReferenceFace, *, keys: Collection[bytes]) -> bytes:
     if key is None:
         raise KeyMissing(ids=face.key_id)
     try:
-        return AESGCM(key).decrypt(
-            face.encrypted[:NONCE_BYTES], face.encrypted[NONCE_BYTES:], _bound_to(face.person_id)
-        )
+        return sealing.unsealed(key, face.encrypted, bound_to=_owner(face.person_id))
     except InvalidTag:
         raise FaceDamaged(id=face.id) from None
 
 
-def _bound_to(person_id: int) -> bytes:
-    return f"person:{person_id}".encode()
+def _owner(person_id: int) -> str:
+    return f"person:{person_id}"
 
 
 class Rotated(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -153,8 +154,6 @@ def answer(
 
 def beside(session: Session, *, person: Person, round_: Round) -> list[Beside]:
     """Return a reviewer's marks beside the final ones, for works whose author's grade is final; nothing before."""
-    import json
-
     rows = session.execute(
         _reviews(round_)
         .add_columns(Result.outcome)

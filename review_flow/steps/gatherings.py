@@ -127,9 +127,12 @@ def code_at(session: Session, *, actor: Person, gathering: Gathering) -> str:
     return _code(gathering, _minute())
 
 
-def link(public_url: str | None, gathering_id: int, code: str) -> str:
-    """Return what a QR code on the spot says: the page to sign in on, or the words to type where there is no such page."""
-    return f"{(public_url or 'review-flow:').rstrip('/')}/sign-in/{gathering_id}/{code}"
+def link(public_url: str | None, gathering_id: int, code: str = "") -> str:
+    """Return what a QR code on the spot says: the page to sign in on, or the words to type where there is no such page.
+
+    Without a code it is the page that asks for it.
+    """
+    return f"{(public_url or 'review-flow:').rstrip('/')}/sign-in/{gathering_id}/{code}".rstrip("/")
 
 
 def sign_in(session: Session, *, actor: Person, gathering: Gathering, code: str) -> str:

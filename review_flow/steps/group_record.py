@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, or_, select
 
-from models import ClassMember, Enrolment, Fact, Gathering, Hours, Nomination, Person, Result, Round, Workshop
+from models import (
+    ClassMember,
+    Enrolment,
+    Fact,
+    Gathering,
+    GroupFact,
+    Hours,
+    Nomination,
+    Person,
+    Result,
+    Round,
+    Workshop,
+)
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.words import FactKind, GroupFactKind, GroupLevel, NominationKind, NominationState
@@ -21,7 +33,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
-    from models import GroupFact
     from review_flow.rules.scheme import Scheme
     from review_flow.steps.groups import Group
 
@@ -38,38 +49,47 @@ def school_year(round_: Round) -> int:
 
 def group_record_of(session: Session, *, group: Group) -> Record:
     """Return the group's record as of now: counts, reasons, coverage, tasks, and a school's targets."""
-    scheme = round_scheme(session, round_=group.round)
+    return group_records_of(session, groups=[group])[0]
+
+
+def group_records_of(session: Session, *, groups: Sequence[Group]) -> list[Record]:
+    """Return what `group_record_of` does for each: one group, or workshops of one round in no more questions."""
+    return [_record(known, group) for known in [Known(session, groups)] for group in groups]
+
+
+def _record(known: Known, group: Group) -> Record:
+    scheme = round_scheme(known.session, round_=group.round)
     told: dict[GroupFactKind, list[GroupFact]] = defaultdict(list)
-    for fact in group_facts(session, group=group):
+    for fact in known.facts(group):
         told[fact.kind].append(fact)
     record: Record = {
         "group": {"level": group.level.value, "name": group.name},
         "school_year": school_year(group.round),
         "as_of": now().isoformat(),
-        "quota": _counts(session, group, scheme, told[GroupFactKind.COUNT]),
+        "quota": _counts(known, group, scheme, told[GroupFactKind.COUNT]),
         "reasons": {fact.about: str(fact.details["reason"]) for fact in told[GroupFactKind.REASON]},
-        "coverage": [_coverage(session, group, fact) for fact in told[GroupFactKind.COVERAGE]],
+        "coverage": [_coverage(known, group, fact) for fact in told[GroupFactKind.COVERAGE]],
         "tasks": _tasks(told[GroupFactKind.TASK]),
     }
     if group.level is GroupLevel.SCHOOL:
-        record["targets"] = _targets(session, group.round, scheme, told[GroupFactKind.TARGET])
+        record["targets"] = _targets(known.session, group.round, scheme, told[GroupFactKind.TARGET])
     return record
 
 
-def _counts(session: Session, group: Group, scheme: Scheme, told: Sequence[GroupFact]) -> Record:
+def _counts(known: Known, group: Group, scheme: Scheme, told: Sequence[GroupFact]) -> Record:
     """Return how many there are of everything a quota of this level counts; a base nobody told of stays unknown."""
     quotas = quotas_at(scheme, group.level)
     found: Record = {}
     for quota in quotas:
         facts = [fact for fact in told if fact.about == quota.of]
         if quota.each_needs:
-            found[quota.of] = _each(session, group, quota.of, quota.each_needs, facts)
+            found[quota.of] = _each(known, group, quota.of, quota.each_needs, facts)
         else:
-            found[quota.of] = _known(session, group, quota.of) if quota.of in COUNTED else _sum(facts)
+            found[quota.of] = known.count(group, quota.of) if quota.of in COUNTED else _sum(facts)
     for base in (quota.share_of for quota in quotas if quota.share_of and quota.share_of not in found):
         facts = [fact for fact in told if fact.about == base]
         if base in COUNTED:
-            found[base] = _known(session, group, base)
+            found[base] = known.count(group, base)
         elif facts:
             found[base] = _sum(facts)
     return found
@@ -80,75 +100,111 @@ def _sum(facts: Sequence[GroupFact]) -> int:
 
 
 def _each(
-    session: Session, group: Group, about: str, needs: Sequence[str], facts: Sequence[GroupFact]
+    known: Known, group: Group, about: str, needs: Sequence[str], facts: Sequence[GroupFact]
 ) -> list[dict[str, bool]]:
     """Return each thing with what it has to show: those told of, and the workshop's own meetings already held."""
     proofs = {fact.key: fact.details for fact in facts}
-    held = session.scalars(
-        select(Gathering.id)
-        .where(
-            Gathering.round_id == group.round.id,
-            Gathering.activity == about,
-            Gathering.workshop_id == (group.workshop.id if group.workshop else None),
-            Gathering.held_at <= now(),
-        )
-        .order_by(Gathering.id)
-    )
-    keys = dict.fromkeys([*(f"{GATHERED}{one}" for one in held), *proofs])
+    keys = dict.fromkeys([*(f"{GATHERED}{one}" for one in known.held(group, about)), *proofs])
     return [{need: bool(proofs.get(key, {}).get(need)) for need in needs} for key in keys]
 
 
-def members(group: Group) -> Select[tuple[int]]:
-    """Return the ids of the enrolments that are the group's: in the round, and not exempt."""
-    found = (
+def _coverage(known: Known, group: Group, fact: GroupFact) -> Record:
+    """Return how many of a theme's tasks the members took, each counted once (003-22)."""
+    chosen = known.taken(group, fact.about)
+    options = int(fact.number or 0)
+    return {"theme": fact.about, "options": options, "chosen": min(options, len(chosen))}
+
+
+class Known:
+    """What the database knows of one group, or of workshops of one round: a question is asked once, for all of them."""
+
+    def __init__(self, session: Session, groups: Sequence[Group]) -> None:
+        self.session, self._groups = session, groups
+        self._ids = [one.workshop.id for one in groups if one.workshop is not None]
+        self._found: dict[object, dict[int | None, list[Any]]] = {}
+
+    def facts(self, group: Group) -> list[GroupFact]:
+        """Return what was told of the group and stands, in the order it was told."""
+        if not self._ids:
+            return group_facts(self.session, group=group)
+        asked = select(GroupFact.workshop_id, GroupFact).where(
+            GroupFact.struck_at.is_(None), GroupFact.round_id == group.round.id, GroupFact.level == group.level
+        )
+        return self._of(group, "facts", asked.order_by(GroupFact.id), GroupFact.workshop_id)
+
+    def count(self, group: Group, name: str) -> int:
+        """Return one of the counts the database knows."""
+        asked, by = self._counted(group, name)
+        if by is None or not self._ids:
+            return self.session.scalar(asked.with_only_columns(func.count(), maintain_column_froms=True)) or 0
+        grouped = asked.with_only_columns(by, func.count(), maintain_column_froms=True).group_by(by)
+        return next(iter(self._of(group, name, grouped, by)), 0)
+
+    def _counted(self, group: Group, name: str) -> tuple[Select[Any], Any]:
+        """Return what is counted, and by which column it belongs to a workshop; None: it belongs to none."""
+        put_forward = select(Nomination.id).where(
+            Nomination.round_id == group.round.id, Nomination.state != NominationState.WITHDRAWN
+        )  # and not taken back; how far it rose doesn't matter (X-52)
+        work = Nomination.kind == NominationKind.WORK
+        of_class = ClassMember.class_id == (group.class_.id if group.class_ else None)
+        asked: dict[str, tuple[Select[Any], Any]] = {
+            "members": (_members(group.round), Person.workshop_id),
+            "teachers": (_members(group.round), Person.workshop_id),
+            "class_members": (select(ClassMember.id).where(of_class, ClassMember.left_at.is_(None)), None),
+            "school_workshops": (
+                select(Workshop.id).where(Workshop.organization_id == group.round.organization_id), None,
+            ),
+            "excellent_work": (put_forward.where(work), Nomination.workshop_id),
+            "excellent_video": (put_forward.where(work, Nomination.video.is_(True)), Nomination.workshop_id),
+            "recommended_learner": (
+                put_forward.where(Nomination.kind == NominationKind.LEARNER), Nomination.workshop_id,
+            ),
+        }  # fmt: skip
+        return asked[name]
+
+    def held(self, group: Group, activity: str) -> list[int]:
+        """Return the workshop's own meetings of a kind that were held, in order; a class or school has none."""
+        asked = select(Gathering.workshop_id, Gathering.id).where(
+            Gathering.round_id == group.round.id, Gathering.activity == activity, Gathering.held_at <= now()
+        )
+        if not self._ids:
+            of_none = asked.where(Gathering.workshop_id.is_(None)).order_by(Gathering.id)
+            return [key for _none, key in self.session.execute(of_none)]
+        return self._of(group, ("held", activity), asked.order_by(Gathering.id), Gathering.workshop_id)
+
+    def taken(self, group: Group, theme: str) -> set[str]:
+        """Return which of a theme's tasks the members took."""
+        asked = (
+            select(Person.workshop_id, Fact.details)
+            .join(Enrolment, Enrolment.id == Fact.enrolment_id)
+            .join(Person, Person.id == Enrolment.person_id)
+            .where(Enrolment.round_id == group.round.id, Enrolment.state != EnrolmentState.EXEMPT)
+            .where(Fact.kind == FactKind.THEME, Fact.about == theme, Fact.struck_at.is_(None))
+        )
+        told = (
+            self._of(group, ("taken", theme), asked, Person.workshop_id)
+            if self._ids
+            else [details for _workshop, details in self.session.execute(asked)]
+        )
+        return {str(one["task"]) for one in told if "task" in one}
+
+    def _of(self, group: Group, question: object, asked: Select[Any], by: Any) -> list[Any]:
+        """Ask for rows of (workshop, value) of all groups, unless they are known, and return the group's."""
+        if question not in self._found:
+            found: dict[int | None, list[Any]] = defaultdict(list)
+            for key, value in self.session.execute(asked.where(by.in_(self._ids))):
+                found[key].append(value)
+            self._found[question] = found
+        return self._found[question].get(group.workshop.id if group.workshop else None, [])
+
+
+def _members(round_: Round) -> Select[tuple[int]]:
+    """Return the enrolments of a round that are not exempt, with whose they are."""
+    return (
         select(Enrolment.id)
         .join(Person, Person.id == Enrolment.person_id)
-        .where(Enrolment.round_id == group.round.id, Enrolment.state != EnrolmentState.EXEMPT)
+        .where(Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT)
     )
-    return found if group.workshop is None else found.where(Person.workshop_id == group.workshop.id)
-
-
-def _known(session: Session, group: Group, name: str) -> int:
-    """Return one of the counts the database knows."""
-    asked: dict[str, Select[Any]] = {
-        "members": select(func.count()).select_from(members(group).subquery()),
-        "teachers": select(func.count()).select_from(members(group).subquery()),
-        "class_members": select(func.count())
-        .select_from(ClassMember)
-        .where(ClassMember.class_id == (group.class_.id if group.class_ else None), ClassMember.left_at.is_(None)),
-        "school_workshops": select(func.count())
-        .select_from(Workshop)
-        .where(Workshop.organization_id == group.round.organization_id),
-        "excellent_work": nominated(group, Nomination.kind == NominationKind.WORK),
-        "excellent_video": nominated(group, Nomination.kind == NominationKind.WORK, Nomination.video.is_(True)),
-        "recommended_learner": nominated(group, Nomination.kind == NominationKind.LEARNER),
-    }
-    return int(session.scalar(asked[name]) or 0)
-
-
-def nominated(group: Group, *wanted: ColumnElement[bool]) -> Select[tuple[int]]:
-    """Return the count of what the group put forward and did not take back; how far it rose doesn't matter (X-52)."""
-    found = (
-        select(func.count())
-        .select_from(Nomination)
-        .where(Nomination.round_id == group.round.id, Nomination.state != NominationState.WITHDRAWN, *wanted)
-    )
-    return found if group.workshop is None else found.where(Nomination.workshop_id == group.workshop.id)
-
-
-def _coverage(session: Session, group: Group, fact: GroupFact) -> Record:
-    """Return how many of a theme's tasks the members took, each counted once (003-22)."""
-    taken = session.scalars(
-        select(Fact).where(
-            Fact.enrolment_id.in_(members(group)),
-            Fact.kind == FactKind.THEME,
-            Fact.about == fact.about,
-            Fact.struck_at.is_(None),
-        )
-    )
-    options = int(fact.number or 0)
-    chosen = {str(one.details["task"]) for one in taken if "task" in one.details}
-    return {"theme": fact.about, "options": options, "chosen": min(options, len(chosen))}
 
 
 def _tasks(told: Sequence[GroupFact]) -> dict[str, str]:

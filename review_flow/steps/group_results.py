@@ -29,6 +29,8 @@ from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from models import Person
@@ -48,11 +50,17 @@ def group_outcome(session: Session, *, group: Group) -> Outcome:
 
 def current_group_result(session: Session, *, group: Group) -> GroupResult | None:
     """Return the version that stands, or None before the first."""
-    asked = select(GroupResult).where(GroupResult.current)
-    for column, value in group.ids.items():
-        kept = getattr(GroupResult, column)
-        asked = asked.where(kept.is_(None) if value is None else kept == value)
-    return session.scalars(asked).first()
+    return current_group_results(session, groups=[group]).get(group)
+
+
+def current_group_results(session: Session, *, groups: Sequence[Group]) -> dict[Group, GroupResult]:
+    """Return the versions that stand, of groups of one round."""
+    if not groups:
+        return {}
+    asked = select(GroupResult).where(GroupResult.current, GroupResult.round_id == groups[0].round.id)
+    found = {(one.level, one.workshop_id, one.class_id): one for one in session.scalars(asked)}
+    named = ((one, (one.level, one.ids["workshop_id"], one.ids["class_id"])) for one in groups)
+    return {group: found[key] for group, key in named if key in found}
 
 
 def compose_group(session: Session, *, actor: Person, group: Group) -> GroupResult:

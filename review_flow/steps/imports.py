@@ -18,7 +18,7 @@ from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import JobState, SheetKind, WorkKind
 from review_flow.steps import audit, imports_facts, imports_progress, imports_roster, imports_survey
 from review_flow.steps.imports_tables import TABLES, Bringing
-from review_flow.steps.imports_written import preview, written
+from review_flow.steps.imports_written import Written, listening, preview
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase
 from review_flow.steps.turn import take_turn
@@ -131,6 +131,7 @@ def run(session: Session, *, sheet_import: SheetImport, storage: Storage) -> Non
         round=session.get_one(Round, sheet_import.round_id) if sheet_import.round_id else None,
         table=table_of(session, sheet_import=sheet_import),
         problems=spreadsheets.Problems(),
+        written=Written(session),
     )
     counts: dict[str, int] = {}
     sheet = None
@@ -211,7 +212,8 @@ def _bring(bringing: Bringing, sheet_import: SheetImport, sheet: spreadsheets.Sh
         require_phase(bringing.round, *PHASES[sheet_import.kind])
     looking = sheet_import.state is JobState.LOOKING
     with bringing.session.begin_nested() as all_or_nothing:
-        with written(bringing.session) as found:
+        found = bringing.written
+        with listening(found):
             counts = BRING[sheet_import.kind](bringing, found.each(sheet.rows))
         seen = preview(found, sheet, bringing.table) if looking and not bringing.problems else None
         made = found.as_json()

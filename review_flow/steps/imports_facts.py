@@ -13,9 +13,9 @@ from models import Adjustment, Enrolment, Hours, Person
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import EnrolmentState
-from review_flow.rules.words import AdjustmentKind, AdjustmentState
+from review_flow.rules.words import AdjustmentKind
+from review_flow.steps.adjustments import Told, notify, row_of
 from review_flow.steps.imports_tables import ABSENT, LATE, LATE_MATERIAL, LEAVE
-from review_flow.steps.messages import tell
 from review_flow.steps.programme import banded
 from review_flow.steps.rounds import round_scheme
 
@@ -113,13 +113,14 @@ def _adjust(bringing: Bringing, rows: Iterable[Row], *, award: bool) -> Counts:
     for row, enrolment in of_the_round(bringing, rows, distinct=lambda _row: None):
         if not _is_clear(bringing, row, enrolment, award=award):
             continue
-        fact = _adjustment(bringing, row, enrolment, award=award)
+        told = _told(row, award=award)
+        fact = row_of(enrolment, actor=bringing.actor, told=told)
         old = standing.get((enrolment.id, fact.key))
         if old is None and enrolment.id in confirmed:
             bringing.refuse(row, "number", say(_("“{number}”的等级已经确定，不能再登记。"), number=row.text("number")))
         elif old is None:
             bringing.session.add(fact)
-            _notify(bringing, row, enrolment)
+            notify(bringing.session, enrolment=enrolment, told=told)
             counts["added"] += 1
         elif _said(old) == _said(fact):
             counts["unchanged"] += 1
@@ -150,40 +151,16 @@ def _is_clear(bringing: Bringing, row: Row, enrolment: Enrolment, *, award: bool
     return bringing.sound(row)
 
 
-def _adjustment(bringing: Bringing, row: Row, enrolment: Enrolment, *, award: bool) -> Adjustment:
+def _told(row: Row, *, award: bool) -> Told:
     kind, leave = (AdjustmentKind.AWARD, False) if award else WORDS[row.text("what")]
-    return Adjustment(
-        enrolment_id=enrolment.id,
-        kind=kind,
-        happened_on=row.day("on"),
-        proof=row.text("proof"),
-        key=row.text("key"),
-        approved_leave=leave,
-        points=row.decimal("points") if award else None,
-        state=AdjustmentState.NOTIFIED,
-        recorded_by_id=bringing.actor.id,
-        recorded_at=now(),
-        notified_at=now(),
-    )
+    on = row.day("on")
+    assert on is not None  # a cell that every sound row has
+    points = row.decimal("points") if award else None
+    return Told(kind, on, row.text("proof"), row.text("key"), approved_leave=leave, points=points)
 
 
 def _said(fact: Adjustment) -> tuple[AdjustmentKind, date, bool, Decimal | None]:
     return fact.kind, fact.happened_on, fact.approved_leave, fact.points
-
-
-def _notify(bringing: Bringing, row: Row, enrolment: Enrolment) -> None:
-    """Tell the teacher, and nobody else, what was recorded about them."""
-    what = row.text("what") or say(_("加分{points}分"), points=row.decimal("points"))
-    tell(
-        bringing.session,
-        person_id=enrolment.person_id,
-        round_id=enrolment.round_id,
-        kind="adjustment.notified",
-        sentence=_("为您登记了：{day} {what}（证明：{proof}）。如有异议，请在定等之前提出申辩。"),
-        day=row.day("on"),
-        what=what,
-        proof=row.text("proof"),
-    )
 
 
 def of_the_round(

@@ -33,6 +33,7 @@ class _Answers:
 
     enrolment: Enrolment
     source: str
+    rows: list[int] = field(default_factory=list)
     total: Decimal = field(default=Decimal(0))
     count: int = 0
 
@@ -48,6 +49,7 @@ def bring_survey(bringing: Bringing, rows: Iterable[Row]) -> dict[str, int]:
         about, answers = ABOUT[row.text("who")], _count(row)
         if _is_sound(bringing, row, about, answers, late=enrolment.id in confirmed):
             same = found.setdefault((enrolment.id, about, row.text("key")), _Answers(enrolment, row.text("source")))
+            same.rows.append(row.number)
             same.total += row.decimal("mark") * answers
             same.count += answers
     counts: dict[str, int] = defaultdict(int)
@@ -60,11 +62,14 @@ def bring_survey(bringing: Bringing, rows: Iterable[Row]) -> dict[str, int]:
             number=rounded(Fraction(same.total) / same.count),
             details={"answers": same.count},
         )
-        old = standing(bringing.session, same.enrolment, telling)
-        counts[
-            keep_fact(bringing.session, actor=bringing.actor, enrolment=same.enrolment, telling=telling, old=old)
-        ] += 1
+        with bringing.written.by(*same.rows):
+            counts[_keep(bringing, same.enrolment, telling)] += 1
     return {**counts, "answers": sum(one.count for one in found.values())}
+
+
+def _keep(bringing: Bringing, enrolment: Enrolment, telling: Telling) -> str:
+    old = standing(bringing.session, enrolment, telling)
+    return keep_fact(bringing.session, actor=bringing.actor, enrolment=enrolment, telling=telling, old=old)
 
 
 def _count(row: Row) -> int:

@@ -12,6 +12,7 @@ from review_flow.outside.spreadsheets import Column, Kind, Problems, Row, Table
 from review_flow.rules.record_programme import FAIL, PASS
 from review_flow.rules.voices import NAMES, SURVEYS
 from review_flow.rules.words import FactKind, RoleKind, SheetKind
+from review_flow.steps.imports_written import Written
 from review_flow.steps.people import ROLE_NAMES
 from review_flow.steps.programme import KIND_NAMES, TOLD
 
@@ -167,7 +168,7 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Bringing:
-    """One sheet on its way in: by whom, where to, and what has been found wrong so far."""
+    """One sheet on its way in: by whom, where to, what has been found wrong and what was written so far."""
 
     session: Session
     actor: Person
@@ -175,6 +176,7 @@ class Bringing:
     round: Round | None
     table: Table
     problems: Problems
+    written: Written
 
     def refuse(self, row: Row, key: str, problem: str) -> None:
         """Note what is wrong with a row's cell."""

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect, select, tuple_
 
-from models import Adjustment, Enrolment, Fact, Hours, Result, Round, SheetImport
-from models.base import Base
+from models import Adjustment, Enrolment, Fact, Hours, Round, SheetImport
+from models.base import Base, plain
 from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.words import AdjustmentState, JobState, SheetKind
 from review_flow.steps import audit
 from review_flow.steps.imports import PHASES
-from review_flow.steps.imports_written import plain
 from review_flow.steps.messages import tell
 from review_flow.steps.people import allocate_anew, require_admin
+from review_flow.steps.programme import banded
 from review_flow.steps.rounds import require_phase
 from review_flow.steps.turn import take_turn
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, type[Base]] = {one.class_.__tablename__: one.class_ for one in Base.registry.mappers}
 STRUCK = (Hours, Fact, Adjustment)
+WRONG = _("登记有误，导入已撤销")
 Changes = list[tuple[Base, dict[str, list[Any]]]]
 
 
@@ -54,7 +54,7 @@ def take_back(session: Session, *, actor: Person, sheet_import: SheetImport) -> 
     added = [session.get_one(MODELS[table], key) for table, key in made["added"]]
     changed = [(session.get_one(MODELS[table], key), values) for table, key, values in made["changed"]]
     _require_untouched(changed)
-    _require_ungraded(session, added)
+    _require_ungraded(session, sheet_import, added)
     kept = [one for one in added if isinstance(one, STRUCK)]
     gone = [one for one in added if not isinstance(one, STRUCK)]
     with session.begin_nested():  # what it changed may be all that refers to what it added
@@ -115,13 +115,10 @@ def _require_untouched(changed: Changes) -> None:
                 raise NotTakenBack(why=say(_("它改过的内容后来又有改动")))
 
 
-def _require_ungraded(session: Session, added: Sequence[Base]) -> None:
+def _require_ungraded(session: Session, sheet_import: SheetImport, added: Sequence[Base]) -> None:
     """Refuse where a grade is confirmed that counts one of the facts, or a fact is contested or decided."""
     whose = {one.enrolment_id for one in added if isinstance(one, STRUCK)}
-    banded = select(Result.id).where(
-        Result.enrolment_id.in_(whose), Result.current, Result.state != ResultState.COMPOSED
-    )
-    if whose and session.scalars(banded).first() is not None:
+    if whose and whose & banded(session, round_=session.get_one(Round, sheet_import.round_id)):
         raise NotTakenBack(why=say(_("已有教师的等级确定，依据的就是它")))
     for one in added:
         if isinstance(one, Adjustment) and one.state is not AdjustmentState.NOTIFIED:
@@ -156,7 +153,7 @@ def _strike(session: Session, actor: Person, one: Hours | Fact | Adjustment, she
     if isinstance(one, Adjustment):
         # The key goes with the sheet, so that a right one may bring the same fact again.
         one.state, one.key = AdjustmentState.STRUCK, f"{one.key}#{sheet_import.id}"
-        one.decided_by_id, one.decision_reason = actor.id, say(_("登记有误，导入已撤销"))
+        one.decided_by_id, one.decision_reason = actor.id, say(WRONG)
         enrolment = session.get_one(Enrolment, one.enrolment_id)
         sentence = _("之前为您登记的（{day}，证明：{proof}）已撤销。")
         tell(
@@ -168,8 +165,10 @@ def _strike(session: Session, actor: Person, one: Hours | Fact | Adjustment, she
             day=one.happened_on,
             proof=one.proof,
         )
-    else:
-        one.struck_at = now()
+        return
+    one.struck_at = now()
+    if isinstance(one, Fact):  # without a reason it would read as superseded
+        one.struck_by_id, one.struck_reason = actor.id, say(WRONG)
 
 
 def _value(row: Base, key: str, was: Any) -> Any:

@@ -5,18 +5,16 @@ A preview shows it and takes it back; an import keeps it, so that it can be undo
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session
 
 from models import Adjustment, AuditEvent, DueWork, Fact, Hours, Message, Notice, Person
-from models.base import Base
+from models.base import Base, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,33 +26,43 @@ FOLLOWS = (AuditEvent, DueWork, Message, Notice)
 SUBJECTS = (Person, Hours, Fact, Adjustment)
 """What a row of a sheet is about: a row that adds one, and changes nothing, is new."""
 NEW, CHANGED, SAME = "new", "changed", "same"
+Values = dict[str, tuple[object, object]]
+"""What a flush changes of a row: column → before, after."""
 
 
 @dataclass
 class Written:
-    """Rows added and values changed, in their order; `at` is the row of the sheet that did it."""
+    """Rows added and values changed, in their order; `at` are the rows of the sheet that did it."""
 
     session: Session
-    at: int | None = None
-    added: list[tuple[int | None, Base]] = field(default_factory=list)
-    changed: list[tuple[int | None, Base, dict[str, tuple[object, object]]]] = field(default_factory=list)
+    at: tuple[int, ...] = ()
+    added: list[tuple[tuple[int, ...], Base]] = field(default_factory=list)
+    changed: list[tuple[tuple[int, ...], Base, Values]] = field(default_factory=list)
+    own: set[int] = field(default_factory=set)
+    """The ids in memory of what was added: what is changed of that is part of its being new."""
 
     def each(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows, and settle what each wrote before the next one comes."""
         for row in rows:
-            self.at = row.number
-            yield row
-            self.session.flush()
-        self.at = None
+            with self.by(row.number):
+                yield row
+
+    @contextmanager
+    def by(self, *numbers: int) -> Iterator[None]:
+        """Settle what a block writes as done by these rows of the sheet, alone or together."""
+        self.at = numbers
+        yield
+        self.session.flush()
+        self.at = ()
 
     def note(self, session: Session, *_: object) -> None:
         """Take note of a flush, while the session still knows what it was about."""
-        own = {id(one) for _row, one in self.added}
         for one in session.new:
             if not isinstance(one, FOLLOWS):
                 self.added.append((self.at, one))
+                self.own.add(id(one))
         for one in session.dirty:
-            values = {} if isinstance(one, FOLLOWS) or id(one) in own else _values(one)
+            values = {} if isinstance(one, FOLLOWS) or id(one) in self.own else _values(one)
             if values:
                 self.changed.append((self.at, one, values))
 
@@ -69,8 +77,7 @@ class Written:
         }
 
 
-def _values(one: Base) -> dict[str, tuple[object, object]]:
-    """Return what a flush changes of a row: column → before, after."""
+def _values(one: Base) -> Values:
     found = {}
     state: Any = inspect(one)
     for column in state.mapper.column_attrs:
@@ -80,39 +87,34 @@ def _values(one: Base) -> dict[str, tuple[object, object]]:
     return found
 
 
-def plain(value: object) -> object:
-    """Return a value as JSON can keep it."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, date):  # and a moment
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
-
-
 @contextmanager
-def written(session: Session) -> Iterator[Written]:
-    """Listen to what a block writes."""
-    found = Written(session)
-    session.flush()
-    event.listen(session, "after_flush", found.note)
+def listening(found: Written) -> Iterator[None]:
+    """Take note of what a block writes."""
+    found.session.flush()
+    event.listen(found.session, "after_flush", found.note)
     try:
-        yield found
-        session.flush()
+        yield
+        found.session.flush()
     finally:
-        event.remove(session, "after_flush", found.note)
+        event.remove(found.session, "after_flush", found.note)
 
 
 def preview(found: Written, sheet: Sheet, table: Table) -> dict[str, Any]:
     """Return, for every row of the sheet, whether it is new, changes something or is known already, as plain data."""
     titles = {column.key: column.name_zh for column in table.columns}
-    shown = [_row(found, row, titles) for row in sheet.rows]
+    added, changed = defaultdict(list), defaultdict(list)
+    for at, one in found.added:
+        for number in at:
+            added[number].append(one)
+    for at, one, values in found.changed:
+        for number in at:
+            changed[number].append((one, values))
+    shown = [_row(row, titles, added[row.number], changed[row.number]) for row in sheet.rows]
     counts = {what: sum(one["what"] == what for one in shown) for what in (NEW, CHANGED, SAME)}
     return {"header": list(sheet.header), "rows": shown, "counts": counts}
 
 
-def _row(found: Written, row: Row, titles: dict[str, str]) -> dict[str, Any]:
-    added = [one for at, one in found.added if at == row.number]
-    changed = [(one, values) for at, one, values in found.changed if at == row.number]
+def _row(row: Row, titles: dict[str, str], added: list[Base], changed: list[tuple[Base, Values]]) -> dict[str, Any]:
     subject = any(isinstance(one, SUBJECTS) for one in added)
     what = NEW if subject and not changed else CHANGED if added or changed else SAME
     told = [

@@ -23,6 +23,7 @@ from models import (
     DueWork,
     Enrolment,
     Evidence,
+    FileReport,
     GroupFact,
     GroupResult,
     LibraryEntry,
@@ -192,6 +193,19 @@ STATEMENTS: dict[str, Select[Any]] = {
     .join(Review, Review.id == ReviewAnswer.review_id)
     .join(Assignment, Assignment.id == Review.assignment_id)
     .where(or_(Assignment.author_id.is_(None), Assignment.author_id != ReviewAnswer.author_id)),
+    "a file is reported by whoever was to review its work": select(FileReport.id)
+    .join(Assignment, Assignment.id == FileReport.assignment_id)
+    .join(Evidence, Evidence.id == FileReport.evidence_id)
+    .where(
+        or_(
+            FileReport.reporter_id != Assignment.reviewer_id,
+            Assignment.submission_id.is_(None),
+            Assignment.submission_id != Evidence.submission_id,
+        )
+    ),
+    "nobody closes a report about their own file": select(FileReport.id)
+    .join(Assignment, Assignment.id == FileReport.assignment_id)
+    .where(FileReport.closed_by_id == Assignment.author_id),
     "a running round keeps the scheme it froze": select(Round.id)
     .join(SchemeVersion, SchemeVersion.id == Round.scheme_version_id)
     .where(Round.scheme_digest.is_not(None), Round.scheme_digest != SchemeVersion.digest),

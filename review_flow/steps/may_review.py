@@ -12,7 +12,7 @@ from sqlalchemy import and_, or_, select
 
 from models import Enrolment, Person
 from review_flow.rules.lifecycle import EnrolmentState
-from review_flow.steps.people import conflicting_with
+from review_flow.steps.people import conflicts
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
@@ -31,12 +31,12 @@ def gets_reviews(session: Session, *, enrolment_id: int) -> bool:
     return session.scalars(found.where(Enrolment.id == enrolment_id, REVIEWS)).first() is not None
 
 
-def kept_apart(session: Session, *, person: Person, rules: AllocationRules) -> Select[tuple[int]]:
+def kept_apart(*, person: Person, rules: AllocationRules) -> Select[tuple[int]]:
     """Return the ids of everybody whose work the person may not review, nor they the person's; themselves among them.
 
     By a conflict, and by what the scheme forbids. Where nobody said where somebody belongs, nothing is forbidden.
     """
-    reasons: list[ColumnElement[bool]] = [Person.id.in_(conflicting_with(session, person_id=person.id))]
+    reasons: list[ColumnElement[bool]] = [Person.id == person.id, Person.id.in_(conflicts(person.id))]
     if rules.own_workshop == "forbid" and person.workshop_id is not None:
         reasons.append(Person.workshop_id == person.workshop_id)
     if rules.other_subject == "forbid" and person.subject:

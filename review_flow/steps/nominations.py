@@ -189,18 +189,18 @@ def step_of(scheme: Scheme, nomination: Nomination) -> PipelineStep:
 
 def vote(session: Session, *, actor: Person, nomination: Nomination) -> NominationVoice:
     """Vote for a work at a level that votes; again, nothing changes. Raises as `_require_judge`."""
-    return _voice(session, actor=actor, nomination=nomination, way="vote", mark=None)
+    return _voice(session, actor=actor, nomination=nomination, way="vote", deed="nomination.vote", mark=None)
 
 
 def mark_work(session: Session, *, actor: Person, nomination: Nomination, mark: Decimal) -> NominationVoice:
     """Mark a work from 0 to 100 at a level that marks; another mark supersedes. Raises as `_require_judge`, BadInput."""
     if not mark.is_finite() or not 0 <= mark <= MOST_MARK or mark != rounded(Fraction(mark)):
         raise BadInput(field=say(_("分数")), problem=say(_("应在0到100之间，最多两位小数。")))
-    return _voice(session, actor=actor, nomination=nomination, way="mark", mark=mark)
+    return _voice(session, actor=actor, nomination=nomination, way="mark", deed="nomination.mark", mark=mark)
 
 
 def _voice(
-    session: Session, *, actor: Person, nomination: Nomination, way: str, mark: Decimal | None
+    session: Session, *, actor: Person, nomination: Nomination, way: str, deed: str, mark: Decimal | None
 ) -> NominationVoice:
     round_ = session.get_one(Round, nomination.round_id)
     take_turn(session, organization_id=round_.organization_id)
@@ -227,7 +227,7 @@ def _voice(
         at=now(),
     )
     session.add(voice)
-    record(session, actor=actor, nomination=nomination, deed=f"nomination.{way}", step=step.id)
+    record(session, actor=actor, nomination=nomination, deed=deed, step=step.id)
     return voice
 
 

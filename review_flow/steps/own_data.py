@@ -1,26 +1,25 @@
 """本人数据导出: everything the house keeps about one person, for that person alone (domain 7.2, point 6).
 
-What it says of others stays out: whose work one reviewed, who reviewed one's own, who marked it. Encodings of faces are
-counted, never given out.
+What it says of others stays out: whose work one reviewed, who reviewed one's own, who marked it. So do secrets and
+their digests. Encodings of faces are counted, never given out.
 """
 
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from models import (
     Adjustment,
+    ApiToken,
     Appeal,
     Assignment,
     AuditEvent,
     Base,
     Certificate,
+    ClassMember,
     Consent,
     Enrolment,
     Evidence,
@@ -29,6 +28,7 @@ from models import (
     FileReport,
     Finding,
     Hours,
+    IdentityBinding,
     LibraryEntry,
     Message,
     Nomination,
@@ -44,18 +44,24 @@ from models import (
     Round,
     Signature,
     Submission,
+    TrainingClass,
     Upload,
     ValidityVote,
     WebSession,
     Workshop,
 )
+from models.base import plain
 from review_flow.clock import now
 from review_flow.rules.path import NOT_SHOWN
-from review_flow.steps import audit, faces, feedback
+from review_flow.steps import audit, faces, feedback, voices
+from review_flow.steps.rounds import round_scheme
+from review_flow.steps.trail import words
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
+
+    from review_flow.rules.scheme import Scheme
 
 Rows = list[dict[str, Any]]
 WITHIN = 500
@@ -70,6 +76,10 @@ def everything(session: Session, *, actor: Person) -> dict[str, Any]:
         "made_at": plain(now()),
         "person": _person(session, actor),
         "sign_ins": _own(session, WebSession, "created_at", "seen_at", "user_agent", "revoked_at", of=actor),
+        "accounts_elsewhere": _own(session, IdentityBinding, "provider", "subject", "bound_at", of=actor),
+        "tokens": _own(
+            session, ApiToken, "name", "prefix", "scopes", "created_at", "expires_at", "used_at", "revoked_at", of=actor
+        ),
         "messages": _own(session, Message, "created_at", "kind", "text", "delivered_at", of=actor),
         "face_matching": _faces(session, actor),
         "rounds": [_round(session, actor, one) for one in enrolments],
@@ -80,17 +90,11 @@ def everything(session: Session, *, actor: Person) -> dict[str, Any]:
         "uploads_under_way": _rows(
             session, Upload, "file_name", "size_bytes", "slot", "begun_at", where=Upload.owner_id == actor.id
         ),
-        "deeds": _rows(session, AuditEvent, "at", "deed", "about", where=AuditEvent.actor_id == actor.id),
+        "deeds": [
+            {**one, "words": words(one["deed"])}
+            for one in _rows(session, AuditEvent, "at", "deed", "about", where=AuditEvent.actor_id == actor.id)
+        ],
     }
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
 
 
 def _rows(session: Session, table: type[Base], *names: str, where: ColumnElement[bool]) -> Rows:
@@ -113,7 +117,18 @@ def _person(session: Session, person: Person) -> dict[str, Any]:
         "workshop": workshop.name if workshop else None,
         "roles": _own(session, Role, "organization_id", "kind", of=person),
         "seats": _own(session, PanelSeat, "round_id", "kind", of=person),
+        "classes": _classes(session, person),
     }
+
+
+def _classes(session: Session, person: Person) -> Rows:
+    found = session.execute(
+        select(TrainingClass.name, ClassMember.joined_at, ClassMember.left_at)
+        .join(TrainingClass, TrainingClass.id == ClassMember.class_id)
+        .where(ClassMember.person_id == person.id)
+        .order_by(ClassMember.id)
+    )
+    return [{"name": name, "joined_at": plain(joined), "left_at": plain(left)} for name, joined, left in found]
 
 
 def _faces(session: Session, person: Person) -> dict[str, Any]:
@@ -144,10 +159,7 @@ def _round(session: Session, person: Person, enrolment: Enrolment) -> dict[str, 
         "roles": enrolment.roles,
         "volunteer": enrolment.volunteer,
         "hours": mine(Hours, "ledger", "hours", "source", "recorded_at", "confirmed_at", "struck_at"),
-        "facts": mine(
-            Fact, "kind", "about", "number", "word", "details", "source", "recorded_at", "confirmed_at", "struck_at",
-            "struck_reason",
-        ),
+        "facts": _facts(session, enrolment, round_scheme(session, round_=round_)),
         "adjustments": mine(
             Adjustment, "kind", "happened_on", "proof", "approved_leave", "points", "state", "recorded_at",
             "contest_reason", "decision_reason",
@@ -161,6 +173,20 @@ def _round(session: Session, person: Person, enrolment: Enrolment) -> dict[str, 
             for one in feedback.received_by(session, person=person, round_=round_)
         ],
     }  # fmt: skip
+
+
+def _facts(session: Session, enrolment: Enrolment, scheme: Scheme) -> Rows:
+    """Facts as their teacher may see them, the struck ones as well."""
+    names = ("kind", "about", "word", "details", "recorded_at", "confirmed_at", "struck_at", "struck_reason")
+    found = session.scalars(select(Fact).where(Fact.enrolment_id == enrolment.id).order_by(Fact.id))
+    return [
+        {
+            **{name: plain(getattr(one, name)) for name in names},
+            "number": None if voices.hidden(scheme, one) else plain(one.number),
+            "source": voices.source_shown(one),
+        }
+        for one in found
+    ]
 
 
 def _result(session: Session, result: Result) -> dict[str, Any]:

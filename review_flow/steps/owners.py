@@ -5,12 +5,14 @@ Both are confirmed, published, signed, appealed against and closed by the same s
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
 from models import Appeal, Enrolment, GroupResult, Person, Result, Role, Round, Workshop
-from review_flow.rules.lifecycle import EnrolmentState
+from review_flow.rules.lifecycle import EnrolmentState, ResultState
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import GroupLevel, RoleKind
 from review_flow.steps.groups import Group
@@ -20,6 +22,8 @@ from review_flow.steps.rounds import round_scheme
 if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
+
+    from review_flow.rules.scheme import Scheme
 
 Graded = Result | GroupResult
 
@@ -61,6 +65,25 @@ def concerned(session: Session, *, result: Graded) -> set[int]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """From whose results somebody steps aside: of these people, and of these workshops."""
+
+    people: set[int]
+    workshops: set[int | None]
+
+
+def steps_aside(session: Session, *, person: Person) -> Aside:
+    """Return from whose results a person steps aside: those `concerned` names the person of, in two questions."""
+    people = conflicting_with(session, person_id=person.id)
+    led = (
+        select(Person.workshop_id)
+        .join(Role, Role.person_id == Person.id)
+        .where(Role.kind == RoleKind.WORKSHOP_LEADER, Person.active, Person.id.in_(people))
+    )
+    return Aside(people, {person.workshop_id, *session.scalars(led)} - {None})
+
+
 def name_of(session: Session, *, result: Graded) -> str:
     """Return the teacher's or the workshop's name."""
     if isinstance(result, GroupResult):
@@ -97,6 +120,20 @@ def standing_results(session: Session, *, round_: Round) -> list[Graded]:
     of_people = select(Result).join(Enrolment, Enrolment.id == Result.enrolment_id)
     found += session.scalars(of_people.where(Enrolment.round_id == round_.id, Result.current).order_by(Enrolment.id))
     return found
+
+
+def standing_ids(round_: Round, scheme: Scheme) -> tuple[type[Graded], Select[tuple[int]]]:
+    """Return of which table a round's standing results are, and a select of their ids: for counting, and many at once."""
+    if judges_groups(scheme):
+        return GroupResult, select(GroupResult.id).where(GroupResult.round_id == round_.id, GroupResult.current)
+    of_people = select(Result.id).join(Enrolment, Enrolment.id == Result.enrolment_id)
+    return Result, of_people.where(Enrolment.round_id == round_.id, Result.current)
+
+
+def standing_states(session: Session, *, round_: Round) -> Counter[ResultState]:
+    """Return how many standing results of a round are in each state."""
+    model, ids = standing_ids(round_, round_scheme(session, round_=round_))
+    return Counter(session.scalars(select(model.state).where(model.id.in_(ids))))
 
 
 def all_owners(session: Session, *, round_: Round) -> list[int]:

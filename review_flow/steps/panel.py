@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from models import Assignment, Enrolment, PanelMark, PanelSeat, Person, Round, Submission
 from review_flow.clock import days_after, now, shown
@@ -28,6 +28,7 @@ from review_flow.steps.work import enqueue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from review_flow.rules.sections import Duration
@@ -62,6 +63,30 @@ def ask_panel(session: Session, *, submission: Submission) -> None:
     """Ask the members, as many as the scheme wants; who must step aside is replaced from the reserve (X-47)."""
     submission.state = move(submission.state, SubmissionState.IN_PANEL)
     _fill(session, submission=submission)
+
+
+def to_pursue(session: Session, *, round_: Round) -> list[Submission]:
+    """Return the works before the panel for which `pursue` has something to do: a place is empty, or all have marked."""
+    size = round_scheme(session, round_=round_).review.panel.size
+    standing = (
+        select(PanelMark.submission_id, func.count().label("asked"), func.count(PanelMark.mark).label("marked"))
+        .where(PanelMark.released_at.is_(None))
+        .group_by(PanelMark.submission_id)
+        .subquery()
+    )
+    asked = func.coalesce(standing.c.asked, 0)
+    return list(
+        session.scalars(
+            select(Submission)
+            .outerjoin(standing, standing.c.submission_id == Submission.id)
+            .where(
+                Submission.round_id == round_.id,
+                Submission.state == SubmissionState.IN_PANEL,
+                or_(asked < size, asked == standing.c.marked),
+            )
+            .order_by(Submission.id)
+        )
+    )
 
 
 def pursue(session: Session, *, submission: Submission) -> None:
@@ -164,18 +189,29 @@ def standing_marks(session: Session, *, submission: Submission) -> list[PanelMar
 
 def asked_of(session: Session, *, person: Person, round_: Round) -> list[Submission]:
     """Return the works that wait for this person's mark: those whose peers differ first, then the earliest due."""
-    return list(
-        session.scalars(
-            select(Submission)
-            .join(PanelMark, PanelMark.submission_id == Submission.id)
-            .where(
-                Submission.round_id == round_.id,
-                PanelMark.marker_id == person.id,
-                PanelMark.mark.is_(None),
-                PanelMark.released_at.is_(None),
-            )
-            .order_by(Submission.disagreement.is_(None), PanelMark.due_at, Submission.id)
+    return list(session.scalars(_asked(person, round_, Submission)))
+
+
+def most_urgent(
+    session: Session, *, person: Person, round_: Round, most: int
+) -> tuple[list[tuple[Submission, PanelMark]], int]:
+    """Return the first `most` of `asked_of`, each with the mark that is asked for, and how many there are."""
+    rows = session.execute(_asked(person, round_, Submission, PanelMark, func.count().over()).limit(most)).all()
+    return [(work, mark_) for work, mark_, _count in rows], rows[0][2] if rows else 0
+
+
+def _asked(person: Person, round_: Round, *what: Any) -> Select[Any]:
+    differs = or_(Submission.disagreement.is_not(None), PanelMark.seat == SeatKind.ARBITER)
+    return (
+        select(*what)
+        .join(PanelMark, PanelMark.submission_id == Submission.id)
+        .where(
+            Submission.round_id == round_.id,
+            PanelMark.marker_id == person.id,
+            PanelMark.mark.is_(None),
+            PanelMark.released_at.is_(None),
         )
+        .order_by(~differs, PanelMark.due_at, Submission.id)
     )
 
 

@@ -21,6 +21,8 @@ from review_flow.steps.reviews import tasks_of
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from models import Person
@@ -62,7 +64,14 @@ def enrolments_of(session: Session, *, person: Person) -> list[tuple[Enrolment, 
 
 def standing_of(session: Session, *, person: Person, round_id: int) -> Standing:
     """Return where the person stands in a round; raises NotFound where they take no part in it."""
-    for enrolment, round_ in enrolments_of(session, person=person):
+    return standing_in(session, person=person, enrolments=enrolments_of(session, person=person), round_id=round_id)
+
+
+def standing_in(
+    session: Session, *, person: Person, enrolments: Sequence[tuple[Enrolment, Round]], round_id: int
+) -> Standing:
+    """Return what `standing_of` does, for whoever has asked for the person's enrolments already."""
+    for enrolment, round_ in enrolments:
         if round_.id == round_id:
             return _standing(session, person, enrolment, round_)
     raise NotFound(what=say(_("考核轮次")), key=round_id)

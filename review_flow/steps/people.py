@@ -20,7 +20,7 @@ from review_flow.steps.work import enqueue
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, CompoundSelect, Select
     from sqlalchemy.orm import Session
 
 ROLE_NAMES = {
@@ -90,9 +90,20 @@ def has_role(session: Session, *, person_id: int, organization_id: int, kinds: C
 
 def roles_of(session: Session, *, person: Person) -> frozenset[RoleKind]:
     """Return what the person may do in their own organization, and whether they administer one above schools."""
+    return roles_and_seat(session, person=person)[0]
+
+
+def roles_and_seat(session: Session, *, person: Person) -> tuple[frozenset[RoleKind], bool]:
+    """Return `roles_of` a person, and whether they hold a seat on the panel of any round: asked for by every page."""
     own = or_(Role.organization_id == person.organization_id, Role.kind == RoleKind.COUNTY_ADMIN)
-    held = select(Role.kind).where(Role.person_id == person.id, own)
-    return frozenset(session.scalars(held))
+    seat = select(PanelSeat.id).where(PanelSeat.person_id == person.id).exists()
+    rows = session.execute(
+        select(Role.kind, seat)
+        .select_from(Person)
+        .outerjoin(Role, and_(Role.person_id == Person.id, own))
+        .where(Person.id == person.id)
+    ).all()
+    return frozenset(kind for kind, _seated in rows if kind is not None), any(seated for _kind, seated in rows)
 
 
 def grant(session: Session, *, actor: Person, person: Person, kind: RoleKind) -> None:
@@ -166,11 +177,6 @@ def seats_of(session: Session, *, person_id: int, round_id: int) -> list[SeatKin
     return [kind for kind in SeatKind if kind in kinds]
 
 
-def sits(session: Session, *, person_id: int) -> bool:
-    """Whether the person holds a seat on the panel of any round."""
-    return session.scalars(select(PanelSeat.id).where(PanelSeat.person_id == person_id).limit(1)).first() is not None
-
-
 def _active_with(session: Session, person_id: int, holders: Select[tuple[int]]) -> bool:
     found = select(Person.id).where(Person.id == person_id, Person.active, Person.id.in_(holders))
     return session.scalars(found).first() is not None
@@ -210,27 +216,33 @@ def allocate_anew(session: Session, *, organization_id: int) -> None:
         enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_id)
 
 
+_ONE, _MATE = aliased(Person), aliased(Person)
+"""Two people of one household; made once, since making them costs as much as asking."""
+
+
 def conflicting_with(session: Session, *, person_id: int) -> set[int]:
     """Return the ids of everybody who may not judge this person's work: themselves, their household, who was declared."""
-    mate = aliased(Person)
-    found = union(
+    return {person_id, *session.scalars(conflicts(person_id))}
+
+
+def conflicts(person_id: int) -> CompoundSelect[tuple[int]]:
+    """Select of the ids of everybody in conflict with a person but themselves, as a part of a larger question."""
+    return union(
         select(Conflict.other_id).where(Conflict.one_id == person_id),
         select(Conflict.one_id).where(Conflict.other_id == person_id),
-        select(mate.id).join(Person, _of_one_household(Person, mate)).where(Person.id == person_id),
+        select(_MATE.id).where(_ONE.id == person_id, _of_one_household(_ONE, _MATE)),
     )
-    return {person_id, *session.scalars(found)}
 
 
 def conflicts_of(session: Session, *, organization_id: int) -> set[tuple[int, int]]:
     """Return, both ways round, every two people of a school who may not judge each other."""
-    mate = aliased(Person)
     found = union(
         select(Conflict.one_id, Conflict.other_id)
         .join(Person, Person.id == Conflict.one_id)
         .where(Person.organization_id == organization_id),
-        select(Person.id, mate.id)
-        .join(mate, _of_one_household(Person, mate))
-        .where(Person.organization_id == organization_id, Person.id < mate.id),
+        select(_ONE.id, _MATE.id)
+        .join(_MATE, _of_one_household(_ONE, _MATE))
+        .where(_ONE.organization_id == organization_id, _ONE.id < _MATE.id),
     )
     pairs = session.execute(found).tuples().all()
     return {*pairs, *((other, one) for one, other in pairs)}

@@ -84,10 +84,14 @@ def _work(session: Session, *, actor: Person, assignment: Assignment) -> tuple[R
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     if assignment.submission_id is None:
         raise NotMovable
-    work = session.get_one(Submission, assignment.submission_id)
-    if work.author_id in conflicting_with(session, person_id=actor.id):
+    _require_apart(session, actor=actor, assignment=assignment)
+    return round_, session.get_one(Submission, assignment.submission_id)
+
+
+def _require_apart(session: Session, *, actor: Person, assignment: Assignment) -> None:
+    """Who administers stays away from tasks on own works, and on those of whom they must step aside from; a sample is nobody's."""
+    if assignment.author_id in conflicting_with(session, person_id=actor.id):
         raise NotAllowed(why=say(_("应回避本人或有回避关系的教师的成果")))
-    return round_, work
 
 
 def candidates(session: Session, *, actor: Person, assignment: Assignment, word: str = "") -> list[Candidate]:
@@ -121,7 +125,7 @@ def _able(session: Session, *, round_: Round, work: Submission) -> Select[tuple[
         .join(Enrolment, Enrolment.person_id == Person.id)
         .where(Enrolment.round_id == round_.id, REVIEWS)
         # Who may not review whom is said both ways round, so the author's answer is everybody's.
-        .where(Person.id.not_in(kept_apart(session, person=author, rules=rules)), Person.id.not_in(known))
+        .where(Person.id.not_in(kept_apart(person=author, rules=rules)), Person.id.not_in(known))
         .where(or_(Enrolment.review_cap.is_(None), Enrolment.review_cap > held))
         .order_by(held + done, Person.number)
     )
@@ -179,10 +183,14 @@ def _movable(session: Session, *, actor: Person, assignment: Assignment, reason:
 
 
 def prolong(session: Session, *, actor: Person, assignment: Assignment, until: date, reason: str) -> None:
-    """Let a reviewer keep an undone task to the end of a day: later than now, no later than the round's last day."""
+    """Let a reviewer keep an undone task to the end of a day: later than now, no later than the round's last day.
+
+    Raises NotAllowed, WrongPhase, NotMovable, BadInput.
+    """
     round_ = session.get_one(Round, assignment.round_id)
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
+    _require_apart(session, actor=actor, assignment=assignment)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
     if assignment.state not in UNDONE:
         raise NotMovable

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Signature, Submission, Workshop
 from review_flow.clock import days_after, now, shown
@@ -13,6 +14,7 @@ from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.outcome import FLAGS
 from review_flow.rules.path import NOT_SHOWN
 from review_flow.rules.paths import canonical_json
 from review_flow.rules.quotas import judges_groups
@@ -21,9 +23,18 @@ from review_flow.steps import audit
 from review_flow.steps.facts import record_of
 from review_flow.steps.group_results import group_stale
 from review_flow.steps.messages import tell_many
-from review_flow.steps.owners import all_owners, concerned, judged_workshops, names, owners, round_of, standing_results
+from review_flow.steps.owners import (
+    all_owners,
+    concerned,
+    judged_workshops,
+    names,
+    owners,
+    round_of,
+    standing_ids,
+    standing_results,
+    standing_states,
+)
 from review_flow.steps.people import require_admin, require_seat
-from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
@@ -106,15 +117,23 @@ def open_ends(session: Session, *, enrolment: Enrolment) -> list[str]:
 
 def notice_over_at(session: Session, *, enrolment: Enrolment) -> datetime | None:
     """Return when every adjustment has been known to the teacher for the scheme's notice days; None: there is none."""
-    latest = session.scalar(
-        select(func.max(Adjustment.notified_at)).where(
-            Adjustment.enrolment_id == enrolment.id, Adjustment.state == AdjustmentState.NOTIFIED
-        )
+    round_ = session.get_one(Round, enrolment.round_id)
+    return next(iter(notices_over_at(session, round_=round_, enrolment=enrolment)), None)
+
+
+def notices_over_at(session: Session, *, round_: Round, enrolment: Enrolment | None = None) -> list[datetime]:
+    """Return `notice_over_at` of everybody who takes part in a round and was told of an adjustment; or of one."""
+    latest = (
+        select(func.max(Adjustment.notified_at))
+        .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
+        .where(Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT)
+        .where(Adjustment.state == AdjustmentState.NOTIFIED)
+        .group_by(Adjustment.enrolment_id)
     )
-    if latest is None:
-        return None
-    notice = round_scheme(session, round_=session.get_one(Round, enrolment.round_id)).calendar.notice
-    return days_after(latest, notice.days, working=notice.working_days)
+    if enrolment is not None:
+        latest = latest.where(Enrolment.id == enrolment.id)
+    notice = round_scheme(session, round_=round_).calendar.notice
+    return [days_after(one, notice.days, working=notice.working_days) for one in session.scalars(latest)]
 
 
 def compose(session: Session, *, enrolment: Enrolment, reason: str | None = None) -> Result:
@@ -185,10 +204,13 @@ def outcome_digest(result: Graded) -> str:
     return hashlib.sha256(result.outcome.encode()).hexdigest()
 
 
+def flags_of(result: Graded) -> list[str]:
+    """Return, in words, what a reader of a result must see."""
+    return [say(FLAGS[name]) for name in json.loads(result.outcome)["flags"]]
+
+
 def replay(session: Session, *, result: Result) -> bool:
     """Whether the stored record still grades to the stored outcome, byte for byte."""
-    import json
-
     round_ = session.get_one(Round, session.get_one(Enrolment, result.enrolment_id).round_id)
     return grade(round_scheme(session, round_=round_), json.loads(result.record)).canonical().decode() == result.outcome
 
@@ -265,12 +287,18 @@ def _band(session: Session, *, actor: Person, round_: Round, result: Graded, gra
 def confirm_all(session: Session, *, actor: Person, round_: Round) -> int:
     """Confirm every proposed grade that can be confirmed, but one's own and conflicting teachers'; return how many."""
     take_turn(session, organization_id=round_.organization_id)
-    confirmed = 0
-    for result in standing_results(session, round_=round_):
-        if actor.id not in concerned(session, result=result) and unready(session, result=result) is None:
-            confirm(session, actor=actor, result=result)
-            confirmed += 1
-    return confirmed
+    return sum(confirm_ready(session, actor=actor, result=one) for one in standing_results(session, round_=round_))
+
+
+def confirm_ready(session: Session, *, actor: Person, result: Graded) -> bool:
+    """Confirm a proposed grade where the actor may and nothing stands in the way; return whether they did."""
+    round_ = round_of(session, result=result)
+    take_turn(session, organization_id=round_.organization_id)
+    require_seat(session, actor=actor, round_=round_, kinds=[SeatKind.MEMBER])
+    if actor.id in concerned(session, result=result) or unready(session, result=result) is not None:
+        return False
+    _band(session, actor=actor, round_=round_, result=result, grade_=result.proposed_grade)
+    return True
 
 
 def publish(session: Session, *, actor: Person, round_: Round) -> None:
@@ -278,18 +306,18 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
-    standing = standing_results(session, round_=round_)
-    total = to_be_graded(session, round_=round_)
-    done = sum(one.state is ResultState.BANDED for one in standing)
-    if not total or done < total or done < len(standing):
-        groups = judges_groups(round_scheme(session, round_=round_))
+    scheme, standing = round_scheme(session, round_=round_), standing_states(session, round_=round_)
+    total, done = to_be_graded(session, round_=round_), standing[ResultState.BANDED]
+    if not total or done < total or done < standing.total():
+        groups = judges_groups(scheme)
         why = _("{total}个工作坊中有{left}个尚未定等") if groups else _("{total}位教师中有{left}位尚未定等")
         raise NotComposed(why=say(why, total=total, left=total - done))
-    span = round_scheme(session, round_=round_).calendar.publicity
+    span = scheme.calendar.publicity
     round_.phase = move(round_.phase, RoundPhase.PUBLICITY)
     round_.publicity_ends_at = days_after(now(), span.days, working=span.working_days)
-    for result in standing:
-        result.state = move(result.state, ResultState.PUBLISHED)
+    model, ids = standing_ids(round_, scheme)
+    published_ = move(ResultState.BANDED, ResultState.PUBLISHED)
+    session.execute(update(model).where(model.id.in_(ids)).values(state=published_))
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.publish", about=round_)
     tell_many(
         session,
@@ -304,7 +332,10 @@ def to_be_graded(session: Session, *, round_: Round) -> int:
     """Return how many results a round must have: of its teachers, or of its workshops where these are judged."""
     if judges_groups(round_scheme(session, round_=round_)):
         return len(judged_workshops(session, round_=round_))
-    return len(participants(session, round_=round_))
+    taking_part = select(func.count(Enrolment.id)).where(
+        Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT
+    )
+    return session.scalar(taking_part) or 0
 
 
 def published_list(session: Session, *, round_: Round) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from review_flow.rules.words import RoleKind, SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.messages import tell_many
 from review_flow.steps.people import require_admin
-from review_flow.steps.schemes import scheme_of
+from review_flow.steps.schemes import built_of, scheme_of
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -68,8 +68,9 @@ def round_by_name(session: Session, *, organization_id: int, name: str) -> Round
 
 
 def round_scheme(session: Session, *, round_: Round) -> Scheme:
-    """Return the scheme a round runs, at the version it froze."""
-    return scheme_of(session.get_one(SchemeVersion, round_.scheme_version_id))
+    """Return the scheme a round runs, at the version it froze; what this process has built is not read again."""
+    built = built_of(round_.scheme_digest)
+    return built or scheme_of(session.get_one(SchemeVersion, round_.scheme_version_id))
 
 
 def create(
@@ -224,6 +225,7 @@ def seat(session: Session, *, actor: Person, round_: Round, person: Person, kind
 def unseat(session: Session, *, actor: Person, place: PanelSeat) -> None:
     """Take a place on the panel away, as long as the round is not open: later its holder may have judged already."""
     round_ = session.get_one(Round, place.round_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SETUP)
     audit.record(

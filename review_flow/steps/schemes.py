@@ -47,6 +47,11 @@ _built: dict[str, Scheme] = {}
 MOST_BUILT = 32
 
 
+def built_of(digest: str | None) -> Scheme | None:
+    """Return the scheme of a digest where this process has built it; None where not, or where nothing is frozen yet."""
+    return None if digest is None else _built.get(digest)
+
+
 def scheme_of(version: SchemeVersion) -> Scheme:
     """Return the scheme of a stored version; built once for each digest, since building takes some milliseconds."""
     scheme = _built.get(version.digest)

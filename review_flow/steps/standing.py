@@ -23,20 +23,20 @@ from models import (
     Round,
     Submission,
 )
-from review_flow.errors import Refusal
 from review_flow.i18n import _, clauses, listed, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at, grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, State, SubmissionState
+from review_flow.rules.quotas import judges_groups
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.voices import SELF
 from review_flow.rules.words import UNDONE, AdjustmentState, AppealState, EvidenceState, FactKind, SeatKind
-from review_flow.steps.appeals import require_hearer
+from review_flow.steps.appeals import why_not_hear
 from review_flow.steps.approvals import ends_at, links_before_peers, waiting
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
-from review_flow.steps.owners import appeals_in, concerned, owners, standing_results
+from review_flow.steps.owners import appeals_in, owners, standing_results, steps_aside
 from review_flow.steps.panel import asked_of
 from review_flow.steps.people import SEAT_NAMES, conflicting_with, has_seat
 from review_flow.steps.programme import banded
@@ -294,14 +294,20 @@ def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
         adjustments=to_decide(session, person=person, round_=round_),
         results=list(session.scalars(confirmable)) if member else [],
         appeals=to_hear(session, person=person, round_=round_),
-        workshops=[
-            one
-            for one in (standing_results(session, round_=round_) if member else [])
-            if isinstance(one, GroupResult)
-            and one.state is ResultState.COMPOSED
-            and person.id not in concerned(session, result=one)
-        ],
+        workshops=workshops_to_confirm(session, person=person, round_=round_) if member else [],
     )
+
+
+def workshops_to_confirm(session: Session, *, person: Person, round_: Round) -> list[GroupResult]:
+    """Return the workshops' results without a confirmed grade, but those the person steps aside from."""
+    if not judges_groups(round_scheme(session, round_=round_)):
+        return []
+    composed = select(GroupResult).where(
+        GroupResult.round_id == round_.id, GroupResult.current, GroupResult.state == ResultState.COMPOSED
+    )
+    aside = steps_aside(session, person=person).workshops
+    found = session.scalars(composed.order_by(GroupResult.id))
+    return [one for one in found if one.workshop_id not in aside]
 
 
 def to_decide(session: Session, *, person: Person, round_: Round) -> list[Adjustment]:
@@ -329,12 +335,6 @@ def to_hear(session: Session, *, person: Person, round_: Round) -> list[Appeal]:
     """Return the appeals that wait for a hearer who had no part in the result."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.APPEAL]):
         return []
-    return [one for one in _open_appeals(session, round_=round_) if _may_hear(session, person, one)]
-
-
-def _may_hear(session: Session, person: Person, appeal: Appeal) -> bool:
-    try:
-        require_hearer(session, actor=person, appeal=appeal)
-    except Refusal:
-        return False
-    return True
+    found = _open_appeals(session, round_=round_)
+    why_not = why_not_hear(session, actor=person, round_=round_, appeals=found) if found else {}
+    return [one for one in found if one.id not in why_not]

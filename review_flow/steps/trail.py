@@ -1,31 +1,37 @@
-"""审计记录, to be read: who did what to which thing and when, page by page; and whether the chain is whole."""
+"""审计记录, to be read: who did what to which thing and when, page by page."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from models import AuditEvent, Person
 from review_flow.clock import first_second_of, last_second_of
-from review_flow.steps.audit import breaks
+from review_flow.i18n import say
+from review_flow.rules.deeds import DEEDS, THINGS
+from review_flow.steps.file_reports import REASONS
 from review_flow.steps.people import require_admin
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
 PAGE = 50
+REPORTED = {one.value: words for one, words in REASONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is looked for: a name or number, the beginning of a deed, a thing ("round:3"), days; blank: everything."""
+    """What is looked for: a name or number, a deed ("round.": all that begin so), a kind of thing and which one of it, days; blank: everything."""
 
     who: str = ""
     deed: str = ""
-    about: str = ""
+    thing: str = ""
+    key: int | None = None
     since: date | None = None
     until: date | None = None
 
@@ -36,6 +42,37 @@ class Event:
 
     event: AuditEvent
     actor: Person | None
+
+    @property
+    def deed(self) -> str:
+        """Return what was done, in words."""
+        return words(self.event.deed)
+
+    @property
+    def thing(self) -> str:
+        """Return what kind of thing it was done to, in words."""
+        return say(THINGS.get(self.table, self.table))
+
+    @property
+    def table(self) -> str:
+        """Return the table of the thing."""
+        return self.event.about.partition(":")[0]
+
+    @property
+    def key(self) -> str:
+        """Return which one of its table it is."""
+        return self.event.about.partition(":")[2]
+
+    @property
+    def reason(self) -> str:
+        """Return why, where somebody said so."""
+        said = str(json.loads(self.event.data).get("reason") or "")
+        return say(REPORTED.get(said, said)) if self.event.deed == "file.report" else said
+
+
+def words(deed: str) -> str:
+    """Return a deed in words; one of a program that was here before, as it was written."""
+    return say(DEEDS.get(deed, deed))
 
 
 def search(
@@ -48,8 +85,8 @@ def search(
     require_admin(session, actor=actor, organization_id=actor.organization_id)
     wanted = [AuditEvent.organization_id == actor.organization_id]
     wanted += [] if before is None else [AuditEvent.number < before]
-    wanted += [AuditEvent.deed.startswith(asked.deed, autoescape=True)] if asked.deed else []
-    wanted += [AuditEvent.about == asked.about] if asked.about else []
+    wanted += [_deed(asked.deed)] if asked.deed else []
+    wanted += [_about(asked)] if asked.thing else []
     wanted += [AuditEvent.at >= first_second_of(asked.since)] if asked.since else []
     wanted += [AuditEvent.at <= last_second_of(asked.until)] if asked.until else []
     wanted += [or_(Person.name.contains(asked.who, autoescape=True), Person.number == asked.who)] if asked.who else []
@@ -64,9 +101,13 @@ def search(
     return found, found[-1].event.number if len(rows) > PAGE else None
 
 
-def whole(session: Session, *, actor: Person) -> tuple[int, list[int]]:
-    """Read the school's whole chain; return its length, and the numbers of the events that don't fit."""
-    require_admin(session, actor=actor, organization_id=actor.organization_id)
-    mine = AuditEvent.organization_id == actor.organization_id
-    wrong = {number for _school, number, _what in breaks(session, organization_id=actor.organization_id)}
-    return session.scalar(select(func.count()).where(mine)) or 0, sorted(wrong)
+def _deed(asked: str) -> ColumnElement[bool]:
+    if asked.endswith("."):
+        return AuditEvent.deed.startswith(asked, autoescape=True)
+    return AuditEvent.deed == asked
+
+
+def _about(asked: Asked) -> ColumnElement[bool]:
+    if asked.key is None:
+        return AuditEvent.about.startswith(f"{asked.thing}:", autoescape=True)
+    return AuditEvent.about == f"{asked.thing}:{asked.key}"

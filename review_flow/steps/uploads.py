@@ -7,13 +7,14 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from models import Evidence, Submission, Upload
 from review_flow.clock import now
 from review_flow.errors import NotFound, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import RoundPhase
+from review_flow.rules.words import WorkKind
 from review_flow.steps.evidence import (
     UnknownSlot,
     add_evidence,
@@ -23,10 +24,13 @@ from review_flow.steps.evidence import (
 )
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
+from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from models import Person
@@ -34,6 +38,10 @@ if TYPE_CHECKING:
 
 LASTS = timedelta(days=7)
 AT_ONCE, LONGEST_NAME = 20, 200
+COPIES = 2
+"""A file lies here twice for a moment: as it arrived, and in the storage."""
+OF_NO_ROUND = 0
+"""The subject of a purge that is not of a round's files, but of uploads whose time is over."""
 
 
 class TooLarge(Refusal):
@@ -46,6 +54,15 @@ class EmptyFile(Refusal):
     """A file of no bytes."""
 
     status, text = 422, _("文件“{file}”是空的。")
+
+
+class NoRoom(Refusal):
+    """The disk is nearly full: said before the bytes are sent, and what is here already stays."""
+
+    status, text = (
+        507,
+        _("服务器的磁盘空间不够了，这个文件暂时收不下；已经传到的部分都在，腾出空间后可以接着传。请告诉管理员。"),
+    )
 
 
 class TooManyUploads(Refusal):
@@ -69,12 +86,14 @@ def begin(
     file_name: str,
     size_bytes: int,
     most_bytes: int,
+    room_bytes: int,
     replaces_id: int | None = None,
 ) -> Upload:
     """Begin an upload by the author, for a slot that takes files now.
 
-    Everything that would refuse the finished file is said before its first byte. Raises NotAllowed, NotEditable,
-    WindowClosed, UnknownSlot, TooLarge, EmptyFile, TooManyUploads, NotFound for a file to replace that doesn't stand.
+    `room_bytes`: how much the disk may still take. Everything that would refuse the finished file is said before its
+    first byte. Raises NotAllowed, NotEditable, WindowClosed, UnknownSlot, TooLarge, EmptyFile, NoRoom, TooManyUploads,
+    NotFound for a file to replace that doesn't stand.
     """
     round_ = require_author(session, actor=actor, submission=submission)
     take_turn(session, organization_id=round_.organization_id)
@@ -88,6 +107,8 @@ def begin(
         raise TooLarge(size=f"{size_bytes / 1e9:.1f}", most=f"{most_bytes / 1e9:.1f}")
     if size_bytes < 1:
         raise EmptyFile(file=name)
+    if COPIES * size_bytes > room_bytes:
+        raise NoRoom
     if replaces_id is not None:
         _standing(session, submission=submission, key=replaces_id)
     count = session.scalar(select(func.count()).select_from(Upload).where(Upload.owner_id == actor.id)) or 0
@@ -105,6 +126,7 @@ def begin(
         expires_at=now() + LASTS,
     )
     session.add(upload)
+    enqueue(session, kind=WorkKind.PURGE_EVIDENCE, subject_id=OF_NO_ROUND, due_at=upload.expires_at)
     session.flush()
     return upload
 
@@ -128,8 +150,12 @@ def own(session: Session, *, actor: Person, token: str) -> Upload:
 
 def unfinished(session: Session, *, submission: Submission) -> list[Upload]:
     """Return the uploads of a work that can be gone on with, the oldest first."""
-    found = select(Upload).where(Upload.submission_id == submission.id, Upload.expires_at > now())
-    return list(session.scalars(found.order_by(Upload.id)))
+    return list(session.scalars(going_on(submission).order_by(Upload.id)))
+
+
+def going_on(submission: Submission) -> Select[tuple[Upload]]:
+    """Select the uploads of a work that can be gone on with."""
+    return select(Upload).where(Upload.submission_id == submission.id, Upload.expires_at > now())
 
 
 def finish(session: Session, *, actor: Person, upload: Upload, stored: Kept) -> Evidence:
@@ -155,10 +181,14 @@ def cancel(session: Session, *, upload: Upload) -> None:
     session.flush()
 
 
-def expire(session: Session) -> Sequence[str]:
-    """Forget the uploads whose time is over; return their tokens, whose bytes go after the commit."""
-    gone = session.scalars(select(Upload).where(Upload.expires_at <= now()).order_by(Upload.id)).all()
-    for one in gone:
-        session.delete(one)
-    session.flush()
-    return [one.token for one in gone]
+def expire(session: Session) -> datetime | None:
+    """Forget the uploads whose time is over; return when the next one's will be. Their bytes go with `strays`."""
+    session.execute(delete(Upload).where(Upload.expires_at <= now()))
+    return session.scalar(select(func.min(Upload.expires_at)))
+
+
+def strays(session: Session, *, tokens: Iterable[str]) -> Sequence[str]:
+    """Return those of the tokens that no upload has: whose row is gone, or never came."""
+    here = sorted(tokens)
+    known = set(session.scalars(select(Upload.token).where(Upload.token.in_(here))))
+    return [one for one in here if one not in known]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from models import Evidence, Person, Round, Submission, ValidityVote
 from review_flow.clock import now
@@ -17,7 +17,7 @@ from review_flow.steps import audit
 from review_flow.steps.corrections import ask_correction
 from review_flow.steps.evidence import attested, standing_evidence
 from review_flow.steps.messages import tell
-from review_flow.steps.people import conflicting_with, has_seat, require_seat
+from review_flow.steps.people import conflicting_with, conflicts, has_seat, require_seat
 from review_flow.steps.reviews import forward
 from review_flow.steps.rounds import round_scheme
 from review_flow.steps.taking_back import take_back
@@ -25,6 +25,7 @@ from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
@@ -100,26 +101,48 @@ def vote(
 
 def to_judge(session: Session, *, person: Person, round_: Round) -> list[Submission]:
     """Return the works that wait for this person's word: checked, not of anybody they keep away from, not yet said."""
-    unchecked = select(Evidence.submission_id).where(Evidence.state == EvidenceState.WAITING)
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
+        return []
+    return list(session.scalars(_to_judge(person, round_, Submission)))
+
+
+def first_to_judge(session: Session, *, person: Person, round_: Round, most: int) -> tuple[list[Submission], int]:
+    """Return the first `most` of `to_judge`, and how many there are."""
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
+        return [], 0
+    rows = session.execute(_to_judge(person, round_, Submission, func.count().over()).limit(most)).all()
+    return [work for work, _count in rows], rows[0][1] if rows else 0
+
+
+def may_judge(session: Session, *, person: Person, submission: Submission) -> bool:
+    """Whether a work is one of `to_judge`."""
+    round_ = session.get_one(Round, submission.round_id)
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
+        return False
+    asked = _to_judge(person, round_, Submission.id).where(Submission.id == submission.id)
+    return session.scalars(asked).first() is not None
+
+
+def _to_judge(person: Person, round_: Round, *what: Any) -> Select[Any]:
+    unchecked = select(Evidence.id).where(
+        Evidence.submission_id == Submission.id, Evidence.state == EvidenceState.WAITING
+    )
     said = select(ValidityVote.id).where(
         ValidityVote.submission_id == Submission.id,
         ValidityVote.voter_id == person.id,
         ValidityVote.attempt == Submission.corrections,
     )
-    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
-        return []
-    return list(
-        session.scalars(
-            select(Submission)
-            .where(
-                Submission.round_id == round_.id,
-                Submission.state == SubmissionState.SUBMITTED,
-                Submission.author_id.not_in(conflicting_with(session, person_id=person.id)),
-                Submission.id.not_in(unchecked),
-                ~said.exists(),
-            )
-            .order_by(Submission.submitted_at, Submission.id)
+    return (
+        select(*what)
+        .where(
+            Submission.round_id == round_.id,
+            Submission.state == SubmissionState.SUBMITTED,
+            Submission.author_id != person.id,
+            Submission.author_id.not_in(conflicts(person.id)),
+            ~unchecked.exists(),
+            ~said.exists(),
         )
+        .order_by(Submission.submitted_at, Submission.id)
     )
 
 

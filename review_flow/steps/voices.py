@@ -5,7 +5,6 @@ Each is a fact that supersedes the older one of its key; how they count is `rule
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -31,7 +30,6 @@ from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from decimal import Decimal
 
     from sqlalchemy.orm import Session
@@ -114,13 +112,15 @@ def voice_problem(scheme: Scheme, telling: Telling) -> str | None:
     return number_problem(telling.kind, telling.number)
 
 
-def hidden(scheme: Scheme, facts: Iterable[Fact]) -> set[str]:
-    """Return the questionnaires with fewer answers than count: their means are shown nowhere, as in the ledger (X-40)."""
-    answers: dict[str, int] = defaultdict(int)
-    for fact in facts:
-        if fact.kind is FactKind.VOICE and fact.about in SURVEYS:
-            answers[fact.about] += fact.details["answers"]
-    return {name for name, count in answers.items() if count < scheme.compose.min_answers.get(name, 1)}
+def hidden(scheme: Scheme, fact: Fact) -> bool:
+    """Whether a fact is the mean of fewer answers than count: shown by itself nowhere, be it standing or struck (X-40)."""
+    survey = fact.kind is FactKind.VOICE and fact.about in SURVEYS
+    return survey and fact.details["answers"] < scheme.compose.min_answers.get(fact.about, 1)
+
+
+def source_shown(fact: Fact) -> str:
+    """Return where a fact comes from, for its teacher: not who marked them in the classroom."""
+    return "" if fact.kind is FactKind.VOICE and fact.about == ON_SITE else fact.source
 
 
 def voices_of(session: Session, *, enrolment: Enrolment, scheme: Scheme) -> dict[str, list[dict[str, Any]]]:

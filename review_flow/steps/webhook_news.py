@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from models import Person, Webhook, WebhookDelivery
 from review_flow.clock import now
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def book(session: Session, *, messages: Collection[Message]) -> None:
-    """Book messages for every address of their people's school that wants their kind."""
+    """Book messages for every address of their people's school that wants their kind, in a few statements."""
     of_school = (
         select(Person.id, Webhook)
         .join(Webhook, Person.organization_id == Webhook.organization_id)
@@ -33,30 +34,41 @@ def book(session: Session, *, messages: Collection[Message]) -> None:
         .where(Person.id.in_({one.person_id for one in messages}))
         .order_by(Webhook.id)
     )
-    wanting = session.execute(of_school).tuples().all()
-    for message in messages:
-        about = {"message_id": message.id, "person_id": message.person_id, "round_id": message.round_id}
-        for person_id, webhook in wanting:
-            if person_id == message.person_id and message.kind in webhook.events:
-                deliver(session, webhook=webhook, event=message.kind, about=about)
+    addresses = defaultdict(list)
+    for person_id, webhook in session.execute(of_school).tuples():
+        addresses[person_id].append(webhook)
+    tellings = [
+        _telling(webhook, one.kind, message_id=one.id, person_id=one.person_id, round_id=one.round_id)
+        for one in messages
+        for webhook in addresses[one.person_id]
+        if one.kind in webhook.events
+    ]
+    if tellings:
+        session.execute(insert(WebhookDelivery), tellings)
+    for key in dict.fromkeys(one["webhook_id"] for one in tellings):
+        enqueue(session, kind=WorkKind.DELIVER_WEBHOOKS, subject_id=key)
 
 
-def deliver(session: Session, *, webhook: Webhook, event: str, about: dict[str, Any]) -> WebhookDelivery:
-    """Leave a telling for an address, and ask for its delivery."""
+def deliver(session: Session, *, webhook: Webhook, event: str) -> WebhookDelivery:
+    """Leave a telling of nothing in particular for an address, and ask for its delivery."""
+    telling = WebhookDelivery(**_telling(webhook, event))
+    session.add(telling)
+    session.flush()
+    enqueue(session, kind=WorkKind.DELIVER_WEBHOOKS, subject_id=webhook.id)
+    return telling
+
+
+def _telling(webhook: Webhook, event: str, **about: int | None) -> dict[str, Any]:
     said = {
         "type": event,
         "timestamp": now().isoformat(),
         "data": {"organization_id": webhook.organization_id, **about},
     }
-    telling = WebhookDelivery(
-        webhook_id=webhook.id,
-        event=event,
-        public_id=f"msg_{secrets.token_hex(12)}",
-        body=json.dumps(said, ensure_ascii=False, separators=(",", ":")),
-        created_at=now(),
-        next_at=now(),
-    )
-    session.add(telling)
-    session.flush()
-    enqueue(session, kind=WorkKind.DELIVER_WEBHOOKS, subject_id=webhook.id)
-    return telling
+    return {
+        "webhook_id": webhook.id,
+        "event": event,
+        "public_id": f"msg_{secrets.token_hex(12)}",
+        "body": json.dumps(said, ensure_ascii=False, separators=(",", ":")),
+        "created_at": now(),
+        "next_at": now(),
+    }

@@ -6,19 +6,19 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from models import Webhook, WebhookDelivery
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.outside.webhooks import require_sayable, shown_secret
-from review_flow.rules.webhooks import EVENTS, LONGEST_FAILING, TEST, next_try
+from review_flow.rules.webhooks import EVENTS, KEPT_FOR, LONGEST_FAILING, TEST, next_try
 from review_flow.rules.words import WorkKind
 from review_flow.steps import audit, webhook_news
 from review_flow.steps.messages import tell_administrators
 from review_flow.steps.people import require_admin
+from review_flow.steps.sealing import sealed, unsealed
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from models import Person
     from review_flow.outside.webhooks import Answer, Network
 
-SECRET_BYTES, NONCE_BYTES = 32, 12
+SECRET_BYTES = 32
 MOST, AT_ONCE = 10, 20
 GONE = 410
 
@@ -73,12 +73,12 @@ def make(
     _require_known(events)
     if len(webhooks_of(session, organization_id=actor.organization_id)) >= MOST:
         raise TooManyWebhooks(most=MOST)
-    secret, nonce = secrets.token_bytes(SECRET_BYTES), secrets.token_bytes(NONCE_BYTES)
+    secret = secrets.token_bytes(SECRET_BYTES)
     webhook = Webhook(
         organization_id=actor.organization_id,
         url=url,
         events=_in_order(events),
-        sealed_secret=nonce + AESGCM(seal_key).encrypt(nonce, secret, _bound_to(actor.organization_id)),
+        sealed_secret=sealed(seal_key, secret, bound_to=_owner(actor.organization_id)),
         made_by_id=actor.id,
         made_at=now(),
     )
@@ -88,8 +88,8 @@ def make(
     return webhook, shown_secret(secret)
 
 
-def _bound_to(organization_id: int) -> bytes:
-    return f"webhook:{organization_id}".encode()
+def _owner(organization_id: int) -> str:
+    return f"webhook:{organization_id}"
 
 
 def _require_known(events: Collection[str]) -> None:
@@ -145,10 +145,11 @@ def change(session: Session, *, actor: Person, webhook: Webhook, events: Collect
 
 
 def remove(session: Session, *, actor: Person, webhook: Webhook) -> None:
-    """Take an address away; nothing more is sent there."""
+    """Take an address away; nothing more is sent there, and nobody can look at what was: it is forgotten."""
     take_turn(session, organization_id=webhook.organization_id)
     require_admin(session, actor=actor, organization_id=webhook.organization_id)
     webhook.removed_at = now()
+    session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook.id))
     _note(session, actor=actor, webhook=webhook, deed="webhook.remove")
 
 
@@ -156,7 +157,7 @@ def test(session: Session, *, actor: Person, webhook: Webhook) -> WebhookDeliver
     """Send an address a telling of nothing, so that its owner sees whether it arrives."""
     take_turn(session, organization_id=webhook.organization_id)
     require_admin(session, actor=actor, organization_id=webhook.organization_id)
-    return webhook_news.deliver(session, webhook=webhook, event=TEST, about={})
+    return webhook_news.deliver(session, webhook=webhook, event=TEST)
 
 
 def due(session: Session, *, webhook_id: int, seal_key: bytes) -> list[Telling]:
@@ -164,8 +165,7 @@ def due(session: Session, *, webhook_id: int, seal_key: bytes) -> list[Telling]:
     webhook = session.get_one(Webhook, webhook_id)
     if webhook.disabled_at is not None or webhook.removed_at is not None:
         return []
-    sealed = webhook.sealed_secret
-    secret = AESGCM(seal_key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(webhook.organization_id))
+    secret = unsealed(seal_key, webhook.sealed_secret, bound_to=_owner(webhook.organization_id))
     waiting = (
         select(WebhookDelivery)
         .where(WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.next_at <= now())
@@ -176,12 +176,14 @@ def due(session: Session, *, webhook_id: int, seal_key: bytes) -> list[Telling]:
 
 
 def record(session: Session, *, webhook_id: int, answers: Sequence[tuple[int, Answer]]) -> datetime | None:
-    """Keep what became of each telling; return when the next one is due, None: none is.
+    """Keep what became of each telling, and forget the old ones; return when the next one is due, None: none is.
 
     An address that took nothing for days, or says that it is gone, is switched off, and its administrators are told.
     """
     webhook = session.get_one(Webhook, webhook_id)
     take_turn(session, organization_id=webhook.organization_id)
+    if webhook.removed_at is not None:
+        return None
     for key, answer in answers:
         _keep(session.get_one(WebhookDelivery, key), answer)
         webhook.failing_since = None if answer.taken else webhook.failing_since or now()
@@ -189,7 +191,9 @@ def record(session: Session, *, webhook_id: int, answers: Sequence[tuple[int, An
     gone = any(answer.status == GONE for _key, answer in answers)
     if (failing or gone) and webhook.disabled_at is None:
         _disable(session, webhook)
-    if webhook.disabled_at is not None or webhook.removed_at is not None:
+    done = (WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.next_at.is_(None))
+    session.execute(delete(WebhookDelivery).where(*done, WebhookDelivery.created_at < now() - KEPT_FOR))
+    if webhook.disabled_at is not None:
         return None
     return session.scalar(select(func.min(WebhookDelivery.next_at)).where(WebhookDelivery.webhook_id == webhook.id))
 
@@ -209,7 +213,7 @@ def _disable(session: Session, webhook: Webhook) -> None:
         organization_id=webhook.organization_id,
         round_id=None,
         kind="webhook.disabled",
-        sentence=_("回调地址（编号{id}）已停用：{reason}。修好后请重新启用，未送达的会补发。"),
+        sentence=_("回调地址（编号{id}）已停用：{reason}。修好后请重新启用，还在等待的会继续发送。"),
         id=webhook.id,
         reason=webhook.disabled_reason,
     )

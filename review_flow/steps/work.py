@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_ATTEMPTS = 5
 FIRST_PAUSE = timedelta(seconds=10)
+LATE_AFTER = timedelta(minutes=5)
 ENDED_ITS_WORKERS = _("连续{count}次没有做完：执行它的进程中断，或租约到期。")
 
 
@@ -212,6 +213,17 @@ def due_kinds(session: Session) -> dict[WorkKind, int]:
         .group_by(DueWork.kind)
     )
     return {kind: count for kind, count in rows}  # noqa: C416 - rows are Rows, not pairs
+
+
+def is_behind(session: Session) -> bool:
+    """Whether something has been due for minutes and nobody took it: no worker runs, or its Prefect is not there yet."""
+    late = select(DueWork.id).where(
+        DueWork.done_at.is_(None),
+        DueWork.parked_at.is_(None),
+        DueWork.due_at < now() - LATE_AFTER,
+        or_(DueWork.lease_until.is_(None), DueWork.lease_until < now() - LATE_AFTER),
+    )
+    return session.scalars(late.limit(1)).first() is not None
 
 
 def _held(session: Session, *, work_id: int, token: str) -> DueWork:

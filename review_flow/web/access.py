@@ -19,8 +19,8 @@ from review_flow.db import transaction
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.words import RoleKind
-from review_flow.steps import door, people
-from review_flow.web import cookies
+from review_flow.steps import door, people, second_factor
+from review_flow.web import cookies, pace
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _WHO: set[Callable[..., Any]] = set()
@@ -42,12 +42,24 @@ class MustChange(Refusal):
     status, text = 403, _("请先把初始密码改成自己的密码。")
 
 
+class FactorWanted(Refusal):
+    """The operator demands a second factor of this role; answered with the page that sets it up."""
+
+    status, text = 403, _("您的角色须开启第二步验证，请先设置好再继续。")
+
+
+class ProofWanted(Refusal):
+    """What hurts most if a stranger does it asks who is there; answered with the page that asks for the password."""
+
+    status, text = 403, _("请再输一次密码，确认是您本人。")
+
+
 async def _filled(request: Request) -> FormData:
     return await request.form(max_files=0, max_fields=500)
 
 
 Filled = Annotated[FormData, Depends(_filled)]
-"""A form whose fields the scheme names; asked for after the person, so that a stranger's is not read."""
+"""A form whose fields the scheme names. It stands before `session`: a slow line keeps no transaction open."""
 
 
 class UndeclaredError(RuntimeError):
@@ -95,18 +107,21 @@ def entered(request: Request, session: Db) -> Person:
     found = door.session_of(session, token=token) if token else None
     if found is None:
         raise NotSignedIn
+    pace.require_person(request, found[1].id)
     request.state.web_session, _person, request.state.must_change = found
     # For the head of every page and the log; a refusal is drawn when the transaction is over.
     request.state.name, request.state.person_id = found[1].name, found[1].id
-    request.state.roles = people.roles_of(session, person=found[1])
-    request.state.seated = people.sits(session, person_id=found[1].id)
+    request.state.roles, request.state.seated = people.roles_and_seat(session, person=found[1])
+    kinds = {*(one.value for one in request.state.roles), *(["panel"] if request.state.seated else [])}
+    demanded = kinds & set(request.app.state.settings.second_factor)
+    request.state.factor_wanted = bool(demanded) and not door.has_second_factor(session, person_id=found[1].id)
     return found[1]
 
 
 Entered = Annotated[Person, Depends(entered)]
 
 
-def _here(request: Request, _person: Entered) -> WebSession:
+async def _here(request: Request, _person: Entered) -> WebSession:
     found: WebSession = request.state.web_session
     return found
 
@@ -115,10 +130,41 @@ Here = Annotated[WebSession, Depends(_here)]
 
 
 @who
-def signed_in(request: Request, person: Entered) -> Person:
-    """Let in whoever is signed in with a password of their own."""
+async def settled(request: Request, person: Entered) -> Person:
+    """Let in whoever is signed in with a password of their own, even without the second factor demanded of them."""
+    return _with_own_password(request, person)
+
+
+def _with_own_password(request: Request, person: Person) -> Person:
     if request.state.must_change:
         raise MustChange
+    return person
+
+
+Settled = Annotated[Person, Depends(settled)]
+
+
+@who
+def proven(session: Db, person: Settled, here: Here) -> Person:
+    """Let in like `settled`, whoever was proven to be there in the last minutes."""
+    if not second_factor.is_fresh(session, here=here):
+        raise ProofWanted
+    return person
+
+
+Proven = Annotated[Person, Depends(proven)]
+
+
+@who
+async def signed_in(request: Request, person: Settled) -> Person:
+    """Let in whoever is signed in with all that is asked of them."""
+    return _with_all_asked(request, person)
+
+
+def _with_all_asked(request: Request, person: Person) -> Person:
+    _with_own_password(request, person)
+    if request.state.factor_wanted:
+        raise FactorWanted
     return person
 
 
@@ -129,7 +175,7 @@ Signed = Annotated[Person, Depends(signed_in)]
 def passing(request: Request) -> Person:
     """Let in like `signed_in`, in a transaction that is over before the handler begins: it holds nobody up for long."""
     with transaction(request.app.state.engine) as session:
-        return signed_in(request, entered(request, session))
+        return _with_all_asked(request, entered(request, session))
 
 
 Passing = Annotated[Person, Depends(passing)]
@@ -149,14 +195,14 @@ Admin = Annotated[Person, Depends(administrator)]
 def passing_administrator(request: Request) -> Person:
     """Let in like `administrator`, in a transaction that is over before the handler begins."""
     with transaction(request.app.state.engine) as session:
-        return administrator(session, signed_in(request, entered(request, session)))
+        return administrator(session, _with_all_asked(request, entered(request, session)))
 
 
 PassingAdmin = Annotated[Person, Depends(passing_administrator)]
 
 
 @who
-def county_administrator(request: Request, person: Signed) -> Person:
+async def county_administrator(request: Request, person: Signed) -> Person:
     """Let in whoever administers an organization above schools; which schools they see, the steps decide."""
     if RoleKind.COUNTY_ADMIN not in request.state.roles:
         raise NotAllowed(why=say(_("这需要上级（县级）管理员")))
@@ -172,7 +218,7 @@ class NotConfirmed(Refusal):
     status, text = 422, _("这一步不能撤回，请先勾选确认。")
 
 
-def ticked(yes: Annotated[Literal["yes"], Form()]) -> None:
+async def ticked(yes: Annotated[Literal["yes"], Form()]) -> None:
     """Want the tick that says "I know"; without it the answer is NotConfirmed."""
 
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -23,6 +23,7 @@ from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import LANGUAGES, _, listed, say
 from review_flow.migrate import is_current
 from review_flow.outside.storage import storage_at
+from review_flow.steps import work
 from review_flow.web import (
     approving,
     certificates,
@@ -30,10 +31,12 @@ from review_flow.web import (
     cookies,
     county,
     door,
+    errands,
     files,
     finish,
     identity,
     office,
+    own_scheme,
     panel,
     panel_decide,
     privacy,
@@ -42,6 +45,7 @@ from review_flow.web import (
     reviewing,
     rounds,
     school,
+    second_factor,
     sheets,
     teacher,
     tokens,
@@ -52,10 +56,19 @@ from review_flow.web import (
     webhooks,
     workshops,
 )
-from review_flow.web.access import MustChange, NotConfirmed, NotSignedIn, public, require_declared
+from review_flow.web.access import (
+    FactorWanted,
+    MustChange,
+    NotConfirmed,
+    NotSignedIn,
+    ProofWanted,
+    public,
+    require_declared,
+)
 from review_flow.web.api import document
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
+from review_flow.web.pace import Pace
 from review_flow.web.problems import BodyUnreadable, is_api, misread
 from review_flow.web.render import is_htmx, refusal_page
 
@@ -71,6 +84,13 @@ YEAR_S = 31_536_000
 MOST_CONNECTIONS = 2000
 SUSPICIOUS = {403, 404, 410, 413, 429}
 """What somebody gets who tries doors; a form filled in wrongly is nobody's business."""
+WAYS: dict[type[Refusal], str] = {
+    NotSignedIn: "/enter",
+    MustChange: "/me/password",
+    FactorWanted: "/me/second-factor",
+    ProofWanted: "/me/proof",
+}
+"""Where somebody is led who lacks what a page asks for."""
 router = APIRouter()
 
 
@@ -99,7 +119,7 @@ class Gzip(GZipMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Leave files and uploads alone."""
-        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads"))
+        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads", "/api/v1/uploads"))
         await (self.app if plain else super().__call__)(scope, receive, send)
 
 
@@ -113,14 +133,19 @@ def alive() -> PlainTextResponse:
 @router.get("/readyz")
 @public
 def ready(request: Request) -> JSONResponse:
-    """Say whether the database answers and is of this version."""
+    """Say whether people may come: the database answers and is of this version.
+
+    And whether the work that they leave is done in time; where it is not they still come, and it waits in its queue.
+    """
+    engine, working = request.app.state.engine, False
     try:
-        with transaction(request.app.state.engine) as session:
-            session.execute(text("SELECT 1"))
-        current = is_current(request.app.state.engine)
+        current = is_current(engine)
+        if current:
+            with transaction(engine) as session:
+                working = not work.is_behind(session)
     except SQLAlchemyError:
         current = False
-    return JSONResponse({"ready": current}, 200 if current else 503)
+    return JSONResponse({"ready": current, "working": working}, 200 if current else 503)
 
 
 @router.post("/language/{code}")
@@ -157,9 +182,12 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.assets = Assets()
     app.state.settings = settings
     app.state.engine = engine or engine_for(settings.database)
+    app.state.pace_of_people = Pace(settings.person_requests)
+    app.state.pace_of_addresses = Pace(settings.address_requests)
     app.state.storage = storage or storage_at(settings.storage)
     parts = (
         door,
+        second_factor,
         identity,
         tokens,
         privacy,
@@ -172,6 +200,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         approving,
         voices,
         school,
+        own_scheme,
         rounds,
         sheets,
         progress,
@@ -181,6 +210,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         charts,
         webhooks,
         county,
+        errands,
         upload,
         files,
         verify,
@@ -200,14 +230,14 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
 def _refused(request: Request, refusal: Exception) -> Response:
     """Answer a "no": who is not signed in is led to the door, everybody else reads why."""
     assert isinstance(refusal, Refusal)
-    if refusal.status in SUSPICIOUS and not isinstance(refusal, NotSignedIn | MustChange):
+    way = WAYS.get(type(refusal))
+    if refusal.status in SUSPICIOUS and way is None:
         watch.note(request, "refused", code=refusal.code)
-    if not isinstance(refusal, NotSignedIn | MustChange) or request.url.path.startswith(("/uploads", "/api/")):
+    if way is None or request.url.path.startswith(("/uploads", "/api/")):
         return refusal_page(request, refusal)
-    way = "/me/password" if isinstance(refusal, MustChange) else "/enter"
     if is_htmx(request):
         return Response(status_code=204, headers={"HX-Redirect": way})
-    if isinstance(refusal, NotSignedIn) and request.method == "GET" and request.url.path != "/":
+    if isinstance(refusal, NotSignedIn | ProofWanted) and request.method == "GET" and request.url.path != "/":
         way = f"{way}?{urlencode({'next': request.url.path})}"
     return RedirectResponse(way, 303)
 

@@ -4,46 +4,61 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Request
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Enrolment, Person, Round
+from models import Enrolment, Person, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
+from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import FactKind, SeatKind
 from review_flow.steps import approvals, programme
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine
 from review_flow.web.access import Db, Key, Signed
-from review_flow.web.render import go, page
+from review_flow.web.render import Paged, go, page, pages_of
 
 router = APIRouter()
 PAGE = 50
 
 
+def count_waiting(session: Session, person: Person, round_: Round) -> int | None:
+    """Return how many works wait for this person's approval; None where the scheme has no chain of them."""
+    scheme = round_scheme(session, round_=round_)
+    if round_.phase is RoundPhase.SETUP or not scheme.approval.chain:
+        return None
+    return len(approvals.next_links(session, person=person, round_=round_, scheme=scheme))
+
+
 @router.get("/panel/rounds/{key}/approvals")
-def waiting(
-    request: Request, session: Db, person: Signed, key: Key, at: Annotated[int, Query(ge=1, le=100_000)] = 1
-) -> HTMLResponse:
+def waiting(request: Request, session: Db, person: Signed, key: Key, page_: Paged = 1) -> HTMLResponse:
     """List the works that wait for an approval, for the school's administrator and the panel's members."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     scheme = round_scheme(session, round_=round_)
     found = approvals.next_links(session, person=person, round_=round_, scheme=scheme)
-    here = found[(at - 1) * PAGE : at * PAGE]
-    asked = select(Person.id, Person.name).where(Person.id.in_([work.author_id for work, _link in here]))
-    names = dict(session.execute(asked).tuples().all())
+    links = dict(found[(page_ - 1) * PAGE : page_ * PAGE])
+    here = session.execute(
+        select(Submission, Person.name)
+        .join(Person, Person.id == Submission.author_id)
+        .where(Submission.id.in_(links))
+        .order_by(Submission.id)
+    )
     rows = [
         {
             "work": work,
             "title": mine.title(scheme, work.ability),
-            "link": link,
-            "name": names[work.author_id],
-            "until": approvals.ends_at(scheme, work) if link in approvals.links_before_peers(scheme) else None,
+            "link": links[work.id],
+            "name": name,
+            "until": approvals.ends_at(scheme, work)
+            if links[work.id] in approvals.links_before_peers(scheme)
+            else None,
         }
-        for work, link in here
+        for work, name in here
     ]
-    return page(request, "panel/approvals.html", round=round_, rows=rows, at=at, pages=-(-len(found) // PAGE) or 1)
+    pages = pages_of(len(found), PAGE)
+    return page(request, "panel/approvals.html", round=round_, rows=rows, number=page_, pages=pages)
 
 
 @router.get("/panel/approvals/{key}")

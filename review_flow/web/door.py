@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import secrets
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
 from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Person
 from review_flow.db import transaction
 from review_flow.rules.door import device_cookie
 from review_flow.rules.words import RoleKind
-from review_flow.steps import door, identities, people
+from review_flow.steps import door, identities, people, second_factor
 from review_flow.web import cookies, mine, watch
-from review_flow.web.access import SESSION_COOKIE, Admin, Db, Entered, Here, Key, Signed, public
-from review_flow.web.render import Paged, go, page, pages_of
+from review_flow.web.access import SESSION_COOKIE, Admin, Db, Entered, Here, Key, Proven, Signed, public
+from review_flow.web.render import Paged, go, here, page, pages_of
 
 router = APIRouter()
 Text = Annotated[str, Form(max_length=200)]
 PAGE = 50
 DEVICE_COOKIE, DEVICE_KEY, YEAR_S = "rf_device_", "device.key", 31_536_000
+CODE_PAGE = "/enter/code"
 
 
 @router.get("/enter")
@@ -48,18 +51,35 @@ def enter(
         address = request.client.host if request.client else ""
         one = door.knock(session, school_id=school, number=number, address=address, devices=devices, key=key)
     right = door.matches(one, password=password)
+    renewed = door.renewed(one, password=password) if right else None
     brought, agent = cookies.read(request, SESSION_COOKIE), request.headers.get("user-agent", "")
     with transaction(engine) as session:
-        token = door.enter(session, one=one, right=right, user_agent=agent, instead_of=brought)
+        token = door.enter(session, one=one, right=right, user_agent=agent, instead_of=brought, renewed=renewed)
+        way = way_on(session, token or "", next if is_inside(next) else "/")
     if token is None or one.person_id is None:
         watch.note(request, "sign-in-failed", account=watch.mark(request, one.account), way="password")
         raise door.WrongPassword
-    watch.note(request, "signed-in", person=one.person_id, way="password")
-    answer = go(next if is_inside(next) else "/")
+    answer = go(way)
     remember(request, answer, token)
-    known = device_cookie(key, person_id=one.person_id, nonce=one.device or secrets.token_hex(8))
-    cookies.keep(request, answer, DEVICE_COOKIE + one.label, known, seconds=YEAR_S, same_site="strict")
+    if way.startswith(CODE_PAGE):
+        watch.note(request, "password-right", person=one.person_id)
+        return answer
+    watch.note(request, "signed-in", person=one.person_id, way="password")
+    keep_device(request, answer, one.label, person_id=one.person_id, known=one.device)
     return answer
+
+
+def way_on(session: Session, token: str, to: str) -> str:
+    """Return where somebody goes who has come so far: to the page, or to the second step before it."""
+    half = second_factor.halfway(session, token=token) is not None
+    return f"{CODE_PAGE}?{urlencode({'next': to})}" if half else to
+
+
+def keep_device(request: Request, answer: Response, label: str, *, person_id: int, known: str | None) -> None:
+    """Let the browser be known the next time, by whose own mistakes alone it is measured then."""
+    key = request.app.state.settings.secret(DEVICE_KEY)
+    cookie = device_cookie(key, person_id=person_id, nonce=known or secrets.token_hex(8))
+    cookies.keep(request, answer, DEVICE_COOKIE + label, cookie, seconds=YEAR_S, same_site="strict")
 
 
 def is_inside(path: str) -> bool:
@@ -109,9 +129,10 @@ def use_link(
     else:
         person = door.use_link(session, token=token, password=password)
     watch.note(request, "link-used", person=person.id)
-    answer, brought = go("/"), cookies.read(request, SESSION_COOKIE)
-    agent = request.headers.get("user-agent", "")
-    remember(request, answer, door.begin(session, person=person, user_agent=agent, instead_of=brought))
+    brought, agent = cookies.read(request, SESSION_COOKIE), request.headers.get("user-agent", "")
+    begun = door.begin(session, person=person, user_agent=agent, instead_of=brought)
+    answer = go(way_on(session, begun, "/"))
+    remember(request, answer, begun)
     return answer
 
 
@@ -130,12 +151,13 @@ def me(request: Request, session: Db, person: Signed, here: Here) -> HTMLRespons
         sessions=sessions,
         here=here.id,
         is_admin=is_admin,
+        factor=door.has_second_factor(session, person_id=person.id),
         others=[(one, bound.get(one.id)) for one in request.app.state.settings.identity_providers],
     )
 
 
 @router.post("/me/sessions/{key}/revoke")
-def revoke(request: Request, session: Db, person: Signed, key: Key) -> RedirectResponse:
+def revoke(request: Request, session: Db, person: Proven, key: Key) -> RedirectResponse:
     """End one of one's sessions."""
     door.revoke(session, actor=person, session_id=key)
     watch.note(request, "session-ended")
@@ -164,13 +186,14 @@ def people_page(
     request: Request, session: Db, person: Admin, word: Annotated[str, Query(max_length=100)] = "", page_: Paged = 1
 ) -> HTMLResponse:
     """List the school's people, to give one of them a link."""
-    mine = [Person.organization_id == person.organization_id, Person.active]
+    wanted = [Person.organization_id == person.organization_id, Person.active]
     if word.strip():
-        mine.append(or_(Person.name.contains(word.strip(), autoescape=True), Person.number == word.strip()))
-    found = select(Person).where(*mine).order_by(Person.number).offset((page_ - 1) * PAGE).limit(PAGE)
-    pages = pages_of(session.scalar(select(func.count()).where(*mine)) or 0, PAGE)
+        wanted.append(or_(Person.name.contains(word.strip(), autoescape=True), Person.number == word.strip()))
+    found = select(Person).where(*wanted).order_by(Person.number).offset((page_ - 1) * PAGE).limit(PAGE)
+    pages = pages_of(session.scalar(select(func.count()).where(*wanted)) or 0, PAGE)
     people_ = session.scalars(found).all()
-    return page(request, "door/people.html", people=people_, word=word, number=page_, pages=pages)
+    having = second_factor.having(session, people=people_)
+    return page(request, "door/people.html", people=people_, having=having, word=word, number=page_, pages=pages)
 
 
 @router.post("/school/people/{key}/link")
@@ -179,8 +202,7 @@ def make_link(request: Request, session: Db, person: Admin, key: Key) -> HTMLRes
     whose = mine.colleague(session, person, key)
     token = door.make_link(session, actor=person, person=whose)
     watch.note(request, "link-made", about=whose.id)
-    link = f"{request.url.scheme}://{request.headers['host']}/link/{token}"
-    return page(request, "door/made.html", whose=whose, link=link)
+    return page(request, "door/made.html", whose=whose, link=f"{here(request)}/link/{token}")
 
 
 @router.post("/school/people/{key}/sign-out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language
-from review_flow.web import cookies, watch
+from review_flow.web import cookies, pace, watch
 from review_flow.web.problems import is_api
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ LANGUAGE_COOKIE = "rf_language"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; media-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "connect-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 HEADERS = {
@@ -43,6 +44,8 @@ HEADERS = {
 MOST_BYTES = 60_000_000
 SLOWEST_S = 60.0
 """How long the next bytes of a form may take."""
+SILENT_S = 20.0
+"""How long those of a file: a phone that lost its line says so to nobody, and asks again whether it may go on."""
 SECURE = {"strict-transport-security": "max-age=31536000; includeSubDomains"}
 """Only where TLS is: an intranet without it stays reachable."""
 
@@ -80,35 +83,47 @@ def from_here(headers: Headers) -> bool:
 
 def is_upload(request: Request) -> bool:
     """Whether a piece of evidence is sent: its size is held by the upload itself, and it may take its time."""
-    return request.method == "PATCH" and request.url.path.startswith("/uploads/")
+    return request.method == "PATCH" and request.url.path.startswith(("/uploads/", "/api/v1/uploads/"))
 
 
 def _refused(request: Request) -> Refusal | None:
-    """Return why a request is not looked at: where it comes from, or how much it brings."""
+    """Return why a request is not looked at: where it comes from, how much it brings, how many there were."""
     by_cookie = not is_api(request.url.path)  # there a token says who asks, and no browser adds that by itself
     if by_cookie and request.method not in SAFE_METHODS and not from_here(request.headers):
         return FromElsewhere()
     length = request.headers.get("content-length", "")
-    too_large = not is_upload(request) and length.isdecimal() and int(length[:20]) > MOST_BYTES
-    return TooMuchSent(most=MOST_BYTES // 1_000_000) if too_large else None
+    if not is_upload(request) and length.isdecimal() and int(length[:20]) > MOST_BYTES:
+        return TooMuchSent(most=MOST_BYTES // 1_000_000)
+    try:
+        pace.require_address(request)
+    except pace.TooOften as refusal:
+        return refusal
+    return None
 
 
 class _Body:
     """Reads what comes with a request: not without end, and not from whoever never says the rest."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self._left, self._whole = receive, MOST_BYTES, False
+    def __init__(self, receive: Receive, *, most: float, slowest_s: float) -> None:
+        self._receive, self._left, self._whole, self._slowest_s = receive, most, False, slowest_s
 
     async def __call__(self) -> Message:
         if self._whole:  # nothing is left to come but the line's end, which is waited for while the answer is made
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), SLOWEST_S)
+            message = await asyncio.wait_for(self._receive(), self._slowest_s)
         except TimeoutError:
             return {"type": "http.disconnect"}
         self._left -= len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         return message if self._left >= 0 else {"type": "http.disconnect"}
+
+
+def body_of(request: Request) -> Receive:
+    """Return how the request's body is read: a form with its limits, a piece of a file with those of a line."""
+    if is_upload(request):
+        return _Body(request.receive, most=math.inf, slowest_s=SILENT_S)
+    return _Body(request.receive, most=MOST_BYTES, slowest_s=SLOWEST_S)
 
 
 def language_of(request: Request) -> str:
@@ -144,7 +159,7 @@ class Envelope:
         from review_flow.web.render import refusal_page
 
         refused = _refused(request)
-        receive = request.receive if is_upload(request) else _Body(request.receive)
+        receive = body_of(request)
         if refused is not None:
             watch.note(request, "refused", code=refused.code)
             await refusal_page(request, refused)(request.scope, request.receive, answer)

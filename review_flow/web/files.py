@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
@@ -26,7 +25,7 @@ from review_flow.errors import NotFound
 from review_flow.evidence.heads import HEAD_BYTES, SHOWN, media_type
 from review_flow.i18n import _, say
 from review_flow.outside.storage import CHUNK
-from review_flow.steps.evidence import require_kept, standing_evidence
+from review_flow.steps.evidence import neutral_name, require_kept, standing_evidence
 from review_flow.web.access import Db, Signed
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def file(request: Request, session: Db, person: Signed, token: str) -> Response:
     key = getattr(evidence, WHICH[said[1]])
     if key is None:
         raise NotFound(what=say(_("文件")), key=said[0])
-    name = evidence.file_name if said[4] else f"{evidence.slot}-{evidence.id}{PurePath(evidence.file_name).suffix}"
+    name = evidence.file_name if said[4] else neutral_name(evidence)
     return served(request, request.app.state.storage.open(key), name)
 
 
@@ -96,11 +95,11 @@ def served(request: Request, source: BinaryIO, name: str) -> Response:
         "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
         "x-frame-options": "SAMEORIGIN",
         "accept-ranges": "bytes",
-        "cache-control": "private, max-age=3600",
     }
     kind = kind if kind in SHOWN else "application/octet-stream"
     wanted = _range(request.headers.get("range"), size)
     if wanted is None:
+        source.close()
         return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
     first, last, part = wanted
     headers["content-length"] = str(last - first + 1)
@@ -131,29 +130,44 @@ def _pieces(source: BinaryIO, first: int, last: int) -> Iterator[bytes]:
 
 def shown(request: Request, person: Person, one: Evidence, *, named: bool = True) -> dict[str, Any]:
     """Return what a page shows of a file: how, and its links."""
-    media = (one.report or {}).get("media", {})
+    report = one.report or {}
+    media = report.get("media", {})
     kind = media.get("kind")
     has = {which: getattr(one, field) is not None for which, field in WHICH.items()}
     links = {which: link(request, person, one, which, named=named) for which in WHICH if has[which]}
     return {
         "file": one,
-        "name": one.file_name if named else f"{one.slot}-{one.id}{PurePath(one.file_name).suffix}",
+        "name": one.file_name if named else neutral_name(one),
         "kind": kind,
+        "px": (media["width"], media["height"]) if "width" in media else None,
         "seconds": media.get("duration_s"),
         "removed": one.removed_at is not None,
         "download": links["file"],
         "play": links.get("playable", links["file"]),
         "poster": links.get("poster"),
         "sheet": links.get("sheet"),
+        "sheet_px": report.get("sheet_px"),
+        "sheet_says": report.get("alt_text"),
     }
 
 
 def by_slot(
-    request: Request, session: Session, person: Person, work: Submission, slots: Iterable[Slot], *, named: bool = False
+    request: Request,
+    session: Session,
+    person: Person,
+    work: Submission,
+    slots: Iterable[Slot],
+    *,
+    named: bool = False,
+    empty: bool = True,
 ) -> list[dict[str, Any]]:
-    """Return a work's standing files by slot; under names that don't tell whose they are, unless `named`."""
+    """Return a work's standing files by slot, those without a file too unless `empty` is false.
+
+    Under names that don't tell whose they are, unless `named`.
+    """
     handed = standing_evidence(session, submission=work)
-    return [
+    found = [
         {"slot": slot, "files": [shown(request, person, one, named=named) for one in handed if one.slot == slot.id]}
         for slot in slots
     ]
+    return [one for one in found if empty or one["files"]]

@@ -20,9 +20,9 @@ from review_flow.i18n import _, say
 from review_flow.outside.identity import Attempt, NotProven, identity_of
 from review_flow.steps import door, identities
 from review_flow.web import cookies, watch
-from review_flow.web.access import SESSION_COOKIE, Db, Signed, public
-from review_flow.web.door import is_inside, remember
-from review_flow.web.render import go
+from review_flow.web.access import SESSION_COOKIE, Db, Proven, Signed, public
+from review_flow.web.door import is_inside, remember, way_on
+from review_flow.web.render import go, here
 
 if TYPE_CHECKING:
     from review_flow.settings_identity import Provider
@@ -42,8 +42,7 @@ def _provider(request: Request, key: str) -> Provider:
 
 def _back(request: Request, provider: Provider) -> str:
     """Return our own address that the service sends the browser back to; the services know it beforehand."""
-    here = request.app.state.settings.web_url or f"{request.url.scheme}://{request.headers['host']}"
-    return f"{here}{PLACE}/{provider.id}/back"
+    return f"{here(request)}{PLACE}/{provider.id}/back"
 
 
 def _sent_out(request: Request, key: str, purpose: str) -> RedirectResponse:
@@ -72,11 +71,12 @@ def _attempt(request: Request, provider: Provider) -> tuple[str, Attempt]:
 @public
 def sent_out(request: Request, provider: str, next: str = "/") -> RedirectResponse:  # noqa: A002 - the address's own word
     """Send the browser to a service that says who it is."""
-    return _sent_out(request, provider, next)
+    inside = next if is_inside(next) else "/"  # binding has a way of its own, for whoever is in
+    return _sent_out(request, provider, inside)
 
 
 @router.get("/me/identities/{provider}")
-def sent_out_to_bind(request: Request, person: Signed, provider: str) -> RedirectResponse:  # noqa: ARG001 - the guard
+def sent_out_to_bind(request: Request, person: Signed, _sure: Proven, provider: str) -> RedirectResponse:  # noqa: ARG001 - the guard
     """Send the browser to a service, to bind the account there."""
     return _sent_out(request, provider, BIND)
 
@@ -91,11 +91,11 @@ def back(request: Request, provider: str) -> Response:
     engine, token = request.app.state.engine, cookies.read(request, SESSION_COOKIE)
     with transaction(engine) as session:
         if purpose == BIND:
-            here = door.session_of(session, token=token)
-            if here is None:
+            found = door.session_of(session, token=token)
+            if found is None or found[2]:  # signed out meanwhile, or with a password somebody else knows
                 raise NotProven(label=service.label, why="session")
-            identities.bind(session, actor=here[1], provider=service.id, label=service.label, subject=proof.subject)
-            answer, who = go("/me"), here[1].id
+            identities.bind(session, actor=found[1], provider=service.id, label=service.label, subject=proof.subject)
+            answer, who = go("/me"), found[1].id
         else:
             person = identities.person_of(
                 session,
@@ -105,16 +105,17 @@ def back(request: Request, provider: str) -> Response:
                 number=proof.number,
                 school=service.school,
             )
-            answer, who = go(purpose if is_inside(purpose) else "/"), person.id
-            agent = request.headers.get("user-agent", "")
-            remember(request, answer, door.begin(session, person=person, user_agent=agent, instead_of=token))
+            agent, who = request.headers.get("user-agent", ""), person.id
+            begun = door.begin(session, person=person, user_agent=agent, instead_of=token)
+            answer = go(way_on(session, begun, purpose))
+            remember(request, answer, begun)
     watch.note(request, "account-bound" if purpose == BIND else "signed-in", person=who, way=service.id)
     cookies.forget(request, answer, COOKIE)
     return answer
 
 
 @router.post("/me/identities/{provider}/unbind")
-def unbind(request: Request, session: Db, person: Signed, provider: str) -> RedirectResponse:
+def unbind(request: Request, session: Db, person: Signed, _sure: Proven, provider: str) -> RedirectResponse:
     """End the binding of one's own account."""
     identities.unbind(session, actor=person, provider=_provider(request, provider).id)
     watch.note(request, "account-unbound", way=provider)

@@ -26,7 +26,8 @@ from models import (
 )
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import SubmissionState
+from review_flow.rules.lifecycle import EnrolmentState, SubmissionState
+from review_flow.rules.path import NOT_SHOWN
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import RoleKind, SeatKind
 from review_flow.steps import approvals, file_reports, gatherings, owners, validity
@@ -37,6 +38,8 @@ from review_flow.steps.people import conflicting_with, has_role, has_seat
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from models.base import Base
@@ -113,6 +116,29 @@ def panel(session: Session, person: Person, round_id: int, *kinds: SeatKind, adm
     raise NotFound(what=say(_("考核轮次")), key=round_id)
 
 
+def judgeable(session: Session, person: Person, round_id: int) -> Sequence[Any]:
+    """Return whom the person may record something of in a round, as (enrolment's id, number, name) by number."""
+    away = conflicting_with(session, person_id=person.id)
+    return session.execute(
+        select(Enrolment.id, Person.number, Person.name)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(
+            Enrolment.round_id == round_id,
+            Enrolment.state != EnrolmentState.EXEMPT,
+            Enrolment.person_id.not_in(away),
+        )
+        .order_by(Person.number)
+    ).all()
+
+
+def enrolled(session: Session, round_id: int, key: int) -> Enrolment:
+    """Return an enrolment of a round, as a form named it; whether the person may judge it, the step decides."""
+    found = session.get(Enrolment, key)
+    if found is None or found.round_id != round_id:
+        raise NotFound(what=say(_("参评教师")), key=key)
+    return found
+
+
 def asked(session: Session, person: Person, key: int) -> tuple[Submission, PanelMark]:
     """Return a work that waits for the person's mark."""
     found = session.execute(
@@ -133,10 +159,8 @@ def asked(session: Session, person: Person, key: int) -> tuple[Submission, Panel
 def judged(session: Session, person: Person, key: int) -> Submission:
     """Return a work that waits for the person's word on its validity."""
     found = session.get(Submission, key)
-    if found is not None:
-        round_ = session.get_one(Round, found.round_id)
-        if found in validity.to_judge(session, person=person, round_=round_):
-            return found
+    if found is not None and validity.may_judge(session, person=person, submission=found):
+        return found
     raise NotFound(what=say(_("等您认定的成果")), key=key)
 
 
@@ -168,9 +192,9 @@ def to_approve(session: Session, person: Person, key: int) -> tuple[Submission, 
         waiting = approvals.next_links(
             session, person=person, round_=round_, scheme=round_scheme(session, round_=round_)
         )
-        for work_, link in waiting:
-            if work_.id == key:
-                return work_, link
+        for work_id, link in waiting:
+            if work_id == key:
+                return found, link
     raise NotFound(what=say(_("等您审核的成果")), key=key)
 
 
@@ -183,24 +207,24 @@ def workshop_result(session: Session, person: Person, key: int) -> tuple[GroupRe
 
 
 def led_result(session: Session, person: Person, round_id: int) -> GroupResult:
-    """Return the standing result of the workshop that the person leads."""
+    """Return the standing result of the workshop that the person leads, once it is published."""
     asked_ = select(GroupResult).where(
         GroupResult.round_id == round_id, GroupResult.workshop_id == person.workshop_id, GroupResult.current
     )
     found = session.scalars(asked_).first()
-    if found is None or person.id not in owners.owners(session, result=found):
+    if found is None or found.state in NOT_SHOWN or person.id not in owners.owners(session, result=found):
         raise NotFound(what=say(_("考核结果")), key=round_id)
     return found
 
 
-def result(session: Session, person: Person, key: int) -> tuple[Result, Enrolment, Round]:
+def result(session: Session, person: Person, key: int) -> tuple[Result, Round]:
     """Return a standing result that the person may confirm: as a member of its panel, not one of their own."""
     found = session.get(Result, key)
     if found is not None and found.current:
         enrolment = session.get_one(Enrolment, found.enrolment_id)
         away = conflicting_with(session, person_id=person.id)
         if enrolment.person_id not in away:
-            return found, enrolment, panel(session, person, enrolment.round_id, SeatKind.MEMBER)
+            return found, panel(session, person, enrolment.round_id, SeatKind.MEMBER)
     raise NotFound(what=say(_("考核结果")), key=key)
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import func, or_, select
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Person, Role, Workshop
-from review_flow.rules.words import RoleKind
-from review_flow.steps import boards, people, trail
+from review_flow.rules.deeds import GROUPS, PRIVATE, THINGS
+from review_flow.rules.words import ErrandKind, RoleKind
+from review_flow.steps import boards, errands, people, trail
 from review_flow.steps.trail import Asked
 from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
@@ -80,18 +81,36 @@ def audit(
     person: Admin,
     who: Word = "",
     deed: Word = "",
-    about: Word = "",
+    thing: Word = "",
+    key: Annotated[str, Query(pattern=r"^\d{0,18}$")] = "",
     since: Blank = "",
     until: Blank = "",
     before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
 ) -> HTMLResponse:
     """Search the school's audit trail."""
-    asked = Asked(who=who.strip(), deed=deed.strip(), about=about.strip(), since=_day(since), until=_day(until))
+    asked = Asked(
+        who=who.strip(),
+        deed=deed.strip(),
+        thing=thing.strip(),
+        key=int(key) if key else None,
+        since=_day(since),
+        until=_day(until),
+    )
     found, following = trail.search(session, actor=person, asked=asked, before=before)
-    words = {"who": who, "deed": deed, "about": about, "since": since, "until": until}
+    words = {"who": who, "deed": deed, "thing": thing, "key": key, "since": since, "until": until}
     query = urlencode({name: value for name, value in words.items() if value})
     return page(
-        request, "school/audit.html", found=found, following=following, words=words, query=query, first=before is None
+        request,
+        "school/audit.html",
+        found=found,
+        following=following,
+        words=words,
+        query=query,
+        first=before is None,
+        groups=GROUPS,
+        things=THINGS,
+        private=PRIVATE,
+        errand=errands.known(session, kind=ErrandKind.CHAIN, organization_id=person.organization_id),
     )
 
 
@@ -102,11 +121,11 @@ def _day(text: str) -> date | None:
         return None
 
 
-@router.get("/school/audit/chain")
-def chain(request: Request, session: Db, person: Admin) -> HTMLResponse:
-    """Read the whole chain, and say whether it is unbroken."""
-    count, wrong = trail.whole(session, actor=person)
-    return page(request, "school/chain.html", count=count, wrong=wrong)
+@router.post("/school/audit/chain")
+def chain(session: Db, person: Admin) -> RedirectResponse:
+    """Have the whole chain read."""
+    errands.ask_chain(session, actor=person)
+    return go("/school/audit")
 
 
 @router.get("/school/rounds/{key}/board")

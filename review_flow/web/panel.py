@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Evidence, Finding, PanelMark, Person, Round, Submission
+from models import Evidence, Person, Round, Submission
 from review_flow.i18n import _, say
 from review_flow.rules.consent import ALTERNATIVES
 from review_flow.rules.peer_marks.disagreement import REASONS
@@ -17,9 +16,9 @@ from review_flow.rules.quotas import judges_groups
 from review_flow.rules.rubric import form_fields
 from review_flow.rules.voices import ON_SITE, further
 from review_flow.rules.words import AttestationKind, RoleKind, SeatKind
-from review_flow.steps import approvals, attestations, copies, evidence, file_reports, panel, people, standing, validity
+from review_flow.steps import attestations, copies, evidence, file_reports, panel, people, standing, validity
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import drafts, files, mine, workshops
+from review_flow.web import approving, drafts, files, mine, workshops
 from review_flow.web.access import Db, Filled, Key, Signed
 from review_flow.web.render import go, page
 
@@ -44,50 +43,35 @@ def board(request: Request, session: Db, person: Signed) -> HTMLResponse:
 
 def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
     scheme = round_scheme(session, round_=round_)
-    asked = panel.asked_of(session, person=person, round_=round_)
+    asked, marks = panel.most_urgent(session, person=person, round_=round_, most=AT_ONCE)
+    judged, validities = validity.first_to_judge(session, person=person, round_=round_, most=AT_ONCE)
     seats = people.seats_of(session, person_id=person.id, round_id=round_.id)
     looks = set(seats) & set(file_reports.LOOKERS)
     reports = file_reports.open_reports(session, person=person, round_=round_) if looks else []
-    mine_ = {
-        one.submission_id: one
-        for one in session.scalars(
-            select(PanelMark).where(
-                PanelMark.marker_id == person.id,
-                PanelMark.submission_id.in_([one.id for one in asked]),
-                PanelMark.released_at.is_(None),
-            )
-        )
-    }
-    marks = [
-        {
-            "work": one,
-            "title": mine.title(scheme, one.ability),
-            "until": mine_[one.id].due_at,
-            "begun": mine_[one.id].draft is not None,
-            "arbitration": mine_[one.id].seat is SeatKind.ARBITER,
-            "why": differing(one),
-        }
-        for one in asked
-    ]
-    marks.sort(key=lambda row: (not (row["why"] or row["arbitration"]), row["until"]))
     return {
         "round": round_,
         "seats": [say(people.SEAT_NAMES[kind]) for kind in seats],
         "member": SeatKind.MEMBER in seats,
-        "marks": marks,
-        "validity": [
-            {"work": one, "title": mine.title(scheme, one.ability)}
-            for one in validity.to_judge(session, person=person, round_=round_)
+        "marks": [
+            {
+                "work": work,
+                "title": mine.title(scheme, work.ability),
+                "until": mark.due_at,
+                "begun": mark.draft is not None,
+                "arbitration": mark.seat is SeatKind.ARBITER,
+                "why": differing(work),
+            }
+            for work, mark in asked
         ],
+        "count": {"marks": marks, "validity": validities},
+        "validity": [{"work": one, "title": mine.title(scheme, one.ability)} for one in judged],
         "adjustments": standing.to_decide(session, person=person, round_=round_),
         "results": workshops.count_to_confirm(session, person, round_)
         if judges_groups(scheme)
         else standing.count_to_confirm(session, person=person, round_=round_),
         "appeals": standing.to_hear(session, person=person, round_=round_),
         "visits": SeatKind.MEMBER in seats and ON_SITE in further(scheme),
-        "approvals": len(approvals.next_links(session, person=person, round_=round_, scheme=scheme))
-        if SeatKind.MEMBER in seats and scheme.approval.chain
-        else None,
+        "approvals": approving.count_waiting(session, person, round_) if SeatKind.MEMBER in seats else None,
         "reports": [{"report": one, "reason": say(file_reports.REASONS[one.reason])} for one in reports],
     }
 
@@ -102,17 +86,15 @@ def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
     """Show the evidence beside the rubric; an arbiter sees both marks."""
     work, own = mine.asked(session, person, key)
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
-    slots = evidence.slots_filled(session, scheme=scheme, submission=work)
-    asked = form_fields(scheme, slots)
+    shown = files.by_slot(request, session, person, work, scheme.slots(work.ability), empty=False)
     others = panel.standing_marks(session, submission=work) if own.seat is SeatKind.ARBITER else []
     return page(
         request,
         "panel/mark.html",
         own=own,
-        work=work,
         title=mine.title(scheme, work.ability),
-        asked=asked,
-        shown=files.by_slot(request, session, person, work, slots),
+        asked=form_fields(scheme, [slot["slot"] for slot in shown]),
+        shown=shown,
         others=[one for one in others if one.mark is not None],
         why=differing(work),
         address=f"/panel/marks/{key}",
@@ -121,7 +103,7 @@ def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
 
 
 @router.post("/panel/marks/{key}/draft")
-def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: Filled) -> HTMLResponse:
+def save_draft(request: Request, filled: Filled, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Keep what was filled in so far."""
     work, own = mine.asked(session, person, key)
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
@@ -137,7 +119,7 @@ def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: 
 
 
 @router.post("/panel/marks/{key}")
-def mark(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
+def mark(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectResponse:
     """Give the mark."""
     work, _own = mine.asked(session, person, key)
     over = drafts.over_of(filled)
@@ -152,7 +134,7 @@ def validity_page(request: Request, session: Db, person: Signed, key: Key) -> HT
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
     shown = files.by_slot(request, session, person, work, scheme.slots(work.ability), named=True)
     handed = [one["file"] for slot in shown for one in slot["files"]]
-    found = _findings(session, [one.id for one in handed])
+    found = evidence.findings_of(session, handed=handed)
     alike = {one.id: _alike(request, session, person, one) for one in handed}
     return page(
         request,
@@ -167,14 +149,6 @@ def validity_page(request: Request, session: Db, person: Signed, key: Key) -> HT
         needed=validity.ENOUGH,
         ways={kind: text for kind, text in ALTERNATIVES.items() if kind is not AttestationKind.TESTIMONY},
     )
-
-
-def _findings(session: Session, ids: list[int]) -> dict[int, list[Finding]]:
-    found: dict[int, list[Finding]] = {key: [] for key in ids}
-    rows = select(Finding).where(Finding.evidence_id.in_(ids)).order_by(Finding.evidence_id, Finding.position)
-    for one in session.scalars(rows):
-        found[one.evidence_id].append(one)
-    return found
 
 
 def _alike(request: Request, session: Session, person: Person, one: Evidence) -> list[dict[str, Any]]:

@@ -15,20 +15,18 @@ from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Submission
-from review_flow.errors import NotFound
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
-from review_flow.rules.outcome import FLAGS
+from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
 from review_flow.rules.quotas import judges_groups
-from review_flow.rules.words import AdjustmentKind, SeatKind
-from review_flow.steps import adjustments, appeals, owners, results
+from review_flow.rules.words import AdjustmentKind, ErrandKind, SeatKind
+from review_flow.steps import adjustments, appeals, errands, owners, results
 from review_flow.steps.people import conflicting_with, has_seat
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine, workshops
 from review_flow.web.access import Db, Filled, Key, Signed
 from review_flow.web.panel import MANY_WORDS, is_admin
-from review_flow.web.render import Paged, go, page
+from review_flow.web.render import Paged, go, page, pages_of
 
 router = APIRouter()
 PAGE = 50
@@ -65,12 +63,6 @@ def records(request: Request, session: Db, person: Signed, key: Key, number: Pag
     )
     count = _count(session, asked)
     rows = session.execute(asked.order_by(Adjustment.id.desc()).limit(PAGE).offset((number - 1) * PAGE)).all()
-    teachers = session.execute(
-        select(Enrolment.id, Person.number, Person.name)
-        .join(Person, Person.id == Enrolment.person_id)
-        .where(Enrolment.round_id == key, Enrolment.state != EnrolmentState.EXEMPT, Enrolment.person_id.not_in(away))
-        .order_by(Person.number)
-    ).all()
     return page(
         request,
         "panel/adjustments.html",
@@ -80,26 +72,19 @@ def records(request: Request, session: Db, person: Signed, key: Key, number: Pag
         states=adjustments.STATES,
         kinds=adjustments.kinds_of(scheme),
         prices={one.id: one.each for one in scheme.adjust.deductions},
-        teachers=teachers,
+        teachers=mine.judgeable(session, person, key),
         once=secrets.token_hex(8),
         open=round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING},
         number=number,
-        pages=-(-count // PAGE) or 1,
+        pages=pages_of(count, PAGE),
     )
-
-
-def _of_round(session: Session, round_id: int, enrolment_id: int) -> Enrolment:
-    found = session.get(Enrolment, enrolment_id)
-    if found is None or found.round_id != round_id:
-        raise NotFound(what=say(_("参评教师")), key=enrolment_id)
-    return found
 
 
 @router.post("/panel/rounds/{key}/adjustments/preview")
 def preview(request: Request, session: Db, person: Signed, key: Key, teacher: Teacher, told: Told) -> HTMLResponse:
     """Show what a fact would change, before it is recorded."""
     mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
-    enrolment = _of_round(session, key, teacher)
+    enrolment = mine.enrolled(session, key, teacher)
     return page(
         request,
         "panel/effect.html",
@@ -111,7 +96,7 @@ def preview(request: Request, session: Db, person: Signed, key: Key, teacher: Te
 def add(session: Db, person: Signed, key: Key, teacher: Teacher, told: Told) -> RedirectResponse:
     """Record a deduction or an award."""
     mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
-    adjustments.add(session, actor=person, enrolment=_of_round(session, key, teacher), told=told)
+    adjustments.add(session, actor=person, enrolment=mine.enrolled(session, key, teacher), told=told)
     return go(f"/panel/rounds/{key}/adjustments")
 
 
@@ -164,7 +149,7 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
                 "who": f"{teacher.number} {teacher.name}",
                 "score": result.score,
                 "address": f"/panel/results/{result.id}",
-                "flags": flags_of(result),
+                "flags": results.flags_of(result),
             }
             for result, teacher in rows
         ],
@@ -172,17 +157,24 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
         aside=everybody - count,
         missing=len(participants(session, round_=round_)) - everybody,
         number=number,
-        pages=-(-count // PAGE) or 1,
+        pages=pages_of(count, PAGE),
         **_about(session, person, round_),
     )
 
 
-def _about(session: Session, person: Person, round_: Round) -> dict[str, bool]:
+def _about(session: Session, person: Person, round_: Round) -> dict[str, Any]:
     """Return what the person may do with the grades of a round."""
     return {
         "member": has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]),
         "admin": is_admin(session, person, round_),
         "publishable": round_.phase is RoundPhase.SCORING,
+        "errand": errands.known(
+            session,
+            kind=ErrandKind.CONFIRM_GRADES,
+            organization_id=round_.organization_id,
+            round_=round_,
+            asked_by=person,
+        ),
     }
 
 
@@ -190,31 +182,18 @@ def _count(session: Session, asked: Select[Any]) -> int:
     return session.scalar(asked.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)) or 0
 
 
-def flags_of(result: owners.Graded) -> list[str]:
-    """Return, in words, what a reader of a result must see."""
-    return [say(FLAGS[name]) for name in json.loads(result.outcome)["flags"]]
-
-
 @router.post("/panel/rounds/{key}/grades/confirm")
 def confirm_all(session: Db, person: Signed, key: Key) -> RedirectResponse:
-    """Confirm every grade that can be."""
+    """Have every grade confirmed that can be."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER)
-    results.confirm_all(session, actor=person, round_=round_)
-    return go(f"/panel/rounds/{key}/grades")
-
-
-@router.post("/panel/rounds/{key}/publish")
-def publish(session: Db, person: Signed, key: Key) -> RedirectResponse:
-    """Publish names and grades."""
-    round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
-    results.publish(session, actor=person, round_=round_)
+    errands.ask_confirm(session, actor=person, round_=round_)
     return go(f"/panel/rounds/{key}/grades")
 
 
 @router.get("/panel/results/{key}")
 def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Show a result line by line, to confirm its grade or lower it."""
-    found, _enrolment, round_ = mine.result(session, person, key)
+    found, round_ = mine.result(session, person, key)
     return page(
         request,
         "panel/result.html",
@@ -224,7 +203,7 @@ def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
         score=found.score,
         address=f"/panel/results/{key}/confirm",
         outcome=json.loads(found.outcome),
-        flags=flags_of(found),
+        flags=results.flags_of(found),
         why=results.unready(session, result=found),
         lower=results.lower_of(session, result=found),
     )
@@ -233,7 +212,7 @@ def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
 @router.post("/panel/results/{key}/confirm")
 def confirm(session: Db, person: Signed, key: Key, lower_to: Words = "", reason: Words = "") -> RedirectResponse:
     """Confirm a grade, or lower it with a reason."""
-    found, _enrolment, round_ = mine.result(session, person, key)
+    found, round_ = mine.result(session, person, key)
     results.confirm(session, actor=person, result=found, lower_to=lower_to or None, reason=reason or None)
     return go(f"/panel/rounds/{round_.id}/grades")
 
@@ -279,7 +258,7 @@ def _graded(session: Session, enrolment: Enrolment) -> Iterable[Submission]:
 
 
 @router.post("/panel/appeals/{key}")
-def hear(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
+def hear(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectResponse:
     """Say what one finds: dismissed, or upheld with other marks."""
     found, _result = mine.appeal(session, person, key)
     marks = {

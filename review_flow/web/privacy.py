@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Person
 from review_flow.db import transaction
-from review_flow.errors import BadInput, Refusal
+from review_flow.errors import BadInput
 from review_flow.i18n import _, say
 from review_flow.rules.consent import CURRENT, digest_of, text_of
 from review_flow.rules.words import ConsentWay, FacePurpose
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 MOST_PHOTOS = 5
-MOST_BYTES = 60_000_000
 PURPOSES = {
     FacePurpose.BLUR: _("做遮挡人脸的副本"),
     FacePurpose.CHECK: _("核对证据"),
@@ -40,12 +39,6 @@ PURPOSES = {
 }
 LAST_READINGS = 50
 PHOTOS, LOOK_S = "photos-", 600
-
-
-class PhotosTooBig(Refusal):
-    """Photos come together, at most so many bytes of them."""
-
-    status, text = 413, _("照片太大：一次最多{count}张，合计不超过60 MB。")
 
 
 @router.get("/me/face")
@@ -88,9 +81,6 @@ def refuse(session: Db, person: Signed) -> RedirectResponse:
 @router.post("/me/face/photos")
 async def photos(request: Request, person: Passing) -> HTMLResponse:
     """Look at reference photos and keep what they describe; the photos themselves are not kept."""
-    length = request.headers.get("content-length", "")
-    if not length.isdecimal() or int(length) > MOST_BYTES:
-        raise PhotosTooBig(count=MOST_PHOTOS)
     await run_in_threadpool(_require_consent, request, person)  # before anybody's face is read
     async with request.form(max_files=MOST_PHOTOS, max_fields=MOST_PHOTOS) as filled:
         sent = [one for one in filled.getlist("photo") if isinstance(one, UploadFile) and one.size]

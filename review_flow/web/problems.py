@@ -50,7 +50,7 @@ def problem(request: Request, refusal: Refusal, errors: list[dict[str, str]] | N
     headers = {"content-language": language.get(), "vary": "accept-language"}
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = 'Bearer realm="review-flow"'
-    if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
+    if "seconds" in refusal.names:  # too many in this minute; of other things there may be too many for longer
         headers["retry-after"] = str(refusal.names["seconds"])
     return Response(json.dumps(said, ensure_ascii=False), refusal.status, headers, PROBLEM)
 

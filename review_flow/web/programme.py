@@ -11,10 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from models import Adjustment, Enrolment, Gathering, Nomination, Person, Round
+from models import Adjustment, Enrolment, Fact, Gathering, Nomination, Person, Round
 from review_flow.clock import now
+from review_flow.db import transaction
 from review_flow.i18n import _, say
 from review_flow.outside.certificates import TypstPrinter
+from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import AdjustmentState, FactKind, NominationKind, NominationState, WorkConsent
 from review_flow.steps import (
     adjustments,
@@ -23,13 +25,14 @@ from review_flow.steps import (
     enrolments,
     gatherings,
     programme,
+    voices,
     work_consents,
 )
 from review_flow.steps.library import standing_entry
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
-from review_flow.web.access import Db, Key, Signed
-from review_flow.web.render import go, page
+from review_flow.web.access import Db, Key, Passing, Signed
+from review_flow.web.render import download, go, here, page
 
 router = APIRouter()
 NOMINATED = {
@@ -58,8 +61,8 @@ def records(request: Request, session: Db, person: Signed, key: Key) -> HTMLResp
         {
             "kind": say(programme.KIND_NAMES[one.kind]),
             "about": names[one.kind].get(one.about, one.about),
-            "value": say(FACT_WORDS.get(one.word or "", one.word or "")) if one.number is None else str(one.number),
-            "source": one.source,
+            "value": _value(scheme, one),
+            "source": voices.source_shown(one),
             "waits": one.confirmed_at is None and programme.wants_confirming(scheme, one) is not None,
         }
         for one in facts
@@ -78,6 +81,12 @@ def records(request: Request, session: Db, person: Signed, key: Key) -> HTMLResp
         contestable=AdjustmentState.NOTIFIED,
         deliverables=bool(scheme.deliverables),
     )
+
+
+def _value(scheme: Scheme, fact: Fact) -> str:
+    if voices.hidden(scheme, fact):
+        return say(_("只有{count}份，份数不足，不显示"), count=fact.details["answers"])
+    return say(FACT_WORDS.get(fact.word or "", fact.word or "")) if fact.number is None else str(fact.number)
 
 
 @router.post("/adjustments/{key}/contest")
@@ -141,11 +150,20 @@ def code_part(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
 
 def _host(request: Request, session: Session, person: Person, gathering: Gathering) -> dict[str, Any]:
     code = gatherings.code_at(session, actor=person, gathering=gathering)
-    here = request.app.state.settings.public_url or f"{request.url.scheme}://{request.headers['host']}"
-    made = segno.make(gatherings.link(here, gathering.id, code), error="m").svg_inline(scale=6, border=2, omitsize=True)
+    address = gatherings.link(here(request), gathering.id)
+    made = segno.make(gatherings.link(here(request), gathering.id, code), error="m").svg_inline(
+        scale=6, border=2, omitsize=True
+    )
     came = sum(word != programme.ABSENT for word in gatherings.attendance(session, gathering=gathering).values())
-    # Drawn by segno from our own address: the one thing on a page that is not escaped.
-    return {"gathering": gathering, "what": _what(session, gathering), "code": code, "qr": Markup(made), "came": came}  # noqa: S704 - see above
+    qr = Markup(made)  # noqa: S704 - drawn by segno from our own address: the one thing on a page that is not escaped
+    return {
+        "gathering": gathering,
+        "what": _what(session, gathering),
+        "code": code,
+        "qr": qr,
+        "came": came,
+        "address": address,
+    }
 
 
 def rises(session: Session, *, person: Person, round_id: int) -> bool:
@@ -206,12 +224,12 @@ def say_consent(
 
 
 @router.post("/certificates/{key}")
-def certificate(request: Request, session: Db, person: Signed, key: Key) -> Response:
-    """Hand out a valid certificate of one's own as a PDF; that it was printed is noted."""
-    found = mine.certificate(session, person, key)
-    round_ = session.get_one(Round, session.get_one(Enrolment, found.enrolment_id).round_id)
-    url = request.app.state.settings.public_url
-    pages = certificates_valid.pages(session, actor=person, round_=round_, certificates=[found], public_url=url)
-    printed = TypstPrinter().pdf(pages, made_at=now())
-    headers = {"content-disposition": f'attachment; filename="{found.number}.pdf"'}
-    return Response(printed, headers=headers, media_type="application/pdf")
+def certificate(request: Request, person: Passing, key: Key) -> Response:
+    """Hand out a valid certificate of one's own as a PDF, set outside of any transaction; that it was printed is noted."""
+    with transaction(request.app.state.engine) as session:
+        found = mine.certificate(session, person, key)
+        round_ = session.get_one(Round, session.get_one(Enrolment, found.enrolment_id).round_id)
+        url = request.app.state.settings.public_url
+        pages = certificates_valid.pages(session, actor=person, round_=round_, certificates=[found], public_url=url)
+        name = f"{found.number}.pdf"
+    return download(TypstPrinter().pdf(pages, made_at=now()), name=name, kind="application/pdf")

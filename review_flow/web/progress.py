@@ -18,7 +18,7 @@ from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.path import Stage
 from review_flow.rules.words import UNDONE
 from review_flow.steps import enrolments, people, progress, reassign, reviews
-from review_flow.web import mine
+from review_flow.web import approving, mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
 from review_flow.web.render import Paged, go, page, pages_of
 from review_flow.web.school import SchoolRound
@@ -65,7 +65,8 @@ def progress_page(
 ) -> HTMLResponse:
     """Show how many are where, and a page of them."""
     told = _board(session, person, round_, stage, word, page_)
-    return page(request, "school/progress.html", **told, seen=_mark(told))
+    approvals = approving.count_waiting(session, person, round_)
+    return page(request, "school/progress.html", **told, seen=_mark(told), approvals=approvals)
 
 
 @router.get("/school/rounds/{key}/progress/part")

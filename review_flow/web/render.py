@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language, listed, say
+from review_flow.rules.outcome import cited
 from review_flow.web.problems import is_api, problem
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"_": say, "say": say, "listed": listed}
-    made.filters |= {"moment": moment, "day": day, "size": size, "device": device}
+    made.filters |= {"moment": moment, "day": day, "size": size, "device": device, "cited": cited}
     return made
 
 
@@ -120,12 +121,14 @@ def go(path: str) -> RedirectResponse:
     return RedirectResponse(path, 303)
 
 
+def here(request: Request) -> str:
+    """Return the address that people reach this application by, for what is shown or sent to be opened later."""
+    return request.app.state.settings.web_url or f"{request.url.scheme}://{request.headers['host']}"
+
+
 def download(content: bytes, *, name: str, kind: str) -> Response:
     """Return a file that browsers keep and never show."""
-    headers = {
-        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-        "cache-control": "no-store",
-    }
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
     return Response(content, media_type=kind, headers=headers)
 
 
@@ -133,6 +136,13 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
     """Return a "no": its sentence beside the form for htmx, which keeps what was typed; else a page of its own."""
     if is_api(request.url.path):
         return problem(request, refusal)
+    answer = _refusal_shown(request, refusal)
+    if "seconds" in refusal.names:
+        answer.headers["retry-after"] = str(refusal.names["seconds"])
+    return answer
+
+
+def _refusal_shown(request: Request, refusal: Refusal) -> Response:
     if is_htmx(request) and request.method != "GET":
         answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"

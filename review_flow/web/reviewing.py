@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Assignment, CalibrationSample, Evidence, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
-from review_flow.rules.catalogue import Slot
 from review_flow.rules.effort import told
+from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.rubric import form_fields
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import UNDONE, ReportReason
@@ -23,6 +25,7 @@ from review_flow.web.access import Db, Filled, Key, Signed
 from review_flow.web.render import go, page
 
 router = APIRouter()
+REVIEWED_IN = {RoundPhase.OPEN, RoundPhase.SCORING}
 
 
 @router.get("/reviews")
@@ -30,21 +33,26 @@ def tasks(request: Request, session: Db, person: Signed, done: bool = False) -> 
     """List what the person has still to review, round by round, the most urgent first; thank who has just handed in."""
     rounds = []
     for enrolment, round_ in path.enrolments_of(session, person=person):
-        found = [_row(session, one) for one in reviews.tasks_of(session, person=person, round_=round_)]
+        if round_.phase not in REVIEWED_IN:
+            continue  # or the page asks for more with every year
+        given = reviews.tasks_of(session, person=person, round_=round_)
+        titles = _titles(session, round_, given)
+        found = [{"task": one, "title": titles[one.id], "state": reviews.STATES[one.state]} for one in given]
         left = path.reviews_left(session, enrolment=enrolment)
         rounds.append({"round": round_, "tasks": found, "left": left})
     return page(request, "review/tasks.html", rounds=rounds, done=done)
 
 
-def _row(session: Session, task: Assignment) -> dict[str, Any]:
-    return {"task": task, "title": _title(session, task), "state": reviews.STATES[task.state]}
-
-
-def _title(session: Session, task: Assignment) -> str:
-    if task.sample_id is not None:
-        return session.get_one(CalibrationSample, task.sample_id).title
-    scheme = round_scheme(session, round_=session.get_one(Round, task.round_id))
-    return mine.title(scheme, session.get_one(Submission, task.submission_id).ability)
+def _titles(session: Session, round_: Round, tasks: Sequence[Assignment]) -> dict[int, str]:
+    """Return task → what it is called: a work's ability, or a sample's own title."""
+    scheme = round_scheme(session, round_=round_)
+    rows = session.execute(
+        select(Assignment.id, Submission.ability, CalibrationSample.title)
+        .outerjoin(Submission, Submission.id == Assignment.submission_id)
+        .outerjoin(CalibrationSample, CalibrationSample.id == Assignment.sample_id)
+        .where(Assignment.id.in_([one.id for one in tasks]))
+    )
+    return {key: sample or mine.title(scheme, ability) for key, ability, sample in rows}
 
 
 @router.post("/rounds/{key}/claim")
@@ -61,15 +69,15 @@ def task_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
     task = mine.task(session, person, key)
     if task.state not in UNDONE:
         raise reviews.ReviewOver(state=say(reviews.STATES[task.state]))
-    scheme, work, slots = _about(session, task)
-    shown = files.by_slot(request, session, person, work, slots) if work else []
+    scheme, work = _about(session, task)
+    shown = files.by_slot(request, session, person, work, scheme.slots(work.ability), empty=False) if work else []
     return page(
         request,
         "review/task.html",
         task=task,
-        title=_title(session, task),
+        title=mine.title(scheme, work.ability) if work else session.get_one(CalibrationSample, task.sample_id).title,
         told=told(scheme.review.peer.effort),
-        asked=form_fields(scheme, slots),
+        asked=form_fields(scheme, [slot["slot"] for slot in shown]),
         shown=shown,
         files=[file for slot in shown for file in slot["files"]],
         reasons=file_reports.REASONS,
@@ -78,18 +86,18 @@ def task_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
     )
 
 
-def _about(session: Session, task: Assignment) -> tuple[Scheme, Submission | None, list[Slot]]:
-    """Return the scheme, the work (None for a sample) and its filled slots."""
+def _about(session: Session, task: Assignment) -> tuple[Scheme, Submission | None]:
+    """Return the scheme and the work; None for a sample."""
     scheme = round_scheme(session, round_=session.get_one(Round, task.round_id))
-    work = session.get_one(Submission, task.submission_id) if task.submission_id else None
-    return scheme, work, evidence.slots_filled(session, scheme=scheme, submission=work) if work else []
+    return scheme, session.get_one(Submission, task.submission_id) if task.submission_id else None
 
 
 @router.post("/reviews/{key}/draft")
-def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: Filled) -> HTMLResponse:
+def save_draft(request: Request, filled: Filled, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Keep what was filled in so far; the task's time begins anew."""
     task = mine.task(session, person, key)
-    scheme, _work, slots = _about(session, task)
+    scheme, work = _about(session, task)
+    slots = evidence.slots_filled(session, scheme=scheme, submission=work) if work else []
     over, form = drafts.over_of(filled), drafts.form_of(filled)
     return drafts.answered(
         request,
@@ -102,7 +110,7 @@ def save_draft(request: Request, session: Db, person: Signed, key: Key, filled: 
 
 
 @router.post("/reviews/{key}/submit")
-def submit(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
+def submit(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectResponse:
     """Hand the review in."""
     task, over = mine.task(session, person, key), drafts.over_of(filled)
     reviews.submit(session, actor=person, assignment=task, form=drafts.form_of(filled), over=over)
@@ -127,7 +135,7 @@ def report(
 
 
 @router.post("/reviews/{key}/decline")
-def decline(session: Db, person: Signed, key: Key, filled: Filled) -> RedirectResponse:
+def decline(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectResponse:
     """Give a task back, with a reason."""
     reason = str(filled.get("reason", ""))
     reviews.decline(session, actor=person, assignment=mine.task(session, person, key), reason=reason)

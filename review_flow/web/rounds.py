@@ -19,7 +19,7 @@ from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SchemeState
 from review_flow.rules.words import SeatKind
 from review_flow.steps import people, rounds
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import mine
+from review_flow.web import approving, mine
 from review_flow.web.access import Admin, Confirmed, Db, Key, PassingAdmin
 from review_flow.web.render import go, page
 from review_flow.web.school import SchoolRound, round_of, today, version_of, versions_of
@@ -62,7 +62,7 @@ def create(
 
 
 @router.get("/school/rounds/{key}")
-def round_page(request: Request, session: Db, round_: SchoolRound) -> HTMLResponse:
+def round_page(request: Request, session: Db, person: Admin, round_: SchoolRound) -> HTMLResponse:
     """Show what a round is made of, and before it opens what it lacks."""
     scheme = round_scheme(session, round_=round_)
     setup = round_.phase is RoundPhase.SETUP
@@ -76,6 +76,7 @@ def round_page(request: Request, session: Db, round_: SchoolRound) -> HTMLRespon
         seats=_seats(session, round_),
         kinds=[(kind.value, people.SEAT_NAMES[kind]) for kind in SeatKind],
         lacking=rounds.obstacles(session, round_=round_) if setup else [],
+        approvals=approving.count_waiting(session, person, round_),
     )
 
 

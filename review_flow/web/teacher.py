@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Appeal, Enrolment, Evidence, Finding, Person, Submission, Upload
+from models import Appeal, Enrolment, Person, Round, Submission, Upload
 from review_flow.clock import now
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
@@ -40,6 +40,7 @@ from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine, programme, workshops
 from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
+from review_flow.web.upload import here
 
 router = APIRouter()
 Codes = Annotated[list[str], Form(max_length=100)]
@@ -63,22 +64,24 @@ WHERE = {
 @router.get("/")
 def home(request: Request, session: Db, person: Signed) -> HTMLResponse:
     """Show where the person stands in their newest round."""
-    mine_all = path.enrolments_of(session, person=person)
-    if not mine_all:
+    enrolled = path.enrolments_of(session, person=person)
+    if not enrolled:
         return page(request, "teacher/none.html")
-    return _home(request, session, person, mine_all[0][1].id)
+    return _home(request, session, person, enrolled, enrolled[0][1].id)
 
 
 @router.get("/rounds/{key}")
 def round_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
     """Show where the person stands in a round."""
-    return _home(request, session, person, key)
+    return _home(request, session, person, path.enrolments_of(session, person=person), key)
 
 
-def _home(request: Request, session: Session, person: Person, round_id: int) -> HTMLResponse:
-    standing = mine.standing(session, person, round_id)
+def _home(
+    request: Request, session: Session, person: Person, enrolled: list[tuple[Enrolment, Round]], round_id: int
+) -> HTMLResponse:
+    standing = path.standing_in(session, person=person, enrolments=enrolled, round_id=round_id)
     scheme = round_scheme(session, round_=standing.round)
-    others = [one for _enrolment, one in path.enrolments_of(session, person=person) if one.id != round_id]
+    others = [one for _enrolment, one in enrolled if one.id != round_id]
     names = {one.id: mine.title(scheme, one.ability) for one in standing.works}
     step = _link(standing)
     more: dict[str, Any] = {
@@ -96,7 +99,7 @@ def _link(at: path.Standing) -> str | None:
     if at.way.stage in WHERE:
         return f"{base}/{WHERE[at.way.stage]}" if at.way.stage is not Stage.DONE or at.published else None
     if at.way.stage is Stage.REVIEW:
-        return f"/reviews?round={at.round.id}"
+        return "/reviews"
     wanted = {Stage.EVIDENCE: EDITABLE, Stage.SUBMIT: {SubmissionState.SEALED}}.get(at.way.stage, set())
     found = next((one for one in at.works if one.state in wanted), None)
     return f"/works/{found.id}" if found else None
@@ -186,7 +189,7 @@ def _work(request: Request, session: Session, person: Person, work: Submission) 
     scheme = round_scheme(session, round_=standing.round)
     handed = evidence.standing_evidence(session, submission=work)
     under_way = uploads.unfinished(session, submission=work)
-    found = _findings(session, handed)
+    found = evidence.findings_of(session, handed=handed)
     slots = [
         {
             "slot": slot,
@@ -194,7 +197,7 @@ def _work(request: Request, session: Session, person: Person, work: Submission) 
             "files": [
                 {
                     **files.shown(request, person, one),
-                    "findings": found.get(one.id, []),
+                    "findings": found[one.id],
                     "verdict": VERDICTS[one.verdict],
                 }
                 for one in handed
@@ -265,18 +268,8 @@ def asked(slot: Any) -> list[str]:
     return told if slot.required else [say(_("选交")), *told]
 
 
-def _findings(session: Session, handed: list[Evidence]) -> dict[int, list[Finding]]:
-    rows = session.scalars(
-        select(Finding)
-        .where(Finding.evidence_id.in_([one.id for one in handed]))
-        .order_by(Finding.evidence_id, Finding.position)
-    )
-    return {key: list(found) for key, found in groupby(rows, key=lambda one: one.evidence_id)}
-
-
 def _under_way(request: Request, one: Upload) -> dict[str, Any]:
-    place = request.app.state.settings.folder("uploads") / one.token
-    return {"upload": one, "here": place.stat().st_size if place.exists() else 0}
+    return {"upload": one, "here": here(request, one)}
 
 
 @router.post("/works/{key}/seal")
@@ -339,10 +332,10 @@ def appeal(
 
 
 @router.post("/reviews/received/{key}/helped")
-def helped(session: Db, person: Signed, key: Key, yes: Annotated[bool, Form()]) -> RedirectResponse:
+def helped(session: Db, person: Signed, key: Key, helpful: Annotated[bool, Form()]) -> RedirectResponse:
     """Say whether a review one received helped; its reviewer reads it when the grade is final."""
     found, round_id = mine.received(session, person, key)
-    feedback.answer(session, actor=person, review=found, helped=yes)
+    feedback.answer(session, actor=person, review=found, helped=helpful)
     return go(f"/rounds/{round_id}/result")
 
 

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from review_flow.rules.tokens import LONGEST_DAYS, SCOPE_NAMES, USUAL_DAYS, Scope
 from review_flow.steps import tokens
+from review_flow.web import watch
 from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
 
@@ -34,11 +35,13 @@ def make_token(
 ) -> HTMLResponse:
     """Show a new token, once: only its digest is kept."""
     row, token = tokens.make(session, actor=person, name=name, scopes=scopes, days=days)
+    watch.note(request, "token-made", about=row.id)
     return page(request, "tokens/made.html", row=row, token=token)
 
 
 @router.post("/me/tokens/{key}/revoke")
-def revoke_token(session: Db, person: Signed, key: Key) -> RedirectResponse:
+def revoke_token(request: Request, session: Db, person: Signed, key: Key) -> RedirectResponse:
     """End one of one's tokens."""
     tokens.revoke(session, actor=person, token_id=key)
+    watch.note(request, "token-ended", about=key)
     return go("/me/tokens")

@@ -6,17 +6,13 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from sqlalchemy import select
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Enrolment, Person
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.voices import ON_SITE, further
 from review_flow.rules.words import SeatKind
 from review_flow.steps import voices
-from review_flow.steps.people import conflicting_with
 from review_flow.steps.programme import PHASES
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
@@ -41,13 +37,7 @@ def visits(request: Request, session: Db, person: Signed, key: Key) -> HTMLRespo
     round_ = mine.panel(session, person, key, SeatKind.MEMBER)
     if ON_SITE not in further(round_scheme(session, round_=round_)):
         raise NotFound(what=say(_("现场评价")), key=round_.name)
-    away = conflicting_with(session, person_id=person.id)
-    teachers = session.execute(
-        select(Enrolment.id, Person.number, Person.name)
-        .join(Person, Person.id == Enrolment.person_id)
-        .where(Enrolment.round_id == key, Enrolment.state != EnrolmentState.EXEMPT, Enrolment.person_id.not_in(away))
-        .order_by(Person.number)
-    ).all()
+    teachers = mine.judgeable(session, person, key)
     given = voices.on_site_marks(session, person=person, round_=round_)
     open_ = round_.phase in PHASES
     return page(request, "panel/visits.html", round=round_, teachers=teachers, given=given, open=open_)
@@ -59,8 +49,6 @@ def give_on_site(
 ) -> RedirectResponse:
     """Give the mark of a visit."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER)
-    enrolment = session.get(Enrolment, teacher)
-    if enrolment is None or enrolment.round_id != round_.id:
-        raise NotFound(what=say(_("参评教师")), key=teacher)
+    enrolment = mine.enrolled(session, round_.id, teacher)
     voices.give_on_site_mark(session, actor=person, enrolment=enrolment, mark=Decimal(mark))
     return go(f"/panel/rounds/{key}/visits")

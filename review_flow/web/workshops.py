@@ -14,7 +14,6 @@ from models import Appeal, GroupResult, Person, Role, Round, Workshop
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState
-from review_flow.rules.outcome import FLAGS
 from review_flow.rules.words import RoleKind
 from review_flow.steps import appeals, owners, results
 from review_flow.steps.people import conflicting_with
@@ -61,17 +60,19 @@ def graded(session: Session, person: Person, round_: Round) -> dict[str, Any]:
     seen, everyone = _seen(session, person, round_)
     return {
         "rows": [
-            {"result": one, "who": name, "score": None, "address": f"/panel/workshops/{one.id}", "flags": _flags(one)}
+            {
+                "result": one,
+                "who": name,
+                "score": None,
+                "address": f"/panel/workshops/{one.id}",
+                "flags": results.flags_of(one),
+            }
             for one, name in seen
         ],
         "waiting": sum(one.state is ResultState.COMPOSED for one, _name in seen),
         "aside": everyone - len(seen),
         "missing": len(owners.judged_workshops(session, round_=round_)) - everyone,
     }
-
-
-def _flags(result: GroupResult) -> list[str]:
-    return [say(FLAGS[name]) for name in json.loads(result.outcome)["flags"]]
 
 
 @router.get("/panel/workshops/{key}")
@@ -87,7 +88,7 @@ def confirm_page(request: Request, session: Db, person: Signed, key: Key) -> HTM
         score=None,
         address=f"/panel/workshops/{key}/confirm",
         outcome=json.loads(found.outcome),
-        flags=_flags(found),
+        flags=results.flags_of(found),
         why=results.unready(session, result=found),
         lower=results.lower_of(session, result=found),
     )

@@ -37,8 +37,11 @@ def test_marks_of_further_sources_are_given_imported_and_listed(tmp_path: Path) 
     sheet = tmp_path / "问卷.xlsx"
     sheet.write_bytes(write([Page("表", HEADER, [answer("T01", "20", "2"), answer("T01", "95", "3", who="家长问卷")])]))
     by("A01", "sheet", "import", "survey", str(sheet), "--round", "2026春", "--now")
-    listed = [(one["about"], one["number"]) for one in by("T01", "facts", "list")]
-    assert listed == [("自评", "95.00"), ("现场评价", "88.00"), ("学生问卷", None), ("家长问卷", "95.00")]
+    listed = by("T01", "facts", "list")
+    marks = [(one["about"], one["number"]) for one in listed]
+    assert marks == [("自评", "95.00"), ("现场评价", "88.00"), ("学生问卷", None), ("家长问卷", "95.00")]
+    assert [one["source"] for one in listed] == ["王芳", "", "匿名问卷", "匿名问卷"]
+    assert [one["source"] for one in by("A01", "facts", "list", "T01")][:2] == ["王芳", "评委1"]
 
 
 def test_a_workshops_result_is_confirmed_signed_appealed_and_heard(clock: Clock) -> None:

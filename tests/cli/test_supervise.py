@@ -79,3 +79,20 @@ def test_without_its_assets_it_says_so_instead_of_starting(tmp_path: Path) -> No
         check=False,
     )
     assert (done.returncode, "网页所需的文件缺失：vendor/assets.json" in done.stderr) == (1, True)
+
+
+def test_a_part_waits_for_another_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = False
+    second = Child("second", ["-c", STAYS], after=lambda: there)
+    patient = Child("patient", ["-c", STAYS], after=lambda: False)
+    second.watch()
+    patient.watch()
+    assert (second.pid, patient.pid) == (None, None)
+    there = True
+    second.watch()
+    monkeypatch.setattr(supervising, "LONGEST_WAIT_S", 0)
+    patient.watch()
+    assert None not in {second.pid, patient.pid}
+    for one in (second, patient):
+        one.ask_to_stop()
+        one.end(time.monotonic() + 15)

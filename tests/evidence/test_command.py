@@ -30,7 +30,7 @@ def test_json_has_the_published_shape(tmp_path: Path, films: dict[str, Path], ph
     told = json.loads(run(*words).stdout)
     digest = hashlib.sha256(films["grace"].read_bytes()).hexdigest()
     first = ["verdict", "present", "seen", "media", "findings", "cost"]
-    rest = ["probability", "presence", "playable", "sha256", "checker", "alt_text", "copies", "sheet"]
+    rest = ["probability", "presence", "playable", "sha256", "checker", "sheet_px", "alt_text", "copies", "sheet"]
     assert list(told) == [*first, *rest]
     assert (told["presence"]["complete"], told["presence"]["with_teacher"] >= 2) == (False, True)
     assert told["playable"] == {"original": True, "why": "浏览器可以直接播放"}

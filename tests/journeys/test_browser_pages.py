@@ -30,10 +30,13 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/": [("middle", "new"), ("middle", "collecting"), ("middle", "reviewer"), ("end", "to sign"), ("middle", "admin")],
     "/activity/{key}": [("programme", "admin", "meeting")],
     "/enter": [("middle", NOBODY)],
+    "/enter/code": [("middle", "half in")],
     "/link/{token}": [("middle", NOBODY, "link")],
     "/me": [("middle", "collecting"), ("middle", "admin")],
     "/me/face": [("middle", "reviewer"), ("middle", "done")],
     "/me/password": [("middle", "collecting")],
+    "/me/proof": [("middle", "collecting")],
+    "/me/second-factor": [("middle", "collecting"), ("middle", "pairing")],
     "/me/tokens": [("middle", "admin")],
     "/panel": [("middle", "member"), ("end", "member"), ("end", "hearer")],
     "/panel/adjustments/{key}": [("middle", "other", "fact")],
@@ -66,6 +69,7 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/school/imports/{key}": [("middle", "admin", "sheet")],
     "/school/library/{name}": [("middle", "admin", "library")],
     "/school/new-round": [("middle", "admin")],
+    "/school/own-scheme": [("middle", "admin")],
     "/school/roles": [("middle", "admin")],
     "/school/rounds/{key}": [("middle", "admin", "round")],
     "/school/rounds/{key}/agreement": [("end", "admin", "round")],
@@ -106,17 +110,32 @@ NO_PAGES = {
     "/files/{token}",
     "/me/identities/{provider}",
     "/works/{key}/slots",
-    "/school/audit/chain",
+    "/errands/{key}",
     "/school/exports/{key}/file",
     "/school/imports/{key}/part",
     "/school/imports/{key}/problems.xlsx",
     "/school/rounds/{key}/jobs",
     "/school/rounds/{key}/progress/part",
+    "/school/library/{name}/yaml",
     "/school/schemes/{key}/plan.docx",
+    "/school/schemes/{key}/yaml",
     "/school/templates/{kind}",
 }
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 ASK_AXE = "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']}).then(said => said.violations.map(one => [one.id, one.nodes.map(node => node.target.join(' ') + ' ' + node.failureSummary.replaceAll('\\n', ' '))]))"
+
+# How far what one reads jumped while the page came (0 to 1), and how many bytes page, style and scripts are on the line.
+SETTLED = """() => new Promise(done => {
+  let moved = 0;
+  new PerformanceObserver(list => { for (const one of list.getEntries()) moved += one.value; })
+    .observe({type: 'layout-shift', buffered: true});
+  const parts = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+  const sent = parts.filter(one => ['navigation', 'link', 'script', 'css'].includes(one.initiatorType));
+  const bytes = sent.reduce((sum, one) => sum + one.encodedBodySize, 0);
+  setTimeout(() => done({moved, bytes}), 100);
+})"""
+MOST_BYTES = 100_000
+HEAVY = "school-rounds-key-charts"  # ECharts comes along
 
 
 class Site(Served):
@@ -173,6 +192,9 @@ class Reader:
         self.page.emulate_media(color_scheme="light")
         answer = self.page.goto(self.site.address + path)
         self.demand(name, answer.status == status, f"answered {answer.status}")
+        settled = self.page.evaluate(SETTLED)
+        self.demand(name, settled["moved"] == 0, f"jumped by {settled['moved']}")
+        self.demand(name, 0 < settled["bytes"] <= MOST_BYTES or name.startswith(HEAVY), f"is {settled['bytes']} bytes")
         language = self.page.get_attribute("html", "lang")
         self.demand(name, language == {"zh": "zh-CN", "en": "en"}[self.language], f"lang is {language}")
         for size, colours in ((PHONE, "light"), (DESK, "dark")):

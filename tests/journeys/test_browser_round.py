@@ -31,6 +31,7 @@ from review_flow.steps import advance, appeals, door, invariants, rounds
 from review_flow.web.access import SESSION_COOKIE
 from tests.cast import ABILITIES, School, xian
 from tests.conftest import Templates
+from tests.due import do_errands
 from tests.journeys.browsers import DESK, IN_CHROMIUM, PATIENCE_MS, PHONE, free_port, keep
 
 pytestmark = IN_CHROMIUM
@@ -278,7 +279,9 @@ def mark_and_publish(play: Play) -> None:
     play.do(later_composed)
     page.goto(grades := f"{play.server.address}/panel/rounds/1/grades")
     page.get_by_role("button", name="确认全部拟定等级").click()
-    page.get_by_role("button", name="确认全部拟定等级").wait_for(state="detached")
+    page.get_by_text("在后台进行").wait_for()
+    play.do(lambda school: do_errands(school.session))
+    page.get_by_text("已确认3份").wait_for()
     office = play.pages["A01"]
     office.goto(grades)
     office.get_by_role("button", name="公示").click()

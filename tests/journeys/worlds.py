@@ -14,6 +14,7 @@ from models import Evidence, GroupResult, Person, Submission
 from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.outside.storage import Storage
+from review_flow.rules.second_factor import STEP_S, code_at
 from review_flow.rules.webhooks import EVENTS
 from review_flow.rules.words import AdjustmentKind, ExportKind, ReportReason, SheetKind
 from review_flow.settings import Settings
@@ -23,8 +24,10 @@ from review_flow.steps import (
     appeals,
     certificates,
     certificates_valid,
+    copies,
     county,
     door,
+    errands,
     evidence,
     exports,
     faces,
@@ -34,15 +37,18 @@ from review_flow.steps import (
     results,
     reviews,
     rounds,
+    second_factor,
     tokens,
     uploads,
     webhooks,
 )
 from tests.cast import START, Clock, School, certified, kept
+from tests.due import do_errands
 from tests.sheets import bring
 from tests.stages import STAGES
 from tests.steps import test_group_rounds
 from tests.steps.test_approvals import _sealed, chained
+from tests.steps.test_copies import prose, written
 from tests.steps.test_county import above
 from tests.steps.test_groups import Shop
 from tests.steps.test_results import graded
@@ -95,16 +101,19 @@ class Worlds:
         report, fact = self.contested(school)
         self.admin_has(school)
         faces.give_consent(self.session, actor=busy[1])
+        self.guarded(school.hearers[0], school.hearers[1])
         sheet = self.sheet(school)
         member = min(
             school.members, key=lambda one: -len(panel.asked_of(self.session, person=one, round_=school.round))
         )
         doubtful = self.session.scalars(select(Submission.id).where(Submission.author_id == busy[4].id)).first()
+        self.alike(busy[3], busy[4])
         asked = panel.asked_of(self.session, person=member, round_=school.round)
         task = reviews.tasks_of(self.session, person=busy[0], round_=school.round)[0]
         found = World(START)
         found.people |= {"admin": school.admin.id, "reviewer": busy[0].id, "done": busy[1].id, "member": member.id}
         found.people |= {"collecting": collecting.id, "new": new.id, "other": school.members[1].id}
+        found.people |= {"half in": school.hearers[0].id, "pairing": school.hearers[1].id}
         found.ids |= {"round": school.round.id, "work": first.id, "task": task.id, "marks": asked[0].id}
         found.ids |= {"doubtful": doubtful or 0, "report": report, "fact": fact, "full": works[1].id}
         found.ids |= {"sealed": self.work_of(busy[0]), "webhook": self.webhook, "link": self.link(school, new)}
@@ -138,6 +147,15 @@ class Worlds:
         )
         school.check(added, verdict=verdict)
 
+    def alike(self, *authors: Person) -> None:
+        """The first file of each says the same: the later one is a copy of the earlier."""
+        prints = written(prose(1))
+        for author in authors:
+            work = self.session.get_one(Submission, self.work_of(author))
+            file = evidence.standing_evidence(self.session, submission=work)[0]
+            compared = copies.compare(prints, copies.near(self.session, evidence=file, prints=prints))
+            copies.record(self.session, evidence=file, prints=prints, compared=compared)
+
     def upload(self, person: Person, work: Submission, slot: str) -> None:
         uploads.begin(
             self.session,
@@ -147,7 +165,17 @@ class Worlds:
             file_name="课堂实录（第二课时）.mp4",
             size_bytes=734_003_200,
             most_bytes=4_000_000_000,
+            room_bytes=4_000_000_000,
         )
+
+    def guarded(self, half: Person, pairing: Person) -> None:
+        """One who has a second factor, so that coming in stops there; another who is just turning it on."""
+        key = self.settings.derived_key("second factor")
+        for person in (half, pairing):
+            second_factor.begin(self.session, actor=person, key=key)
+        secret = second_factor.waiting(self.session, actor=half, key=key)
+        code = code_at(secret or b"", int(now().timestamp()) // STEP_S)
+        second_factor.confirm(self.session, actor=half, code=code, key=key)
 
     def contested(self, school: School) -> tuple[int, int]:
         """A file that a reviewer reported, and a deduction that a teacher contests."""
@@ -262,6 +290,8 @@ class Worlds:
         advance.advance(self.session, round_=school.round)
         results.sign(self.session, actor=school.teachers[1], result=made[1])
         number = self.certify(school)
+        errands.ask_agreement(self.session, actor=school.admin, round_=school.round)
+        do_errands(self.session)
         officer = above(school)
         drawn = county.draw(self.session, actor=officer, round_=school.round, count=1, seed=7)
         exports.start(self.session, actor=school.admin, round_=school.round, kind=ExportKind.RESULTS)
@@ -296,7 +326,8 @@ class Worlds:
         """A picture behind every file, so that pages look as they do in life."""
         picture = lesson()
         for one in self.session.scalars(select(Evidence)):
-            one.report, one.sheet_key = {**(one.report or {}), "media": {"kind": "photo"}}, one.storage_key
+            size = {"media": {"kind": "photo", "width": 960, "height": 540}, "sheet_px": [960, 540]}
+            one.report, one.sheet_key = {**(one.report or {}), **size}, one.storage_key
             self.storage.put(one.storage_key, picture)
 
 

@@ -319,3 +319,114 @@ def test_a_sheet_of_the_old_excel():
     data = buffer.getvalue()
     assert data[:4] == b"\xd0\xcf\x11\xe0"
     assert values(data) == [{"number": "7", "name": "王芳", "born": date(1980, 5, 1), "hours": Decimal("12.5")}]
+
+
+def problems_of(data: bytes) -> dict[int, list[str]]:
+    problems = Problems()
+    read(TABLE, data, problems=problems)
+    return problems.rows
+
+
+def test_a_cell_under_a_merged_one_is_never_taken_for_blank():
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer) as made:
+        sheet = made.add_worksheet()
+        sheet.merge_range(0, 0, 0, 3, "2026年教师名单")
+        sheet.write_row(1, 0, ["工号", "姓名", "学段", "备注"])
+        sheet.write_row(2, 0, ["1", "王芳", None, "x"])
+        sheet.write_row(3, 0, ["2", "李明"])
+        sheet.merge_range(2, 2, 3, 2, "小学")
+        sheet.write_row(4, 0, ["3", "赵六"])
+        sheet.merge_range(4, 3, 5, 3, "y")  # of nobody's column, and the row below says nothing else
+    assert problems_of(buffer.getvalue()) == {4: ["第4行“学段”在合并的单元格里，请取消合并，每格都填上。"]}
+
+
+def test_a_formula_that_failed_is_never_taken_for_blank():
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer) as made:
+        sheet = made.add_worksheet()
+        sheet.write_row(0, 0, ["工号", "姓名", *[None] * 25, "学段"])
+        sheet.write_row(1, 0, ["1", "王芳"])
+        sheet.write_formula(1, 27, "=VLOOKUP(A2,A9:B9,2,0)", value="#N/A")
+        sheet.write_formula(2, 0, "=1/0", value="#DIV/0!")
+    said = "是出错的公式，请改成应有的值。"
+    assert problems_of(buffer.getvalue()) == {
+        2: [f"第2行“学段”{said}"],
+        3: [f"第3行“工号”{said}", "第3行“姓名”不能为空。"],
+    }
+    comma = problems_of("工号,姓名\n1,#N/A\n1.10101E+17,李明\n".encode("gb18030"))
+    assert comma == {
+        2: [f"第2行“姓名”{said}"],
+        3: ["第3行“工号”是数字格式，末位已丢失：请把该列设为文本后重新填写"],
+    }
+
+
+def open_document(*rows: str) -> bytes:
+    """An ods as LibreOffice writes it."""
+    office = "urn:oasis:names:tc:opendocument:xmlns"
+    names = {
+        "office": f"{office}:office:1.0",
+        "table": f"{office}:table:1.0",
+        "text": f"{office}:text:1.0",
+        "calcext": "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0",
+    }
+    spaces = " ".join(f'xmlns:{short}="{name}"' for short, name in names.items())
+    body = "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
+    content = (
+        f'<office:document-content {spaces}><office:body><office:spreadsheet><table:table table:name="表">'
+        f'<table:table-row table:number-rows-repeated="3"><table:table-cell/></table:table-row>{body}'
+        "</table:table></office:spreadsheet></office:body></office:document-content>"
+    )
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as bundle:
+        bundle.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        bundle.writestr("content.xml", content)
+        manifest = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
+        bundle.writestr("META-INF/manifest.xml", f'<manifest:manifest xmlns:manifest="{manifest}"/>')
+    return buffer.getvalue()
+
+
+def test_the_same_is_seen_in_an_open_document():
+    def cell(text: str, more: str = "") -> str:
+        return f'<table:table-cell office:value-type="string" {more}><text:p>{text}</text:p></table:table-cell>'
+
+    data = open_document(
+        cell("工号") + cell("姓名") + cell("学段"),
+        cell("1") + cell("王芳") + cell("小学", 'table:number-rows-spanned="2"'),
+        cell("2") + cell("李明") + '<table:covered-table-cell table:number-columns-repeated="2000"/>',
+        cell("3")
+        + '<table:table-cell office:value-type="string" office:string-value="" calcext:value-type="error"><text:p>#N/A</text:p></table:table-cell>',
+    )
+    assert problems_of(data) == {
+        6: ["第6行“学段”在合并的单元格里，请取消合并，每格都填上。"],
+        7: ["第7行“姓名”是出错的公式，请改成应有的值。"],
+    }
+
+
+def test_a_hidden_sheet_is_not_read_and_two_alike_are_not_guessed_at():
+    def two(*, hidden: bool) -> bytes:
+        buffer = io.BytesIO()
+        with xlsxwriter.Workbook(buffer) as made:
+            for name, person in (("旧", "王芳"), ("新", "李明")):
+                sheet = made.add_worksheet(name)
+                sheet.write_row(0, 0, ["工号", "姓名"])
+                sheet.write_row(1, 0, ["1", person])
+                sheet.write_row(2, 0, ["2", person])
+            if hidden:
+                sheet.activate()
+                made.get_worksheet_by_name("旧").hide()
+        return buffer.getvalue()
+
+    assert [row["name"] for row in values(two(hidden=True))] == ["李明", "李明"]
+    why = "有几张工作表都像要导入的表：旧、新。请合成一张，或分别导入。"
+    assert unreadable(two(hidden=False)) == f"这个文件读不出来：{why}"
+
+
+def test_a_hidden_row_is_a_row_like_any_other():
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer) as made:
+        sheet = made.add_worksheet()
+        sheet.write_row(0, 0, ["工号", "姓名"])
+        sheet.write_row(1, 0, ["1", None])
+        sheet.set_row(1, None, None, {"hidden": True})
+    assert problems_of(buffer.getvalue()) == {2: ["第2行“姓名”不能为空。"]}

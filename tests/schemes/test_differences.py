@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 from review_flow import schemes
 from review_flow.cli.scheme import app
 from review_flow.i18n import language
-from review_flow.schemes.differences import differences, overrides
+from review_flow.schemes.differences import departures, differences, overrides
+from review_flow.schemes.document import written
 
 XIAN = "xian-2022-appraisal"
 MINE = """\
@@ -117,3 +118,13 @@ def test_in_english_the_fields_are_named_in_english(mine):
     assert "· sources: peer changed from 0.40 to 0.30" in told
     assert "publicity" in told
     assert "互评" not in told
+
+
+def test_a_scheme_departs_from_what_it_inherits_or_from_the_embedded_one_of_its_id():
+    own = schemes.parse(MINE, source="mine.yaml")
+    title = schemes.load(XIAN).title_zh
+    assert departures(own) == (title, overrides(own))
+    renamed = schemes.parse(written({**schemes.load(XIAN).document, "title_zh": "本校方案"}), source="mine.yaml")
+    assert [(one.path, one.before, one.after) for one in departures(renamed)[1]] == [("title_zh", title, "本校方案")]
+    alone = {**schemes.load(XIAN).document, "id": "mine", "inherits": {}}
+    assert departures(schemes.parse(written(alone), source="mine.yaml")) is None

@@ -5,7 +5,7 @@ import pytest
 from review_flow import schemes
 from review_flow.errors import NotFound
 from review_flow.schemes import SchemeInvalid
-from review_flow.schemes.document import read_page
+from review_flow.schemes.document import read_page, written
 
 MINE = """\
 schema: kaohe/1
@@ -122,3 +122,9 @@ def test_a_scheme_with_mistakes_is_not_loaded():
         schemes.parse("schema: kaohe/1\nid: x\ntitle_zh: 甲\nbandz: 1\n", source="x.yaml")
     assert str(refused.value) == "考核方案有1处错误：x.yaml:4 bandz：不认识的字段“bandz”，是不是“bands”？"
     assert refused.value.code == "scheme-invalid"
+
+
+@pytest.mark.parametrize("name", ["official-conjunctive", "fuqing-workshop-ops"])
+def test_a_complete_document_written_out_is_the_same_scheme_again(name):
+    scheme = schemes.load(name)
+    assert schemes.parse(written(scheme.document), source="again.yaml").digest == scheme.digest

@@ -186,10 +186,14 @@ def test_a_fact_is_recorded_once_and_told(marked: School) -> None:
     made = add(marked)
     assert (made.state, made.recorded_by_id, made.points) == (AdjustmentState.NOTIFIED, marked.members[0].id, None)
     assert add(marked, told_of(proof="另一份")) is made
-    text = marked.session.scalars(select(Message.text).where(Message.kind == "adjustment.notified")).all()
-    assert text == ["为您登记了：2026-03-02 旷到（证明：签到表）。如有异议，请在定等之前提出申辩。"]
-    award = add(marked, told_of(AdjustmentKind.AWARD, points=Decimal(2)), actor=marked.admin)
-    assert award.points == Decimal(2)
+    award = add(marked, told_of(AdjustmentKind.AWARD, points=Decimal("2.50")), actor=marked.admin)
+    assert award.points == Decimal("2.50")
+    add(marked, told_of(key="k2", approved_leave=True))
+    texts = select(Message.text).where(Message.kind == "adjustment.notified").order_by(Message.id)
+    assert marked.session.scalars(texts).all() == [
+        f"为您登记了：2026-03-02 {what}（证明：签到表）。如有异议，请在定等之前提出申辩。"
+        for what in ("旷到", "加分2.5分", "请假")
+    ]
 
 
 def test_what_a_fact_would_change_is_seen_before_and_kept_nowhere(marked: School) -> None:

@@ -214,7 +214,8 @@ def test_a_scheme_without_a_chain_opens_every_work(session, clock: Clock) -> Non
 
 def next_of(school: School, person) -> list[tuple[str, str]]:
     found = approvals.next_links(school.session, person=person, round_=school.round, scheme=school.scheme)
-    return [(one.ability, link) for one, link in found if one.author_id == school.teachers[0].id]
+    works = [(school.session.get_one(Submission, key), link) for key, link in found]
+    return [(one.ability, link) for one, link in works if one.author_id == school.teachers[0].id]
 
 
 def at_panel(school: School, ability: str) -> None:

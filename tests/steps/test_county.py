@@ -135,9 +135,10 @@ def test_more_schools_ask_no_more(opened: School) -> None:
         return len(sent)
 
     few = asked()
-    for number in range(3):
-        opened.session.add(
-            Organization(kind=OrganizationKind.SCHOOL, name=f"{number}中", parent_id=opened.organization.parent_id)
-        )
+    opened.organization.name = "第一中学"
+    second = School(opened.session, teachers=1).open()
+    second.organization.parent_id = opened.organization.parent_id
     opened.session.flush()
     assert asked() == few
+    lines, _count = county.schools(opened.session, actor=officer)
+    assert {one.round for one in lines} == {opened.round, second.round}

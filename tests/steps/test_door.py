@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -11,7 +12,9 @@ from models import AuditEvent, Credential, OneTimeLink, Person, SignInFailure, W
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound
 from review_flow.rules.door import device_cookie, digest
+from review_flow.rules.tokens import Scope
 from review_flow.steps import door, people
+from review_flow.steps import tokens as api_tokens
 from tests.cast import Clock, School
 
 KEY = b"k" * 32
@@ -210,11 +213,14 @@ def test_who_signs_in_again_has_a_new_session_instead_of_the_old_one(school: Sch
 def test_an_administrator_sends_somebody_out_of_every_device(school: School) -> None:
     session, person = school.session, known(school.session, school)
     tokens = [come_in(session), come_in(session)]
+    _row, program = api_tokens.make(session, actor=person, name="x", scopes=[Scope.READ], days=9)
+    assert api_tokens.admit(session, token=program) is not None
     with pytest.raises(NotAllowed):
         door.send_out(session, actor=school.teachers[1], person=person)
     door.send_out(session, actor=school.admin, person=person)
     session.flush()
     assert [door.session_of(session, token=one) for one in tokens] == [None, None]
+    assert api_tokens.admit(session, token=program) is None
     sent = select(AuditEvent.deed).where(AuditEvent.deed == "door.send_out")
     assert session.scalars(sent).all() == ["door.send_out"]
 
@@ -289,3 +295,16 @@ def test_failures_are_forgotten_after_a_day(school: School, clock: Clock) -> Non
     come_in(session)
     session.flush()
     assert session.scalars(select(SignInFailure)).all() == []
+
+
+def test_a_password_kept_by_older_parameters_is_kept_by_today_s_from_then_on(school: School) -> None:
+    session, person = school.session, known(school.session, school)
+    kept = session.scalars(select(Credential).where(Credential.person_id == person.id)).one()
+    kept.password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(GOOD)
+    session.flush()
+    one = knock(session, "T01")
+    new = door.renewed(one, password=GOOD)
+    assert door.enter(session, one=one, right=True, user_agent="", renewed=new) is not None
+    session.refresh(kept)
+    assert (kept.password_hash, door.matches(knock(session, "T01"), password=GOOD)) == (new, True)
+    assert door.renewed(knock(session, "T01"), password=GOOD) is None

@@ -211,7 +211,7 @@ def test_archive_holds_the_round_and_replays(finished, tmp_path):
             "facts.json", "consequences.json", "groups/classes.json", "groups/facts.json", "groups/members.json", "groups/results.json", "groups/workshops.json",
             "pipeline/agreements.json", "pipeline/library.json", "pipeline/moves.json", "pipeline/nominations.json",
             "pipeline/voices.json", "adjustments.json", "appeal_votes.json", "appeals.json", "assignments.json", "audit.jsonl", "certificate_issuers.json", "certificates.json", "enrolments.json",
-            "evidence.json", "hours.json", "manifest.json", "marks/answers.json", "marks/panel.json", "marks/peers.json", "marks/signs.json", "panel.json",
+            "evidence.json", "hours.json", "manifest.json", "marks/answers.json", "marks/panel.json", "marks/peers.json", "marks/reports.json", "marks/signs.json", "panel.json",
             "people.json", "results.json", "round.json", "samples.json", "scheme.json", "scheme_version.json",
             "signatures.json", "submissions.json", "validity_votes.json",
             *[f"{folder}/{number}-v1.json" for folder in ("records", "outcomes") for number in ids],

@@ -63,6 +63,7 @@ def test_signing_in_with_the_code_of_the_minute(fuqing: School, clock: Clock) ->
 
 def test_what_the_qr_code_says() -> None:
     assert gatherings.link("https://review.school.cn/", 7, "012345") == "https://review.school.cn/sign-in/7/012345"
+    assert gatherings.link("https://review.school.cn", 7) == "https://review.school.cn/sign-in/7"
     assert gatherings.link(None, 7, "012345") == "review-flow:/sign-in/7/012345"
 
 

@@ -13,12 +13,25 @@ from models import Appeal, GroupResult, Message, Person, Workshop
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.lifecycle import ResultState, RoundPhase
 from review_flow.rules.words import AppealState, GroupFactKind
-from review_flow.steps import advance, appeals, exports, group_results, owners, people, results, retention, standing
+from review_flow.steps import (
+    advance,
+    appeals,
+    county,
+    exports,
+    group_results,
+    owners,
+    people,
+    progress,
+    results,
+    retention,
+    standing,
+)
 from review_flow.steps.appeals import NoAppeal, NotAHearer
 from review_flow.steps.exports_archive import packed
 from review_flow.steps.results import CannotConfirm, NotComposed, NotToSign, NotYourResult
 from tests.cast import Clock, School
 from tests.stages import stage
+from tests.steps.test_county import above
 from tests.steps.test_groups import Shop
 
 COUNT = GroupFactKind.COUNT
@@ -170,6 +183,19 @@ def test_unsigned_it_is_as_valid(composed: School, clock: Clock) -> None:
     advance.advance(composed.session, round_=composed.round)
     advance.advance(composed.session, round_=composed.round)
     assert result(composed).state in {ResultState.UNSIGNED_EFFECTIVE, ResultState.FINAL}
+
+
+def test_the_board_and_the_county_count_results_and_appeals_of_workshops(composed: School, clock: Clock) -> None:
+    session, officer = composed.session, above(composed)
+
+    def seen() -> tuple[object, ...]:
+        waiting = progress.board(session, actor=composed.admin, round_=composed.round).waiting
+        [line], _count = county.schools(session, actor=officer)
+        return waiting["unconfirmed"], waiting["appeals"], line.confirmed, line.grades, line.appeals
+
+    assert seen() == (1, 0, 0, {}, 0)
+    appealed(composed, clock)
+    assert seen() == (0, 1, 1, {"未完成": 1}, 1)
 
 
 def changes(**values):

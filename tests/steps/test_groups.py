@@ -30,7 +30,7 @@ from review_flow.steps import (
 from review_flow.steps.group_record import group_record_of, school_year
 from review_flow.steps.groups import Group, GroupTelling
 from review_flow.steps.nominations import NominationKind, NotNominable, Work, nominate
-from tests.cast import School
+from tests.cast import School, queries
 
 pytestmark = pytest.mark.usefixtures("clock")
 WORKSHOP, FUYU, QUANZHOU, LISHU = (
@@ -296,12 +296,23 @@ def test_the_school_sees_its_workshops_side_by_side(shop: Shop) -> None:
     other = Workshop(organization_id=shop.school.organization.id, name="语文坊")
     shop.session.add(other)
     shop.session.flush()
-    board = boards.school_board(shop.session, actor=shop.school.admin, round_=shop.round)
+    with queries(shop.session) as few:
+        board = boards.school_board(shop.session, actor=shop.school.admin, round_=shop.round)
     assert [(one["name"], one["members"], one["quotas_met"], one["quotas"]) for one in board["workshops"]] == [
         ("物理坊", 5, 8, 8),
         ("语文坊", 0, 3, 8),  # shares of nobody are none
     ]
     assert [one["id"] for one in board["duties"]] == ["c1", "c2", "c3", "c4", "c5"]
+    shop.session.add_all(
+        Workshop(organization_id=shop.school.organization.id, name=one) for one in ("数学坊", "美术坊")
+    )
+    shop.session.flush()
+    with queries(shop.session) as more:
+        board = boards.school_board(shop.session, actor=shop.school.admin, round_=shop.round)
+    assert ([one["name"] for one in board["workshops"]], len(more)) == (
+        ["物理坊", "语文坊", "数学坊", "美术坊"],
+        len(few),
+    )
     with pytest.raises(NotAllowed):
         boards.school_board(shop.session, actor=shop.leader, round_=shop.round)
 
@@ -512,10 +523,11 @@ def test_more_workshops_than_suggested_is_a_warning(session) -> None:
 
 def test_every_count_and_indicator_that_is_declared_is_computed(shop: Shop) -> None:
     from review_flow.rules.counted import COUNTS, INDICATORS
-    from review_flow.steps.group_record import SHARES, _known
+    from review_flow.steps.group_record import SHARES, Known
 
     assert {one.id for one in INDICATORS} == set(SHARES)
-    counted = {one.id: _known(shop.session, shop.group, one.id) for one in COUNTS if "workshop" in one.levels}
+    known = Known(shop.session, [shop.group])
+    counted = {one.id: known.count(shop.group, one.id) for one in COUNTS if "workshop" in one.levels}
     assert counted == {
         "members": 5, "teachers": 5, "excellent_work": 0, "excellent_video": 0, "recommended_learner": 0,
     }  # fmt: skip

@@ -8,18 +8,23 @@ import pytest
 from sqlalchemy import func, select
 
 from models import Adjustment, AuditEvent, Enrolment, Fact, Hours, Message, Person, Role, SheetImport, Workshop
+from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.errors import NotAllowed
+from review_flow.outside.spreadsheets import Row, Sheet
 from review_flow.outside.storage import MemoryStorage
 from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.words import AdjustmentState, JobState, SheetKind
 from review_flow.steps import adjustments, advance, imports, imports_undo, people, results
+from review_flow.steps.imports_tables import TABLES
 from review_flow.steps.imports_undo import NotTakenBack
+from review_flow.steps.imports_written import Written, listening, preview
 from tests.cast import Clock, School
 from tests.sheets import bring
 
 ROSTER = ["工号", "姓名", "学科", "工作坊", "退休日期", "免训原因"]
 HOURS = ["工号", "账本", "学时", "来源", "编号"]
+PROGRESS = ["工号", "类别", "项目", "结果", "来源", "编号"]
 ATTENDANCE = ["工号", "日期", "情况", "证明", "编号"]
 
 
@@ -73,6 +78,25 @@ def test_a_look_says_what_each_row_would_do_and_does_nothing(desk: Desk) -> None
         (5, "changed", [{"name": "退休日期", "was": "2030-01-01", "now": "2031-07-31"}]),
     ]
     assert seen.preview["rows"][0]["cells"] == ["N1", "新人", "美术", "美术坊", "", ""]
+
+
+def test_a_long_sheet_is_not_gone_through_again_for_each_row(desk: Desk) -> None:
+    class Counted(list):
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            return super().__iter__()
+
+    found = Written(desk.session, added=Counted(), changed=Counted())
+    rows = [Row(number, {}, ()) for number in (2, 3, 4)]
+    with listening(found):
+        for row in found.each(rows):
+            desk.session.add(Workshop(organization_id=desk.school.organization.id, name=f"{row.number}坊"))
+            desk.school.teachers[0].subject = f"科{row.number}"
+    seen = preview(found, Sheet([], rows), TABLES[SheetKind.ROSTER])
+    assert [one["what"] for one in seen["rows"]] == ["changed", "changed", "changed"]
+    assert (found.added.passes, found.changed.passes) == (1, 1)
 
 
 def test_what_was_looked_through_is_taken_or_left_on_a_word(desk: Desk) -> None:
@@ -141,6 +165,15 @@ def test_hours_are_struck_and_what_they_superseded_stands_again(desk: Desk) -> N
     assert (standing(), len(desk.session.scalars(select(Hours)).all())) == (["3.00"], 2)
     desk.bring(SheetKind.HOURS, HOURS, ["T01", "total", "30", "县", "k"])
     assert standing() == ["30.00"]
+
+
+def test_a_fact_says_who_took_it_back_and_why(session, clock: Clock) -> None:
+    desk = Desk(School(session, teachers=1, scheme=scheme_files.load("fuqing-30"), abilities=()))
+    brought = desk.bring(SheetKind.PROGRESS, PROGRESS, ["T01", "到场", "off1", "到场", "校", "k"])
+    desk.undo(brought)
+    [fact] = session.scalars(select(Fact))
+    assert (fact.struck_at, fact.struck_by_id) == (now(), desk.school.admin.id)
+    assert fact.struck_reason == "登记有误，导入已撤销"
 
 
 def test_attendance_is_struck_told_and_can_be_brought_again(desk: Desk, clock: Clock) -> None:

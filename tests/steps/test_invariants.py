@@ -7,20 +7,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event, select, text
 from sqlalchemy.orm import Session
 
-from models import GroupFact, GroupResult, NominationMove, NominationVoice, Person, Review, Role, Workshop
+from models import (
+    Assignment,
+    FileReport,
+    GroupFact,
+    GroupResult,
+    NominationMove,
+    NominationVoice,
+    Person,
+    Review,
+    Role,
+    Submission,
+    Workshop,
+)
 from review_flow.clock import now
 from review_flow.db import make_engine, transaction
 from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.paths import canonical_json
-from review_flow.rules.words import GroupFactKind, NominationKind, RoleKind, WorkConsent, WorkKind
+from review_flow.rules.words import GroupFactKind, NominationKind, ReportReason, RoleKind, WorkConsent, WorkKind
 from review_flow.steps import (
     advance,
     appeals,
     certificates,
     certificates_valid,
+    evidence,
     faces,
     feedback,
     group_results,
@@ -105,8 +118,28 @@ def live(session: Session) -> None:
     assert item is not None
     assert item.lease_token is not None
     work.finish(session, work_id=item.id, token=item.lease_token)
+    report(session, school)
     rise(session, school)
     clock.stack.close()
+
+
+def report(session: Session, school: School) -> None:
+    """A file that its reviewer reported and the panel looked at."""
+    [task, *_others] = session.scalars(select(Assignment).where(Assignment.submission_id.is_not(None)))
+    work = session.get_one(Submission, task.submission_id)
+    session.add(
+        FileReport(
+            assignment_id=task.id,
+            evidence_id=evidence.standing_evidence(session, submission=work)[0].id,
+            reporter_id=task.reviewer_id,
+            reason=ReportReason.BROKEN,
+            note="放不完",
+            reported_at=now(),
+            closed_by_id=school.members[0].id,
+            closed_at=now(),
+            finding="能放完",
+        )
+    )
 
 
 def rise(session: Session, school: School) -> None:
@@ -277,6 +310,26 @@ PLANTS: dict[str, list[Plant]] = {
     "a review is answered by its work's author": [
         Plant(
             "review_answer", ANY.format("review_answer"), f"UPDATE review_answer SET author_id = {ADMIN} WHERE id = :id"
+        ),
+    ],
+    "a file is reported by whoever was to review its work": [
+        Plant("file_report", ANY.format("file_report"), f"UPDATE file_report SET reporter_id = {ADMIN} WHERE id = :id"),
+        Plant(
+            "file_report",
+            ANY.format("file_report"),
+            "UPDATE file_report SET evidence_id = (SELECT e.id FROM evidence e WHERE e.submission_id != (SELECT submission_id FROM evidence WHERE id = file_report.evidence_id) ORDER BY e.id LIMIT 1) WHERE id = :id",
+        ),
+        Plant(
+            "file_report",
+            ANY.format("file_report"),
+            "UPDATE assignment SET submission_id = NULL WHERE id = (SELECT assignment_id FROM file_report WHERE id = :id)",
+        ),
+    ],
+    "nobody closes a report about their own file": [
+        Plant(
+            "file_report",
+            ANY.format("file_report"),
+            "UPDATE file_report SET closed_by_id = (SELECT author_id FROM assignment WHERE id = assignment_id) WHERE id = :id",
         ),
     ],
     "a running round keeps the scheme it froze": [

@@ -5,15 +5,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from models import Adjustment, DueWork, Message, Notice, Submission
+from models import DueWork, Message, Notice, Submission
 from review_flow.clock import now
 from review_flow.errors import NotAllowed
 from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.path import Stage
+from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import WorkKind
-from review_flow.steps import advance, enrolments, path, progress, results, work
+from review_flow.steps import advance, enrolments, path, programme, progress, results, rounds, work
 from review_flow.steps.messages import tell_many
-from tests.cast import Clock, School, queries
+from tests.cast import Clock, School, queries, xian
 
 
 def board(school: School, **asked: object) -> progress.Progress:
@@ -53,6 +54,32 @@ def test_everybody_stands_where_their_own_page_says(opened: School) -> None:
     assert board(opened, page=2).lines == []
     opened.do_reviews(fourth)
     assert [one.person.number for one in board(opened, stage=Stage.SUBMIT).lines] == ["T04"]
+
+
+def test_who_need_not_choose_is_not_told_to(session, clock: Clock) -> None:
+    document = xian().document
+    tiers = [{"id": "expert", "name_zh": "专家组", "min": 0}, {"id": "new", "name_zh": "新教师组", "min": 1}]
+    scheme = Scheme.from_document(
+        {
+            **document,
+            "select": {**document["select"], "tiers": tiers},
+            "sources": {**document["sources"], "select.tiers": "002-1-08"},
+        }
+    )
+    school = School(session, teachers=3, scheme=scheme)
+    for person, tier in zip(school.teachers, ("expert", "new", None), strict=True):
+        programme.place(session, actor=school.admin, enrolment=school.enrolment(person), tier=tier, roles=[])
+    school.open()
+    for person in school.teachers:
+        enrolment = school.enrolment(person)
+        enrolments.acknowledge(session, actor=person, enrolment=enrolment)
+        enrolments.self_test(session, actor=person, enrolment=enrolment)
+    session.flush()
+    stages = [one.stage for one in board(school).lines]
+    assert stages == [Stage.WAIT, Stage.CHOOSE, Stage.CHOOSE]
+    own = [path.standing_of(session, person=person, round_id=school.round.id) for person in school.teachers]
+    assert stages == [one.way.stage for one in own]
+    assert remind(school) == 2
 
 
 def test_what_waits_for_others_is_counted(marked: School, clock: Clock) -> None:
@@ -122,11 +149,14 @@ def test_questions_do_not_grow_with_the_school(opened: School) -> None:
         return len(sent)
 
     few = asked()
+    for number in range(2):
+        more = opened.person(f"T1{number}", "新教师")
+        rounds.enrol(opened.session, actor=opened.admin, round_=opened.round, person=more)
     for person in opened.teachers:
         opened.ready(person)
     opened.session.flush()
     assert asked() == few
-    assert opened.session.scalars(select(Adjustment)).all() == []
+    assert board(opened).found == 7
 
 
 def test_many_are_told_as_one_is(opened: School) -> None:

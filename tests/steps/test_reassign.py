@@ -9,7 +9,7 @@ from models import Assignment, Message, Person
 from review_flow.clock import now, shown
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.rules.words import AssignmentState
-from review_flow.steps import enrolments, people, reassign, reviews, rounds
+from review_flow.steps import enrolments, people, reassign, reviews
 from review_flow.steps.reassign import NotMovable
 from tests.cast import Clock, School, queries
 from tests.stages import stage
@@ -40,6 +40,10 @@ def able(school: School, one: Assignment, **asked: str) -> list[Person]:
 
 def move(school: School, one: Assignment, to: Person, reason: str = "产假") -> Assignment:
     return reassign.move(school.session, actor=school.admin, assignment=one, to=to, reason=reason)
+
+
+def prolong(school: School, one: Assignment, day: date, reason: str = "生病") -> None:
+    reassign.prolong(school.session, actor=school.admin, assignment=one, until=day, reason=reason)
 
 
 def told(school: School, person_id: int) -> str:
@@ -104,6 +108,8 @@ def test_an_administrator_steps_aside_from_own_works(given: School) -> None:
     with pytest.raises(NotAllowed):
         reassign.candidates(given.session, actor=given.admin, assignment=one)
     with pytest.raises(NotAllowed):
+        prolong(given, one, date(2026, 3, 12))
+    with pytest.raises(NotAllowed):
         reassign.tasks(given.session, actor=author, round_=given.round)
 
 
@@ -120,25 +126,24 @@ def test_a_sample_stays_with_who_takes_it(given: School) -> None:
     given.session.flush()
     with pytest.raises(NotMovable):
         able(given, one)
+    prolong(given, one, date(2026, 3, 12))
+    assert shown(one.lease_until) == "2026-03-12 23:59:59"
 
 
 def test_a_reviewer_gets_more_time(given: School) -> None:
-    def prolong(day: date, reason: str = "生病") -> None:
-        reassign.prolong(given.session, actor=given.admin, assignment=one, until=day, reason=reason)
-
     one = task(given)
-    prolong(date(2026, 3, 12))
+    prolong(given, one, date(2026, 3, 12))
     assert shown(one.lease_until) == "2026-03-12 23:59:59"
     assert told(given, one.reviewer_id) == "您的一份互评延期到2026-03-12 23:59:59。理由：生病"
     for day in (date(2026, 3, 12), date(2026, 4, 4)):
         with pytest.raises(BadInput) as no:
-            prolong(day)
+            prolong(given, one, day)
     assert str(no.value) == "期限：应晚于现在的2026-03-12 23:59:59，不晚于最终截止的2026-04-03 23:59:59。"
     with pytest.raises(BadInput):
-        prolong(date(2026, 3, 20), reason="")
+        prolong(given, one, date(2026, 3, 20), reason="")
     move(given, one, able(given, one)[0])
     with pytest.raises(NotMovable):
-        prolong(date(2026, 3, 20))
+        prolong(given, one, date(2026, 3, 20))
 
 
 def test_the_list_asks_the_same_however_long_it_is(given: School) -> None:
@@ -153,4 +158,3 @@ def test_the_list_asks_the_same_however_long_it_is(given: School) -> None:
         given.session.delete(one)
     given.session.flush()
     assert asked() == many
-    assert rounds.round_scheme(given.session, round_=given.round).review.peer.receive_target == 3

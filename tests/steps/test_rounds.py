@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select
+from sqlalchemy.orm.attributes import set_committed_value
 
 from models import DueWork, Enrolment, Message, PanelSeat, Person, Round
 from review_flow import schemes as scheme_files
@@ -254,6 +255,13 @@ def test_a_place_is_taken_away_before_the_round_opens(school: School) -> None:
     school.open()
     with pytest.raises(WrongPhase):
         rounds.unseat(school.session, actor=school.admin, place=seats_of(school, SeatKind.MEMBER)[0])
+
+
+def test_a_place_stays_where_the_round_was_opened_meanwhile(opened: School) -> None:
+    place = seats_of(opened, SeatKind.MEMBER)[0]
+    set_committed_value(opened.round, "phase", RoundPhase.SETUP)  # as it was read before somebody else opened it
+    with pytest.raises(WrongPhase):
+        rounds.unseat(opened.session, actor=opened.admin, place=place)
 
 
 def test_everybody_who_teaches_is_enrolled_at_once(school: School) -> None:

@@ -3,11 +3,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from models import Evidence, Submission, Upload
+from models import DueWork, Evidence, Submission, Upload
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound
-from review_flow.rules.words import EvidenceState
+from review_flow.rules.words import EvidenceState, WorkKind
 from review_flow.steps import evidence, uploads
 from tests.cast import Clock, School, kept
 
@@ -21,6 +22,7 @@ def begin(school: School, work: Submission, **other: object) -> Upload:
         "file_name": "课.mp4",
         "size_bytes": 100,
         "most_bytes": 1000,
+        "room_bytes": 10_000,
     }
     return uploads.begin(school.session, **{**given, **other})  # type: ignore[arg-type]  # named by each test
 
@@ -54,6 +56,8 @@ def test_what_would_be_refused_in_the_end_is_refused_at_the_start(opened: School
         begin(opened, work, size_bytes=2_000_000_000, most_bytes=1_500_000_000)
     with pytest.raises(uploads.EmptyFile):
         begin(opened, work, size_bytes=0)
+    with pytest.raises(uploads.NoRoom, match="磁盘空间不够"):
+        begin(opened, work, size_bytes=100, room_bytes=199)
     opened.seal(opened.teachers[0])
     with pytest.raises(evidence.NotEditable):
         begin(opened, work)
@@ -75,10 +79,13 @@ def test_an_upload_is_its_owner_s_alone_and_for_a_week(opened: School, clock: Cl
         uploads.own(opened.session, actor=opened.teachers[1], token=upload.token)
     with pytest.raises(NotFound):
         uploads.own(opened.session, actor=opened.teachers[0], token="another")
-    assert uploads.expire(opened.session) == []
+    waiting = opened.session.scalars(select(DueWork).where(DueWork.kind == WorkKind.PURGE_EVIDENCE)).one()
+    assert (waiting.subject_id, waiting.due_at) == (uploads.OF_NO_ROUND, upload.expires_at)
+    assert uploads.expire(opened.session) == upload.expires_at
+    assert uploads.strays(opened.session, tokens=[upload.token, "nobody's"]) == ["nobody's"]
     clock.to(now() + timedelta(days=7))
     with pytest.raises(NotFound):
         uploads.own(opened.session, actor=opened.teachers[0], token=upload.token)
     assert uploads.unfinished(opened.session, submission=work) == []
-    assert uploads.expire(opened.session) == [upload.token]
-    assert uploads.expire(opened.session) == []
+    assert uploads.expire(opened.session) is None
+    assert uploads.strays(opened.session, tokens=[upload.token]) == [upload.token]

@@ -15,7 +15,7 @@ from review_flow.outside.spreadsheets import SheetUnreadable
 from review_flow.rules.grading import RecordInvalid, grade
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import FactKind, JobState, SheetKind
-from review_flow.steps import advance, exports, programme, results, standing, voices
+from review_flow.steps import advance, exports, own_data, programme, results, standing, voices
 from review_flow.steps.exports_archive import archive
 from review_flow.steps.facts import record_of
 from review_flow.steps.programme import NotTold, Telling
@@ -121,9 +121,28 @@ def test_own_and_on_site_marks_are_seen_by_who_gave_them(asked: School) -> None:
 
 def test_what_does_not_count_is_hidden(asked: School) -> None:
     self_mark(asked, "90")
-    survey(asked, answer("T01", "20", "2"), answer("T01", "95", "3", who="家长问卷"))
+    survey(
+        asked, answer("T01", "20", "2"), answer("T01", "30", "2", key="6月"), answer("T01", "95", "3", who="家长问卷")
+    )
     facts = programme.facts_standing(asked.session, enrolment=asked.enrolment(asked.teachers[0]))
-    assert voices.hidden(asked.scheme, facts) == {"students"}
+    hidden = [(one.about, str(one.number)) for one in facts if voices.hidden(asked.scheme, one)]
+    assert hidden == [("students", "20.00"), ("students", "30.00")]
+
+
+def test_one_s_own_data_say_neither_what_few_pupils_answered_nor_who_marked_in_the_classroom(asked: School) -> None:
+    survey(asked, answer("T01", "20", "1"))
+    survey(asked, answer("T01", "21", "2"))
+    survey(asked, answer("T01", "95", "3"))
+    self_mark(asked, "90")
+    on_site(asked, "88")
+    [told] = own_data.everything(asked.session, actor=asked.teachers[0])["rounds"]
+    assert [(one["about"], one["number"], one["details"], one["source"]) for one in told["facts"]] == [
+        ("students", None, {"answers": 1}, "匿名问卷"),
+        ("students", None, {"answers": 2}, "匿名问卷"),
+        ("students", "95.00", {"answers": 3}, "匿名问卷"),
+        ("self", "90.00", {}, "王芳"),
+        ("on_site", "88.00", {}, ""),
+    ]
 
 
 def test_a_survey_brought_again_changes_nothing_and_a_corrected_one_supersedes(case1: School) -> None:
@@ -141,6 +160,20 @@ def test_a_survey_brought_again_changes_nothing_and_a_corrected_one_supersedes(c
         (Decimal(90), {"answers": 3}, True),
         (Decimal(60), {"answers": 1}, True),
     ]
+
+
+def test_a_look_at_a_survey_says_of_each_answer_what_it_would_do(case1: School) -> None:
+    def look(*rows: list[str]) -> list[str]:
+        seen = bring(case1, SheetKind.SURVEY, HEADER, *rows, look=True)
+        return [one["what"] for one in seen.preview["rows"]]
+
+    rows = [answer("T01", "90"), answer("T02", "70", "12"), answer("T01", "80")]
+    assert look(*rows) == ["new", "new", "new"]
+    survey(case1, *rows)
+    assert look(*rows) == ["same", "same", "same"]
+    assert look(*rows, answer("T01", "100"), answer("T01", "60", key="6月")) == [
+        "changed", "same", "changed", "changed", "new",
+    ]  # fmt: skip
 
 
 def test_every_wrong_row_of_a_survey_is_named(case1: School) -> None:

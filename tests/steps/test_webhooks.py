@@ -6,20 +6,22 @@ import pkgutil
 import re
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 import review_flow.steps
 from models import AuditEvent, DueWork, Message, Webhook, WebhookDelivery
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.outside.webhooks import Answer, NotForOutside
-from review_flow.rules.webhooks import EVENTS, PAUSES, next_try
+from review_flow.rules.webhooks import EVENTS, KEPT_FOR, PAUSES, next_try
 from review_flow.rules.words import WorkKind
 from review_flow.steps import messages, people, webhooks
-from tests.cast import Clock, School
+from tests.cast import Clock, School, queries
 
+ROOT = Path(__file__).parent.parent.parent
 KEY = b"k" * 32
 URL = "https://oa.school.test/hook"
 NO, YES = Answer(500), Answer(204)
@@ -69,14 +71,36 @@ def test_news_that_is_wanted_is_booked_with_ids_alone(school: School) -> None:
     assert telling.secret not in webhook.sealed_secret
 
 
+def test_many_are_told_in_as_many_statements_as_one(school: School) -> None:
+    webhook, _secret = make(school, "round.opened")
+    make(school, "round.opened", "result.published")
+
+    def asked(count: int) -> int:
+        people_ = [one.id for one in school.teachers[:count]]
+        with queries(school.session) as sent:
+            messages.tell_many(
+                school.session, people=people_, round_id=None, kind="round.opened", sentence="考核已经开始"
+            )
+        return len(sent)
+
+    asked(4)  # from now on everything that is to be done is asked for already
+    assert asked(1) == asked(3)
+    told = [json.loads(one.body)["data"]["person_id"] for one in due(school, webhook)]
+    assert told == [school.teachers[number].id for number in (0, 1, 2, 3, 0, 0, 1, 2)]
+
+
 def test_every_kind_of_message_is_known_to_webhooks() -> None:
     told = set()
     for module in pkgutil.iter_modules(review_flow.steps.__path__, "review_flow.steps."):
-        source = inspect.getsource(import_module(module.name))
+        steps = import_module(module.name)
+        source = inspect.getsource(steps)
+        told |= {getattr(steps, name) for name in re.findall(r"\bkind=([A-Z_]+),", source)}
         told |= set(re.findall(r'kind="([a-z_]+\.[a-z_]+)"', source))
         told |= set(re.findall(r'kind="[a-z_.]+" if \w+ else "([a-z_]+\.[a-z_]+)"', source))
     assert set(EVENTS) == told
     assert list(EVENTS) == sorted(EVENTS)
+    listed = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split("\nEvents: ")[1].split(".\n")[0]
+    assert re.findall(r"`([a-z_.]+)`", listed) == list(EVENTS)
 
 
 def test_what_failed_is_tried_again_later_and_later_then_given_up(school: School, clock: Clock) -> None:
@@ -143,12 +167,37 @@ def test_switched_on_again_it_gets_what_waited(school: School, clock: Clock) -> 
     assert (len(due(school, webhook)), webhook.events, webhook.disabled_reason) == (1, ["round.opened"], None)
     webhooks.test(school.session, actor=school.admin, webhook=webhook)
     assert [json.loads(one.body)["type"] for one in due(school, webhook)] == ["result.published", "webhook.test"]
+    on_its_way = due(school, webhook)[0].id
     webhooks.remove(school.session, actor=school.admin, webhook=webhook)
     assert due(school, webhook) == []
-    assert webhooks.record(school.session, webhook_id=webhook.id, answers=[]) is None
+    assert webhooks.record(school.session, webhook_id=webhook.id, answers=[(on_its_way, YES)]) is None
     with pytest.raises(NotFound):
         webhooks.webhook_of(school.session, actor=school.admin, key=webhook.id)
-    assert len(school.session.scalars(webhooks.deliveries(webhook)).all()) == 2
+    assert school.session.scalars(webhooks.deliveries(webhook)).all() == []
+
+
+def test_what_arrived_is_forgotten_after_a_time(school: School, clock: Clock) -> None:
+    webhook, _secret = make(school)
+    for said in (YES, NO):
+        tell(school)
+        answer(school, webhook, said)
+    other, _secret = make(school, "round.opened")
+    tell(school, "round.opened")
+    answer(school, other, YES)
+    first = now()
+    clock.to(first + KEPT_FOR)
+    tell(school)
+    answer(school, webhook, YES, YES)
+    assert school.session.scalar(select(func.count()).select_from(WebhookDelivery)) == 4
+    clock.to(now() + timedelta(seconds=1))
+    tell(school)
+    answer(school, webhook, YES)
+    kept = school.session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.id)).all()
+    assert [(one.webhook_id, one.created_at - first) for one in kept] == [
+        (other.id, timedelta(0)),
+        (webhook.id, KEPT_FOR),
+        (webhook.id, KEPT_FOR + timedelta(seconds=1)),
+    ]
 
 
 def test_only_a_school_s_administrator_sets_up_where_it_may(school: School) -> None:

@@ -281,3 +281,15 @@ def test_an_item_given_back_is_free_at_once_and_no_attempt_is_counted(session: S
     (item,) = rows(session)
     assert (item.attempts, item.lease_token, item.lease_until, item.leased_by) == (0, None, None, None)
     assert take(session) is item
+
+
+def test_what_nobody_takes_for_minutes_is_behind(session: Session, clock: Clock) -> None:
+    assert work.is_behind(session) is False
+    work.enqueue(session, kind=WorkKind.CHECK_EVIDENCE, subject_id=1)
+    session.flush()
+    clock.to(now() + timedelta(minutes=4))
+    assert work.is_behind(session) is False
+    clock.to(now() + timedelta(minutes=2))
+    assert work.is_behind(session) is True
+    assert work.claim(session, kinds=[WorkKind.CHECK_EVIDENCE], worker="w", lease=timedelta(seconds=60)) is not None
+    assert work.is_behind(session) is False

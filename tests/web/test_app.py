@@ -43,14 +43,14 @@ def test_npm_s_files_are_those_that_the_lock_file_was_asked_for() -> None:
 
 def test_it_says_that_it_lives_and_is_ready(anybody: TestClient) -> None:
     assert anybody.get("/healthz").text == "ok"
-    assert anybody.get("/readyz").json() == {"ready": True}
+    assert anybody.get("/readyz").json() == {"ready": True, "working": True}
 
 
 def test_without_its_tables_it_is_not_ready(settings: Settings) -> None:
     with browser(create_app(settings, engine=create_engine("sqlite://"))) as client:
         assert client.get("/healthz").status_code == 200
         answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"ready": False})
+    assert (answer.status_code, answer.json()) == (503, {"ready": False, "working": False})
 
 
 def test_every_answer_has_its_id_and_the_headers_that_keep_browsers_strict(anybody: TestClient) -> None:

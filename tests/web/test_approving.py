@@ -5,6 +5,7 @@ import re
 from models import Conflict, Fact, Submission
 from review_flow.clock import now
 from review_flow.rules.lifecycle import SubmissionState
+from review_flow.web import approving
 from tests.cast import School, queries
 from tests.stages import stage
 from tests.steps.test_approvals import _sealed, chained, work
@@ -26,6 +27,9 @@ def test_the_school_approves_and_sends_back(web: Web, sealed: School) -> None:
     given = {"link": "学校审核", "word": "given"}
     with web.of("A01") as admin, web.of("P1") as member, web.of("T02") as teacher:
         assert "审核（9份待审）" in member.get("/panel").text
+        for place in ("", "/progress"):
+            shown = admin.get(f"/school/rounds/{sealed.round.id}{place}").text
+            assert f'href="{base}">审核（9份待审）' in shown
         with queries(web.session) as sent:
             listed = admin.get(base).text
         assert len(re.findall(r'href="/panel/approvals/\d+"', listed)) == 9
@@ -46,6 +50,15 @@ def test_the_school_approves_and_sends_back(web: Web, sealed: School) -> None:
     assert told == [("A1:学校审核", "given", "陈静"), ("A3:学校审核", "refused", "评委1")]
     sealed.session.expire_all()
     assert sealed.session.get_one(Submission, second.id).state is SubmissionState.CORRECTING
+
+
+def test_many_works_are_listed_page_by_page(web: Web, sealed: School, monkeypatch) -> None:
+    monkeypatch.setattr(approving, "PAGE", 5)
+    base = f"/panel/rounds/{sealed.round.id}/approvals"
+    with web.of("A01") as admin:
+        pages = [admin.get(f"{base}?page={number}").text for number in (1, 2)]
+    assert [len(re.findall(r'href="/panel/approvals/\d+"', one)) for one in pages] == [5, 4]
+    assert ("第1页，共2页" in pages[0], 'href="?page=2"' in pages[0]) == (True, True)
 
 
 def test_a_member_sees_nobody_they_keep_away_from(web: Web, sealed: School) -> None:

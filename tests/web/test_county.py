@@ -3,9 +3,10 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from models import Result
-from review_flow.steps import people
+from review_flow.steps import crediting, people
 from tests.cast import Clock, School
 from tests.steps.test_county import above, banded
+from tests.steps.test_crediting import CONFIRMED, credited
 from tests.web.conftest import Web
 
 
@@ -29,7 +30,6 @@ def test_the_county_sees_its_schools_draws_and_looks_into_what_it_drew(web: Web,
         answers = {key: officer.get(f"{place}/results/{key}").status_code for key in ids}
         assert answers == {key: 200 if key in seen else 404 for key in ids}
         assert "计分明细" in officer.get(f"{place}/results/{seen[0]}").text
-        assert officer.post(f"{place}/hours", data={"credits": [1], "yes": "yes"}).headers["location"] == place
         assert admin.get("/county").status_code == 403
         assert "county.spot_check" in admin.get("/school/audit").text
         assert officer.get("/school").status_code == 403
@@ -40,3 +40,18 @@ def test_the_walk_knows_the_county_s_office(web: Web, opened: School) -> None:
     with web.of("C01") as officer:
         assert officer.get("/county/rounds/987654").status_code == 404
         assert officer.post("/county/rounds/987654/spot-check", data={"count": 1, "yes": "yes"}).status_code == 404
+
+
+def test_the_county_confirms_hours(web: Web, session, clock: Clock) -> None:
+    school = School(session, teachers=2, scheme=CONFIRMED, abilities=()).open()
+    above(school)
+    credited(school)
+    (told,) = crediting.unconfirmed_hours(session, round_=school.round)
+    place = f"/county/rounds/{school.round.id}"
+    with web.of("C01") as officer:
+        assert f'name="credits" value="{told.id}"' in officer.get(place).text
+        chosen = {"credits": [told.id], "yes": "yes"}
+        assert officer.post(f"{place}/hours", data=chosen).headers["location"] == place
+        assert 'name="credits"' not in officer.get(place).text
+    session.refresh(told)
+    assert told.confirmed_at is not None

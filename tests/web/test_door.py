@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from models import Credential, OneTimeLink, SignInFailure, WebSession
+from review_flow.outside.storage import MemoryStorage
 from review_flow.rules.door import digest
+from review_flow.settings import Settings
 from review_flow.steps import door, people
 from review_flow.web.access import SESSION_COOKIE
+from review_flow.web.app import create_app
 from review_flow.web.door import is_inside
 from review_flow.web.render import device
 from tests.cast import Clock, School
@@ -104,6 +108,7 @@ def test_sessions_are_listed_ended_and_left(web: Web, school: School) -> None:
     with web.of("T01") as phone, web.of("T01") as desk:
         page = desk.get("/me").text
         assert (page.count("browser of T01"), page.count("当前设备")) == (2, 1)
+        assert [desk.get(path).text.count('action="/leave"') for path in ("/", "/reviews", "/works/9")] == [1, 1, 1]
         [other] = re.findall(r"/me/sessions/(\d+)/revoke", page)
         assert desk.post(f"/me/sessions/{other}/revoke").status_code == 303
         assert phone.get("/me").headers["location"] == "/enter?next=%2Fme"
@@ -121,6 +126,14 @@ def test_the_first_link_founds_the_school(web: Web, clock: Clock) -> None:
         assert "本校人员" in client.get("/me").text
         assert client.get(f"/link/{token}").status_code == 410
     assert [one.name for one in door.schools(web.session)] == ["实验中学"]
+
+
+def test_a_link_begins_as_people_reach_us(web: Web, school: School, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", web_url="https://review.school.cn/")
+    web.app = create_app(settings, engine=web.app.state.engine, storage=MemoryStorage())
+    with web.of("A01") as admin:
+        page = admin.post(f"/school/people/{school.teachers[0].id}/link").text
+    assert "https://review.school.cn/link/" in page
 
 
 def test_the_administrator_gives_a_link_and_its_holder_a_password(web: Web, school: School) -> None:

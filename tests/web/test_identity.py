@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from models import AuditEvent, IdentityBinding
 from review_flow.settings import Settings
+from review_flow.steps import door
 from review_flow.web.access import SESSION_COOKIE
 from tests.cast import School
 from tests.outside.sign_in import Service, serving, settings_of
@@ -114,6 +115,23 @@ def test_who_signs_out_on_the_way_binds_nothing(web: Web, school: School, servic
         back = service.send_back(client.get("/me/identities/ding").headers["location"]).removeprefix(HERE)
         client.post("/leave")
         assert client.get(back).status_code == 403
+    assert school.session.scalars(select(IdentityBinding)).all() == []
+
+
+def test_the_way_of_strangers_binds_nothing(web: Web, school: School, service: Service) -> None:
+    with web.of("T01") as client:
+        assert out_and_back(client, service, "/enter/with/ding?next=bind")[0] == 403
+    assert school.session.scalars(select(IdentityBinding)).all() == []
+
+
+def test_who_must_change_the_password_binds_nothing(web: Web, school: School, service: Service) -> None:
+    with web.of("T01") as client:
+        way = client.get("/me/identities/ding").headers["location"]
+        door.give_password(school.session, actor=school.admin, person=school.teachers[0])
+        again = door.begin(school.session, person=school.teachers[0], user_agent="the same browser")
+        web.release()
+        client.cookies.set(SESSION_COOKIE, again)
+        assert client.get(service.send_back(way).removeprefix(HERE)).status_code == 403
     assert school.session.scalars(select(IdentityBinding)).all() == []
 
 
@@ -225,3 +243,19 @@ def test_two_services_are_told_apart_and_secrets_are_not_shown(tmp_path: Path, m
     twice = [{"kind": "cas", "id": "c", "label": "C", "url": "https://sso.school.cn"}] * 2
     with pytest.raises(ValidationError, match="same id"):
         Settings(home=tmp_path, identity_providers=twice)  # type: ignore[arg-type]  # as read
+
+
+def test_how_surely_a_service_knew_somebody_is_asked_for_and_checked(
+    web: Web, school: School, service: Service, tmp_path: Path
+) -> None:
+    given = settings_of(service)
+    given[0] |= {"acr": ["gold", "silver"], "amr": ["pwd", "otp"]}
+    web.app.state.settings = Settings(home=tmp_path, identity_providers=given)  # type: ignore[arg-type]  # as read
+    number = {"number": "T02"}
+    with web.stranger() as client:
+        assert "acr_values=gold+silver" in client.get("/enter/with/sso").headers["location"]
+        for claims in ({}, {"acr": "gold"}, {"acr": "tin", "amr": ["pwd", "otp"]}, {"acr": "gold", "amr": ["pwd"]}):
+            service.claims = {**number, **claims}
+            assert (claims, out_and_back(client, service, "/enter/with/sso")[0]) == (claims, 403)
+        service.claims = {**number, "acr": "silver", "amr": ["otp", "pwd", "face"]}
+        assert out_and_back(client, service, "/enter/with/sso") == (303, "/")

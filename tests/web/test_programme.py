@@ -15,6 +15,7 @@ from tests.cast import School
 from tests.stages import stage
 from tests.steps.test_certificates import confirm, issue, played, result_of, to_sign
 from tests.steps.test_groups import Shop
+from tests.steps.test_voices import answer, on_site, survey, weighed
 from tests.web.conftest import Web
 
 HTMX = {"hx-request": "true"}
@@ -41,6 +42,11 @@ def fuqing(session, clock) -> School:
 
 
 @stage
+def questioned(session, clock) -> School:
+    return School(session, teachers=1, scheme=weighed()).open()
+
+
+@stage
 def signed(session, clock) -> School:
     """王芳 got 85 of the panel and has signed; the scheme grants certificates."""
     school = played(session, clock, "85")
@@ -63,6 +69,15 @@ def test_hours_and_records_are_shown_and_one_is_contested(web: Web, opened: Scho
         assert "那天在医院" in client.get(back).text
     fact = opened.session.get_one(Adjustment, fact.id, populate_existing=True)
     assert fact.state is AdjustmentState.CONTESTED
+
+
+def test_what_few_pupils_answered_and_who_marked_in_the_classroom_is_not_shown(web: Web, questioned: School) -> None:
+    survey(questioned, answer("T01", "20.25", "1"), answer("T01", "95.75", "3", who="家长问卷"))
+    on_site(questioned, "88.5")
+    with web.of("T01") as client:
+        page = client.get(f"/rounds/{questioned.round.id}/records").text
+    assert ("20.25" in page, "只有1份，份数不足，不显示" in page, "95.75" in page) == (False, True, True)
+    assert ("88.50" in page, questioned.members[0].name in page) == (True, False)
 
 
 def test_an_ability_that_failed_is_replaced(web: Web, one_failed: School) -> None:
@@ -167,8 +182,6 @@ def test_refusing_is_as_easy_as_agreeing(web: Web, opened: School) -> None:
         assert client.post("/me/face/agree").headers["location"] == "/me/face"
         assert "参照照片" in client.get("/me/face").text
         assert client.post("/me/face/photos", files={"photo": ("", b"")}).status_code == 422
-        huge = client.post("/me/face/photos", content=b"x", headers={"content-length": "60000001"})
-        assert huge.status_code == 413
         looked = client.post("/me/face/photos", files=photo).text
         assert ("✗ 不能用" in looked, "a.jpg" in looked) == (True, True)
         assert client.post("/me/face/refuse").status_code == 303

@@ -22,6 +22,8 @@ EVERYBODY = {
     ("POST", "/language/{code}"),
     ("GET", "/enter"),
     ("POST", "/enter"),
+    ("GET", "/enter/code"),
+    ("POST", "/enter/code"),
     ("GET", "/enter/with/{provider}"),
     ("GET", "/enter/with/{provider}/back"),
     ("GET", "/link/{token}"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from models import PanelSeat, Round, SchemeVersion
+from review_flow import schemes
 from review_flow.rules.lifecycle import RoundPhase, SchemeState
 from tests.cast import School
 from tests.web.conftest import Web
@@ -68,3 +69,49 @@ def test_the_head_of_a_page_leads_to_one_s_office(web: Web, school: School) -> N
     with web.of("A01") as admin, web.of("T01") as teacher:
         assert ('href="/school"' in admin.get("/me").text, 'href="/school"' in teacher.get("/me").text) == (True, False)
         assert "2026春" in admin.get("/school").text
+
+
+def test_a_school_s_own_scheme_is_looked_at_line_by_line_and_kept(web: Web, school: School) -> None:
+    with web.of("A01") as admin:
+        text = admin.get("/school/library/fuqing-50/yaml").text
+        assert 'href="/school/own-scheme"' in admin.get("/school/schemes").text
+        wrong = text.replace("\ntitle_zh:", "\nanchor: &a 1\ntitle_zh:", 1).replace(
+            "\nedition:", "\nbandz: []\nedition:", 1
+        )
+        page = admin.post("/school/own-scheme", data={"text": wrong}, files={"file": ("", b"")}).text
+        line = wrong.splitlines().index("bandz: []") + 1
+        assert f"<strong>第{line}行</strong> <code>bandz</code> 不认识的字段“bandz”，是不是“bands”？" in page
+        assert ("2处错误，0处提醒" in page, "/school/own-scheme/keep" in page) == (True, False)
+        own = text.replace("title_zh: ", "title_zh: 第一小学", 1).replace("min: 50", "min: 60", 1)
+        assert own != text
+        page = admin.post("/school/own-scheme", files={"file": ("own.yaml", b"\xef\xbb\xbf" + own.encode())}).text
+        assert ("0处错误" in page, "由50改为60" in page, "第一小学" in page) == (True, True, True)
+        kept = {"text": own.replace("\n", "\r\n"), "effective_from": "2026-03-01"}
+        assert admin.post("/school/own-scheme/keep", data={**kept, "text": wrong}).status_code == 422
+        address = admin.post("/school/own-scheme/keep", data=kept).headers["location"]
+        again = admin.get(f"{address}/yaml")
+        assert again.headers["content-disposition"].endswith("fuqing-50.yaml")
+        version = school.session.scalars(select(SchemeVersion).order_by(SchemeVersion.id.desc())).first()
+        assert version is not None
+        assert (
+            schemes.parse(again.text, source="again").digest == version.digest == schemes.parse(own, source="x").digest
+        )
+        web.release()
+
+
+def test_what_no_scheme_needs_is_refused_before_it_is_read(web: Web, school: School) -> None:
+    with web.of("A01") as admin, web.of("T01") as teacher:
+        assert teacher.post("/school/own-scheme", files={"file": ("a.yaml", b"a: 1")}).status_code == 403
+        for text, said in (
+            ("a: &a [1]\nb: [*a, *a]", "第2行</strong> 请不要用引用（*a）"),
+            ("[" * 5000, "层次太深（超过40层）"),
+            ("version: " + "9" * 5000, "不是正确的 YAML"),
+            ("!!python/object/apply:os.system [ls]", "方案应是一组"),
+            ("a: 1\n" * 40_000, "方案太长（超过150000字）"),
+        ):
+            page = admin.post("/school/own-scheme", files={"file": ("a.yaml", text.encode())})
+            assert (said in page.text, page.status_code) == (True, 200)
+        assert admin.post("/school/own-scheme", files={"file": ("a.yaml", "方案".encode("gb18030"))}).status_code == 422
+        assert admin.post("/school/own-scheme", files={"file": ("a.yaml", b"a" * 1_300_000)}).status_code == 422
+        assert admin.get("/school/library/defaults/yaml").status_code == 404
+        assert admin.get("/school/library/..%2Fdefaults/yaml").status_code == 404

@@ -74,7 +74,7 @@ def test_several_processes_serve_over_tls_behind_a_proxy_that_is_trusted(
                 except httpx.ConnectError:
                     assert time.monotonic() < until
                     time.sleep(0.1)
-            assert ready.json() == {"ready": True}
+            assert ready.json() == {"ready": True, "working": True}
             assert ready.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
             told = {"x-forwarded-proto": "http", "origin": "http://localhost"}
             assert "strict-transport-security" not in client.get("/readyz", headers=told).headers

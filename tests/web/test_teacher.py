@@ -82,7 +82,7 @@ def test_sealed_reviewed_submitted(web: Web, opened: School) -> None:
     opened.allocate()
     [first, *_others] = works(opened)
     with web.of("T01") as client:
-        assert f"/reviews?round={opened.round.id}" in client.get("/").text
+        assert 'href="/reviews">' in client.get("/").text
         assert "请先完成对他人成果的互评" in client.post(f"/works/{first.id}/submit").text
     opened.session.expire_all()
     opened.do_reviews(opened.teachers[0])
@@ -117,9 +117,9 @@ def test_the_result_line_by_line_signed_and_appealed(web: Web, marked: School, c
         assert "教学设计完整" in page
         helped = re.search(r'action="(/reviews/received/\d+/helped)"', page)
         assert helped is not None
-        assert client.post(helped[1], data={"yes": "true"}).headers["location"] == base
+        assert client.post(helped[1], data={"helpful": "true"}).headers["location"] == base
         assert "您说：有帮助" in client.get(base).text
-        assert client.post(helped[1], data={"yes": "true"}).status_code == 409
+        assert client.post(helped[1], data={"helpful": "true"}).status_code == 409
         assert client.post(f"{base}/sign", data={"comment": "同意"}).headers["location"] == base
         assert client.post(f"{base}/sign").status_code == 409
         assert client.post(f"{base}/appeal", data={"reason": " "}).status_code == 422

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import fcntl
 import random
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from models import Evidence, Submission, Upload
 from review_flow.clock import now
 from review_flow.outside.storage import read
 from review_flow.settings import Settings
-from review_flow.steps import evidence
+from review_flow.steps import evidence, uploads
+from review_flow.web import envelope, upload
 from tests.cast import Clock, School
 from tests.web.conftest import Web
 
@@ -167,7 +171,7 @@ def test_a_file_is_given_to_its_own_person_by_parts_and_for_a_while(web: Web, op
         whole = client.get(f"/files/{link}")
         assert whole.content == FILM
         assert whole.headers["content-disposition"] == "inline; filename*=UTF-8''%E8%AF%BE.mp4"
-        assert whole.headers["x-content-type-options"] == "nosniff"
+        assert (whole.headers["x-content-type-options"], whole.headers["cache-control"]) == ("nosniff", "no-store")
         for asked, part, told in (
             ("bytes=0-9", FILM[:10], "0-9"),
             ("bytes=300000-", FILM[300000:], f"300000-{len(FILM) - 1}"),
@@ -195,3 +199,53 @@ def test_a_finished_file_can_take_another_s_place(web: Web, opened: School) -> N
         send(client, again, FILM[:20], 0)
     found = evidence.standing_evidence(web.session, submission=web.session.get_one(Submission, work))
     assert [one.size_bytes for one in found] == [20]
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """How full the disk is said to be; the rest of it is the machine's own."""
+    free = {"bytes": 3_000_000_000}
+    monkeypatch.setattr(upload.shutil, "disk_usage", lambda _path: SimpleNamespace(free=free["bytes"]))
+    return free
+
+
+def test_a_disk_that_fills_up_is_said_and_what_is_here_stays(web: Web, opened: School, room: dict[str, int]) -> None:
+    with web.of("T01") as client:
+        _status, address = begin(client, web, opened)
+        assert send(client, address, FILM[:1000], 0) == 204
+        room["bytes"] = 1_000_000_500
+        answer = client.patch(address, content=FILM[1000:], headers={**PATCH, "upload-offset": "1000"})
+        assert (answer.status_code, answer.text.startswith("服务器的磁盘空间不够了")) == (507, True)
+        assert (begin(client, web, opened, work=waiting(web).submission_id)[0], here(client, address)) == (507, "1000")
+        room["bytes"] = 3_000_000_000
+        assert send(client, address, FILM[1000:], 1000) == 204
+    assert len(handed(web)) == 1
+
+
+def test_a_whole_file_without_room_for_its_copy_waits(web: Web, opened: School, room: dict[str, int]) -> None:
+    with web.of("T01") as client:
+        _status, address = begin(client, web, opened)
+        assert send(client, address, FILM[:-1], 0) == 204
+        room["bytes"] = 1_000_000_000 + len(FILM) - 1
+        assert send(client, address, FILM[-1:], len(FILM) - 1) == 507
+        room["bytes"] = 3_000_000_000
+        assert send(client, address, FILM[-1:], int(here(client, address))) == 204
+    assert len(handed(web)) == 1
+
+
+def test_a_full_disk_takes_what_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with upload._locked(tmp_path / "file") as file:
+        upload._append(file, b"begun")
+    with upload.FileIO("/dev/full", "ab") as full, pytest.raises(uploads.NoRoom):
+        upload._append(full, b"more")
+
+
+def test_a_line_that_fell_silent_lets_go_of_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(envelope, "SILENT_S", 0.01)
+    scope = {"type": "http", "method": "PATCH", "path": "/uploads/x", "headers": [], "query_string": b""}
+
+    async def silent() -> dict[str, str]:
+        await asyncio.sleep(60)
+        return {}
+
+    assert asyncio.run(envelope.body_of(Request(scope, silent))()) == {"type": "http.disconnect"}

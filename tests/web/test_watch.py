@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 import structlog
+from sqlalchemy import select
 
+from models import ApiToken
 from review_flow.logs import configure
 from review_flow.steps import people
 from review_flow.web import cookies, envelope
 from review_flow.web.access import SESSION_COOKIE
 from tests.cast import School
+from tests.web.api.conftest import client_of
 from tests.web.conftest import Web
 from tests.web.test_upload import FILM, begin, send
 
@@ -131,3 +134,17 @@ def test_a_form_without_end_or_without_its_rest_is_not_read(web: Web, monkeypatc
         untold = client.post("/enter", content=iter([b"number=", b"1" * 600, b"1" * 600]), headers=form)
         enough = client.post("/enter", content=iter([b"number=1&", b"password=2"]), headers=form)
     assert (told.status_code, untold.status_code, enough.status_code) == (413, 400, 403)
+
+
+def test_keys_are_told_and_a_program_s_refusals_name_its_person(web: Web, school: School, written: io.StringIO) -> None:
+    teacher = school.teachers[0].id
+    with web.of("T01") as client:
+        made = client.post("/me/tokens", data={"name": "x", "scopes": ["read"], "days": 9}).text
+        token = re.search(r"rft_[\w-]+", made)
+        assert token is not None
+        assert client_of(web.app, token[0]).get("/people").status_code == 403
+        [row] = web.session.scalars(select(ApiToken.id))
+        web.release()
+        assert client.post(f"/me/tokens/{row}/revoke").status_code == 303
+    assert security(lines(written)) == [("token-made", teacher), ("refused", teacher), ("token-ended", teacher)]
+    assert token[0] not in written.getvalue()

@@ -38,8 +38,11 @@ def test_the_panel_confirms_a_workshops_grade(web: Web, composed: School) -> Non
 
 
 def test_the_leader_reads_and_signs(web: Web, composed: School, clock: Clock) -> None:
-    made = to_sign(composed, clock)
     address = f"/rounds/{composed.round.id}/workshop"
+    with web.of("T01") as leader:  # not before it is published
+        assert (address in leader.get("/").text, leader.get(address).status_code) == (False, 404)
+        assert leader.post(f"{address}/sign", data={"comment": "同意"}).status_code == 404
+    made = to_sign(composed, clock)
     with web.of("T01") as leader, web.of("T02") as member:
         assert address in leader.get("/").text
         assert address not in member.get("/").text

@@ -46,6 +46,7 @@ def carried(
         found = tokens.admit(session, token=credentials.credentials)
     if found is None:
         raise TokenWanted
+    request.state.person_id = found.person_id  # for the log
     if found.must_change:
         raise MustChange
     request.state.scopes = found.scopes
@@ -65,6 +66,16 @@ Reader = Annotated[Person, Security(scoped, scopes=[Scope.READ.value])]
 Teacher = Annotated[Person, Security(scoped, scopes=[Scope.TEACH.value])]
 Reviewer = Annotated[Person, Security(scoped, scopes=[Scope.REVIEW.value])]
 Panelist = Annotated[Person, Security(scoped, scopes=[Scope.PANEL.value])]
+
+
+@who
+def passing(request: Request, scopes: SecurityScopes, found: Annotated[tokens.Bearer, Depends(carried)]) -> Person:
+    """Let in like `scoped`, in a transaction that is over before the handler begins: it holds nobody up for long."""
+    with transaction(request.app.state.engine) as session:
+        return scoped(scopes, session, found)
+
+
+PassingTeacher = Annotated[Person, Security(passing, scopes=[Scope.TEACH.value])]
 
 
 @who

@@ -11,12 +11,23 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse
 
 from review_flow.web.access import public
-from review_flow.web.api import panel, reviewing, rounds, school, teaching, webhooks
+from review_flow.web.api import panel, reviewing, rounds, schemes, school, teaching, uploads, webhooks
 from review_flow.web.api.routes import router
 from review_flow.web.problems import PROBLEM
 
 routes = router("description")
-ROUTERS = (routes, rounds.routes, teaching.routes, reviewing.routes, panel.routes, school.routes, webhooks.routes)
+ROUTERS = (
+    routes,
+    rounds.routes,
+    teaching.routes,
+    uploads.routes,
+    uploads.pieces,
+    reviewing.routes,
+    panel.routes,
+    school.routes,
+    schemes.routes,
+    webhooks.routes,
+)
 ALWAYS = {
     "401": "No valid token.",
     "403": "The token lacks the scope, or its person may not do this.",

@@ -1,7 +1,7 @@
 """Lists in parts: the part after a row, whatever came or went meanwhile.
 
 A cursor is the id of the last row that was told. It needs no seal: one made up only begins elsewhere in a list of
-what the person may see anyway.
+what the person may see anyway. What is reckoned whole each time is cut by places instead (`numbered_part`).
 """
 
 from __future__ import annotations

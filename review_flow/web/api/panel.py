@@ -9,12 +9,12 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Adjustment, Appeal, Enrolment, Person, Result, Round, Submission
+from models import Appeal, Enrolment, Person, Result, Round, Submission
 from review_flow.errors import BadInput, NotAllowed
-from review_flow.i18n import _
 from review_flow.rules.rubric import form_fields
 from review_flow.steps import adjustments, appeals, evidence, panel, results, standing, validity
 from review_flow.steps.rounds import WrongPhase, round_scheme
+from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
 from review_flow.web.api.access import Panelist
@@ -209,14 +209,14 @@ def vote_validity(session: Db, person: Panelist, key: Key, body: ValidityIn) -> 
 @writes(routes, "POST", "/panel/results/{key}/confirm", status=204, refuses=[results.CannotConfirm, *SEATED])
 def confirm_result(session: Db, person: Panelist, key: Key, body: ConfirmIn) -> None:
     """Confirm a proposed grade, or lower it by one with a reason."""
-    found = seen.panel_row(session, person, Result, key, _("考核结果"))
+    found, _round = mine.result(session, person, key)
     results.confirm(session, actor=person, result=found, lower_to=body.lower_to, reason=body.reason)
 
 
 @writes(routes, "POST", "/panel/adjustments/{key}/decide", refuses=[adjustments.AlreadyDecided, *SEATED])
 def decide_adjustment(session: Db, person: Panelist, key: Key, body: DecideIn) -> AdjustmentOut:
     """Let a contested fact stand, or strike it."""
-    found = seen.panel_row(session, person, Adjustment, key, _("扣分记录"))
+    found = mine.contested(session, person, key)
     adjustments.decide(session, actor=person, adjustment=found, stands=body.stands, reason=body.reason)
     return shown_adjustment(found)
 
@@ -224,11 +224,5 @@ def decide_adjustment(session: Db, person: Panelist, key: Key, body: DecideIn) -
 @writes(routes, "POST", "/panel/appeals/{key}/vote", status=204, refuses=[appeals.NotAHearer, *SEATED])
 def vote_appeal(session: Db, person: Panelist, key: Key, body: HearIn) -> None:
     """Say what one finds of an appeal."""
-    appeals.vote(
-        session,
-        actor=person,
-        appeal=seen.panel_appeal(session, person, key),
-        uphold=body.uphold,
-        reason=body.reason,
-        marks=body.marks,
-    )
+    appeal, _result = mine.appeal(session, person, key)
+    appeals.vote(session, actor=person, appeal=appeal, uphold=body.uphold, reason=body.reason, marks=body.marks)

@@ -9,20 +9,20 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Assignment, CalibrationSample, Round, Submission
-from review_flow.errors import BadInput, NotAllowed
-from review_flow.i18n import say
+from models import Assignment, CalibrationSample, Evidence, Round, Submission
+from review_flow.errors import BadInput, NotAllowed, NotFound
+from review_flow.i18n import _, say
 from review_flow.rules.rubric import form_fields
-from review_flow.rules.words import UNDONE
-from review_flow.steps import claims, evidence, reviews
+from review_flow.rules.words import UNDONE, ReportReason
+from review_flow.steps import claims, evidence, feedback, file_reports, reviews
 from review_flow.steps.rounds import WrongPhase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.web import mine
 from review_flow.web.access import Db, Key
-from review_flow.web.api.access import Reviewer
-from review_flow.web.api.pages import Asked, listed_part
+from review_flow.web.api.access import Reader, Reviewer, Teacher
+from review_flow.web.api.pages import Asked, listed_part, numbered_part
 from review_flow.web.api.routes import IfMatch, reads, router, writes
-from review_flow.web.api.shapes import Code, Edited, In, Out, Page, Prose, Word
+from review_flow.web.api.shapes import NO_NUL, Code, Edited, In, Out, Page, Prose, Word
 from review_flow.web.api.teaching import ReasonIn
 from review_flow.web.versions import require_version
 
@@ -78,6 +78,29 @@ class TaskOut(Out):
     state: Word
     assigned_at: datetime
     lease_until: datetime
+
+
+class FileReportIn(In):
+    """Which file of the task is broken or suspicious, what is wrong with it, and a word of what was seen."""
+
+    evidence_id: Annotated[int, Field(ge=1, lt=2**63)]
+    why: Annotated[ReportReason, Field(strict=False)]
+    note: Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL)]
+
+
+class ReceivedOut(Out):
+    """What a colleague said of one's own work, not who; `helped` null: one has not said whether it did."""
+
+    id: int
+    ability: str
+    comment: str
+    helped: bool | None
+
+
+class HelpedIn(In):
+    """Whether a review helped."""
+
+    helped: bool
 
 
 class TaskMore(TaskOut):
@@ -208,3 +231,33 @@ def submit_review(session: Db, person: Reviewer, key: Key, body: FormIn) -> None
 def decline_task(session: Db, person: Reviewer, key: Key, body: ReasonIn) -> None:
     """Give a task back, with a reason: a broken or suspicious file is one."""
     reviews.decline(session, actor=person, assignment=mine.task(session, person, key), reason=body.reason)
+
+
+@writes(routes, "POST", "/tasks/{key}/report", status=204, refuses=[*TASK, BadInput])
+def report_file(session: Db, person: Reviewer, key: Key, body: FileReportIn) -> None:
+    """Report a file; the task ends, and another work takes its place among the tasks where there is one."""
+    task, found = mine.task(session, person, key), session.get(Evidence, body.evidence_id)
+    if found is None:
+        raise NotFound(what=say(_("文件")), key=body.evidence_id)
+    file_reports.report(session, actor=person, assignment=task, evidence=found, reason=body.why, note=body.note)
+
+
+@reads(routes, "/rounds/{key}/received-reviews")
+def list_received_reviews(session: Db, person: Reader, key: Key, part: Asked) -> Page[ReceivedOut]:
+    """List what colleagues said of one's own works, once they are done with them."""
+    found = feedback.received_by(session, person=person, round_=mine.standing(session, person, key).round)
+    told = [ReceivedOut(id=one.review, ability=one.ability, comment=one.comment, helped=one.helped) for one in found]
+    return numbered_part(told, part=part)
+
+
+@writes(
+    routes,
+    "POST",
+    "/received-reviews/{key}/helped",
+    status=204,
+    refuses=[feedback.StillReviewed, feedback.AlreadyAnswered],
+)
+def answer_review(session: Db, person: Teacher, key: Key, body: HelpedIn) -> None:
+    """Say whether a review helped, once; its reviewer reads it when the grade is final."""
+    found, _round_id = mine.received(session, person, key)
+    feedback.answer(session, actor=person, review=found, helped=body.helped)

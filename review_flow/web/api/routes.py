@@ -61,10 +61,10 @@ class Bounded(APIRoute):
         return bounded
 
 
-def router(tag: str) -> APIRouter:
+def router(tag: str, *, of: type[APIRoute] = Bounded) -> APIRouter:
     """Return a router for one part of the API."""
     return APIRouter(
-        prefix=BASE, tags=[tag], route_class=Bounded, generate_unique_id_function=lambda route: camel(route.name)
+        prefix=BASE, tags=[tag], route_class=of, generate_unique_id_function=lambda route: camel(route.name)
     )
 
 
@@ -135,7 +135,7 @@ def writes(
                 return _sent(before["status"], before["body"], {**before["headers"], "idempotency-replayed": "true"})
             answer = handler(**_named(own, given, request))
             sent = _answer(request, status, answer)
-            headers = {name: sent.headers[name] for name in ("etag",) if name in sent.headers}
+            headers = {} if answer is None else answer.headers()
             said = {"status": sent.status_code, "body": _body(answer), "headers": headers}
             answers.keep(note, answer=said, seal_key=call.seal_key)
             return sent
@@ -199,9 +199,7 @@ def _body(answer: Out | None) -> Any:
 
 
 def _answer(request: Request, status: int, answer: Out | None) -> Response:
-    headers: dict[str, str] = {}
-    if isinstance(answer, Edited):
-        headers["etag"] = answer.version()
+    headers = {} if answer is None else answer.headers()
     if isinstance(answer, Page) and answer.next is not None:
         asked = {**request.query_params, "cursor": answer.next}
         headers["link"] = f'<{request.url.path}?{urlencode(asked)}>; rel="next"'

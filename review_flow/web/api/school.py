@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from models import AuditEvent, Enrolment, Organization, Person, Result, Role, SheetImport
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _
+from review_flow.rules.path import Stage
 from review_flow.rules.words import RoleKind, SheetKind
-from review_flow.steps import imports, results, standing
+from review_flow.steps import imports, progress, results, standing, trail
 from review_flow.steps.imports_tables import ROSTER
 from review_flow.steps.people import ROLE_NAMES
 from review_flow.steps.rounds import WrongPhase
@@ -62,6 +63,18 @@ class WaitOut(Out):
     person: Who | None
     why: str
     until: datetime | None
+
+
+class RemindIn(In):
+    """Whom to remind: those in a stage, or all whose turn it is."""
+
+    stage: Annotated[Stage | None, Field(strict=False)] = None
+
+
+class Reminded(Out):
+    """How many were told."""
+
+    told: int
 
 
 class RosterRow(In):
@@ -116,12 +129,13 @@ class ResultLine(Out):
 
 
 class EventOut(Out):
-    """One link of the audit chain. `about`: table and id; actor null: the clock or a check."""
+    """One link of the audit chain. `about`: table and id; actor null: the clock or a check; `text`: the deed in words."""
 
     number: int
     at: datetime
     actor: Who | None
     deed: str
+    text: str
     about: str
     data: dict[str, Any]
     hash: str
@@ -169,6 +183,18 @@ def list_waits(session: Db, person: Administrator, key: Key, part: Asked) -> Pag
         for one in found
     ]
     return numbered_part(told, part=part)
+
+
+@writes(
+    routes,
+    "POST",
+    "/rounds/{key}/remind",
+    refuses=[progress.NothingToRemind, progress.RemindedToday, WrongPhase],
+)
+def remind_teachers(session: Db, person: Administrator, key: Key, body: RemindIn) -> Reminded:
+    """Remind everybody whose turn it is, or those in a stage; nobody twice in a day."""
+    round_ = seen.school_round(session, person, key)
+    return Reminded(told=progress.remind(session, actor=person, round_=round_, stage=body.stage))
 
 
 @writes(routes, "POST", "/roster", status=202, refuses=[WrongPhase, BadInput, NotFound])
@@ -284,6 +310,7 @@ def _event(one: AuditEvent, actor: Person | None) -> EventOut:
         at=one.at,
         actor=who(actor) if actor else None,
         deed=one.deed,
+        text=trail.words(one.deed),
         about=one.about,
         data=json.loads(one.data),
         hash=one.hash,

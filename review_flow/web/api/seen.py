@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, or_, select
 
-from models import Adjustment, Appeal, Enrolment, Evidence, PanelMark, PanelSeat, Result, Role, Round, Submission
+from models import Enrolment, Evidence, PanelMark, PanelSeat, Role, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from models import Person
-
-OfEnrolment = TypeVar("OfEnrolment", Adjustment, Result)
 
 
 def rounds(person: Person) -> Select[tuple[Round]]:
@@ -79,28 +77,6 @@ def _before_panel(session: Session, person: Person, work: Submission) -> bool:
         return True
     waiting = work.state is SubmissionState.SUBMITTED
     return waiting and has_seat(session, person_id=person.id, round_id=work.round_id, kinds=VOTERS)
-
-
-def panel_row(session: Session, person: Person, model: type[OfEnrolment], key: int, what: str) -> OfEnrolment:
-    """Return an adjustment or a result of a round on whose panel the person sits; never their own."""
-    found = session.get(model, key)
-    if found is not None:
-        enrolment = session.get_one(Enrolment, found.enrolment_id)
-        seated: Select[Any] = select(PanelSeat.id).where(
-            PanelSeat.round_id == enrolment.round_id, PanelSeat.person_id == person.id
-        )
-        if enrolment.person_id != person.id and session.scalars(seated).first() is not None:
-            return found
-    raise NotFound(what=say(what), key=key)
-
-
-def panel_appeal(session: Session, person: Person, key: int) -> Appeal:
-    """Return an appeal in a round on whose panel the person sits; never their own."""
-    found = session.get(Appeal, key)
-    if found is None or found.result_id is None:
-        raise NotFound(what=say(_("申诉")), key=key)
-    panel_row(session, person, Result, found.result_id, _("申诉"))
-    return found
 
 
 def works(person: Person) -> Select[tuple[Submission]]:

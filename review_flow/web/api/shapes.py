@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -35,13 +35,17 @@ class Out(BaseModel):
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
+    def headers(self) -> dict[str, str]:
+        """Return the headers that say more of it."""
+        return {}
+
 
 class Edited(Out):
     """Something that is told with its version (ETag), because it is edited from what was read."""
 
-    def version(self) -> str:
-        """Return its ETag."""
-        return version_of(self.model_dump(mode="json"))
+    def headers(self) -> dict[str, str]:
+        """Return its version."""
+        return {"etag": version_of(self.model_dump(mode="json"))}
 
 
 class In(BaseModel):
@@ -75,6 +79,3 @@ class Who(Out):
     id: int
     number: str
     name: str
-
-
-Plain = dict[str, Any]

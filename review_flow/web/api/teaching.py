@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
-from itertools import groupby
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -262,13 +261,8 @@ def evidence_of(session: Session, work: Submission, part: Asked) -> Page[Evidenc
 
 
 def _with_findings(session: Session, files: list[Evidence]) -> list[EvidenceOut]:
-    rows = session.scalars(
-        select(Finding)
-        .where(Finding.evidence_id.in_([one.id for one in files]))
-        .order_by(Finding.evidence_id, Finding.position)
-    )
-    found = {key: list(group) for key, group in groupby(rows, key=lambda one: one.evidence_id)}
-    return [_file(one, found.get(one.id, [])) for one in files]
+    found = evidence.findings_of(session, handed=files)
+    return [_file(one, found[one.id]) for one in files]
 
 
 def _file(one: Evidence, found: list[Finding]) -> EvidenceOut:

@@ -1,14 +1,13 @@
 // Draws every chart of a page from the data that stands beside it; the table below says the same without it.
 "use strict";
-const drawn = [];
+const PAPER = { ink: "#000", quiet: "#444", line: "#ccc" };
 
-function option(data, style) {
-  const ink = style.getPropertyValue("--ink"), quiet = style.getPropertyValue("--quiet"), line = style.getPropertyValue("--line");
+function option(data, { ink, quiet, line }, fontFamily) {
   const lines = data.kind === "lines", text = { color: quiet };
   return {
     aria: { enabled: true, decal: { show: !lines } },
     animation: false,
-    textStyle: { color: ink, fontFamily: style.fontFamily },
+    textStyle: { color: ink, fontFamily },
     color: ["#0b7a70", "#c77700", "#5b6bb5", "#a3262a", "#4f7f2a", "#7a5195"],
     grid: { left: 8, right: 16, top: data.series.length > 1 ? 40 : 24, bottom: 8, containLabel: true },
     legend: data.series.length > 1 ? { top: 0, textStyle: { color: ink } } : undefined,
@@ -27,17 +26,18 @@ function option(data, style) {
   };
 }
 
-function draw() {
+function draw(colours) {
   const style = getComputedStyle(document.body);
+  const page = Object.fromEntries(Object.keys(PAPER).map((name) => [name, style.getPropertyValue(`--${name}`)]));
   for (const place of document.querySelectorAll("[data-chart]")) {
     const data = JSON.parse(document.getElementById(place.dataset.chart).textContent);
     const chart = echarts.getInstanceByDom(place) || echarts.init(place);
-    chart.setOption(option(data, style));
-    drawn.push(chart);
+    chart.resize();
+    chart.setOption(option(data, colours || page, style.fontFamily));
   }
 }
 
-for (const moment of ["resize", "beforeprint", "afterprint"]) {
-  window.addEventListener(moment, () => drawn.forEach((chart) => chart.isDisposed() || chart.resize()));
-}
+window.addEventListener("beforeprint", () => draw(PAPER));
+for (const moment of ["resize", "afterprint"]) window.addEventListener(moment, () => draw());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
 draw();

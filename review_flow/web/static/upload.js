@@ -46,7 +46,7 @@ function send(input) {
     onShouldRetry: (error) => {
       const status = error.originalResponse ? error.originalResponse.getStatus() : 0;
       if (status === 0) text.textContent = words.paused;
-      return status === 0 || status === 409 || status === 423 || status >= 500;
+      return status === 0 || status === 409 || status === 423 || (status >= 500 && status !== 507);
     },
     onProgress: (sent, total) => {
       const now = Date.now();

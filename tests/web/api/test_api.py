@@ -9,7 +9,8 @@ from threading import Barrier
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from models import Assignment, AuditEvent, DueWork, Person, SheetImport, Submission
+from models import Assignment, AuditEvent, DueWork, FileReport, Person, SheetImport, Submission
+from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.rules.tokens import PER_MINUTE, Scope
 from review_flow.rules.words import WorkKind
@@ -26,13 +27,17 @@ def test_the_description_is_open_api_3_1_and_complete(web: Web) -> None:
     assert found == description()
     assert found["openapi"] == "3.1.0"
     operations = [one for methods in found["paths"].values() for one in methods.values()]
+    bare = {
+        one["operationId"] for methods in found["paths"].values() for kind, one in methods.items() if kind == "head"
+    }
     ids = [one["operationId"] for one in operations]
-    assert len(set(ids)) == len(ids) == 52
+    assert len(set(ids)) == len(ids) == 66
     assert all(one["security"] and one["description"] for one in operations)
     for one in operations:
         for status, answer in one["responses"].items():
             kinds = list(answer.get("content", {}))
-            wanted = [] if status == "204" else ["application/problem+json" if status >= "400" else "application/json"]
+            none = status == "204" or (status == "200" and one["operationId"] in bare)
+            wanted = [] if none else ["application/problem+json" if status >= "400" else "application/json"]
             assert (one["operationId"], status, kinds) == (one["operationId"], status, wanted)
 
 
@@ -225,9 +230,11 @@ def test_a_reviewer_s_way(web: Web, opened: School, program: Program) -> None:
         assert seen.json()["files"] != []
         assert not [one.name for one in opened.teachers[1:] if one.name in seen.text]
         version = client.get(f"/tasks/{task.id}/draft").headers["etag"]
-        half = {"comment": "写了一半"}
+        half = {"comment": "写了一半", "components": dict.fromkeys(form["components"])}
         kept = client.put(f"/tasks/{task.id}/draft", json=half, headers={"if-match": version})
         assert kept.json()["form"]["comment"] == "写了一半"
+        with web.of("T01") as browser:  # what a program leaves open is open on the page
+            assert "写了一半" in browser.get(f"/reviews/{task.id}").text
         assert client.put(f"/tasks/{task.id}/draft", json=half, headers={"if-match": version}).status_code == 412
         assert colleague.get(f"/tasks/{task.id}").status_code == 404
         refused = client.post(f"/tasks/{task.id}/submit", json={"comment": "短"})
@@ -236,6 +243,46 @@ def test_a_reviewer_s_way(web: Web, opened: School, program: Program) -> None:
         assert client.post(f"/tasks/{task.id}/submit", json=form).status_code == 204
         assert client.post(f"/tasks/{task.id}/submit", json=form).status_code == 409
         assert client.post(f"/tasks/{listed[-1]['id']}/decline", json={"reason": "打不开"}).status_code == 204
+
+
+def test_a_file_is_reported_and_another_work_takes_its_place(web: Web, opened: School, program: Program) -> None:
+    for person in opened.teachers:
+        opened.ready(person)
+    for person in opened.teachers:
+        opened.seal(person)
+    opened.allocate()
+    with program("T02") as client:
+        task = next(one for one in client.get("/tasks").json()["items"] if not one["sample"])
+        file = client.get(f"/tasks/{task['id']}").json()["files"][0]["id"]
+        said = {"evidence_id": file, "why": "broken", "note": "放到一半就停"}
+        wrong = client.post(f"/tasks/{task['id']}/report", json={**said, "evidence_id": 987_654})
+        assert (wrong.status_code, wrong.json()["code"]) == (404, "not-found")
+        assert client.post(f"/tasks/{task['id']}/report", json=said).status_code == 204
+        assert client.post(f"/tasks/{task['id']}/report", json=said).json()["code"] == "review-over"
+    [kept] = web.session.scalars(select(FileReport)).all()
+    web.session.commit()
+    assert (kept.evidence_id, kept.note) == (file, "放到一半就停")
+
+
+def test_the_author_says_what_helped_and_the_administrator_reminds(web: Web, marked: School, program: Program) -> None:
+    base = f"/rounds/{marked.round.id}"
+    with program("T01") as author, program("T02") as other, program("A01") as admin:
+        told = author.get(f"{base}/received-reviews").json()["items"]
+        assert {one["helped"] for one in told} == {None}
+        first = f"/received-reviews/{told[0]['id']}/helped"
+        assert other.post(first, json={"helped": True}).status_code == 404
+        assert author.post(first, json={"helped": True}).status_code == 204
+        assert author.post(first, json={"helped": False}).json()["code"] == "already-answered"
+        assert author.get(f"{base}/received-reviews?limit=1").json()["items"] == [{**told[0], "helped": True}]
+        assert admin.post(f"{base}/remind", json={}).json()["code"] == "nothing-to-remind"
+        assert admin.post(f"{base}/remind", json={"stage": "nowhere"}).status_code == 422
+
+
+def test_whose_turn_it_is_is_reminded_once_a_day(web: Web, opened: School, program: Program) -> None:
+    with program("A01") as admin:
+        again = f"/rounds/{opened.round.id}/remind"
+        assert admin.post(again, json={}).json() == {"told": 5}
+        assert admin.post(again, json={}).json()["code"] == "reminded-today"
 
 
 def test_the_panel_s_way(web: Web, marked: School, program: Program, clock: Clock) -> None:
@@ -295,6 +342,30 @@ def test_people_are_brought_in_by_the_sheet_s_rules(web: Web, opened: School, pr
         told = admin.get(f"/imports/{twice}").json()
         assert (told["state"], [one["row"] for one in told["problems"]]) == ("refused", [1])
         assert admin.get(f"/rounds/{opened.round.id}/waits?limit=2").json()["next"] is not None
+
+
+def test_a_scheme_is_looked_at_kept_and_read_back(web: Web, school: School, program: Program) -> None:
+    text = scheme_files.available()[0].file.read_text(encoding="utf-8")
+    with program("A01") as admin, program("T01") as teacher:
+        found = admin.post("/scheme-checks", json={"text": text + "zzz: 1\n"}).json()
+        assert (found["ok"], found["digest"], [one["field"] for one in found["mistakes"]]) == (False, None, ["zzz"])
+        assert found["mistakes"][0]["line"] == len(text.splitlines()) + 1
+        day = {"effective_from": "2026-03-01"}
+        refused = admin.post("/schemes", json={"text": "a: *b", **day})
+        assert (refused.status_code, refused.json()["code"]) == (422, "scheme-invalid")
+        looked = admin.post("/scheme-checks", json={"text": text}).json()
+        assert (looked["ok"], looked["origin"] is None, looked["differences"]) == (True, False, [])
+        made = admin.post("/schemes", json={"text": text, **day})
+        assert (made.status_code, made.json()["digest"], made.json()["state"]["code"]) == (
+            201,
+            looked["digest"],
+            "draft",
+        )
+        key = made.json()["id"]
+        assert admin.get(f"/schemes/{key}").json() == made.json()
+        assert admin.post("/scheme-checks", json={"text": made.json()["text"]}).json()["digest"] == looked["digest"]
+        assert [one["id"] for one in admin.get("/schemes").json()["items"]][-1] == key
+        assert teacher.get(f"/schemes/{key}").status_code == 403
 
 
 def run(web: Web, key: int) -> None:

@@ -28,6 +28,9 @@ BODIES = {
     "contestAdjustment": {"reason": "x"},
     "putDraft": {},
     "submitReview": {},
+    "reportFile": {"evidence_id": 1, "why": "broken", "note": "x"},
+    "answerReview": {"helped": True},
+    "remindTeachers": {},
     "declineTask": {"reason": "x"},
     "markSubmission": {},
     "voteValidity": {"teacher_visible": True, "own_work": True},
@@ -36,6 +39,8 @@ BODIES = {
     "putWebhook": {"events": ["result.published"], "on": True},
     "voteAppeal": {"uphold": False, "reason": "x"},
 }
+
+PIECE = {"upload-offset": "0", "content-type": "application/offset+octet-stream"}
 
 
 def routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
@@ -51,8 +56,9 @@ def scope_of(method: str, path: str) -> str:
 
 
 def ask(client: TestClient, method: str, path: str, route: APIRoute, key: object) -> int:
+    headers = {"if-match": "*", **(PIECE if method == "PATCH" else {})}
     answer = client.request(
-        method, f"http://school.test{filled(path, key)}", json=BODIES.get(route.unique_id), headers={"if-match": "*"}
+        method, f"http://school.test{filled(path, key)}", json=BODIES.get(route.unique_id), headers=headers
     )
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"

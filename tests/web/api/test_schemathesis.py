@@ -26,10 +26,13 @@ EXAMPLES = int(os.environ.get("REVIEW_FLOW_FUZZ_EXAMPLES", "2"))
 ROLES = {"T01": {"read", "teach", "review"}, "P1": {"panel"}, "A01": {"admin"}}
 CHECKS = {
     # What has the right shape may still be refused for what it says: a form by its rubric, a cursor that no answer
-    # gave, a version that is no longer the one.
-    "positive_data_acceptance": {"expected-statuses": ["2xx", "401", "403", "404", "409", "410", "412", "422", "429"]},
+    # gave, a version that is no longer the one, an upload of no work.
+    "positive_data_acceptance": {
+        "expected-statuses": ["2xx", "401", "403", "404", "409", "410", "412", "415", "422", "429"]
+    },
     "missing_required_header": {"expected-statuses": ["401", "403", "422", "428"]},
 }
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 
 
 @stage

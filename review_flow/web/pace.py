@@ -1,0 +1,60 @@
+"""How often one may ask: generous to people, a wall to machines. Each web process counts for itself, in memory.
+
+A whole school may stand behind one address, so an address may ask far more often than a person. What is counted
+elsewhere is not counted here: wrong passwords (`steps/door.py`), programs' tokens (`steps/tokens.py`), the pieces of
+an upload (their bytes have an end), styles and scripts.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from math import ceil
+from typing import TYPE_CHECKING
+
+from review_flow.errors import Refusal
+from review_flow.i18n import _
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+WINDOW_S = 60.0
+MOST_KEYS = 100_000
+
+
+class TooOften(Refusal):
+    """More requests in a minute than anybody makes by hand; says when to go on."""
+
+    status, text = 429, _("请求太频繁了，请{seconds}秒后再试。")
+
+
+class Pace:
+    """So many requests a minute for each key, at once or spread (GCRA: one number for each key)."""
+
+    def __init__(self, a_minute: int) -> None:
+        self._each_s = WINDOW_S / a_minute
+        self._full_at: dict[object, float] = {}
+        self._lock = threading.Lock()
+
+    def require(self, key: object) -> None:
+        """Count a request; raises TooOften, and does not count it, where there were too many."""
+        moment = time.monotonic()
+        with self._lock:
+            full = max(self._full_at.get(key, moment), moment) + self._each_s
+            if full - moment > WINDOW_S:
+                raise TooOften(seconds=ceil(full - moment - WINDOW_S))
+            if len(self._full_at) >= MOST_KEYS:
+                self._full_at = {one: at for one, at in self._full_at.items() if at > moment}
+            self._full_at[key] = full
+
+
+def require_address(request: Request) -> None:
+    """Count a request of an address; raises TooOften."""
+    if not request.url.path.startswith(("/static/", "/uploads/", "/healthz", "/readyz")) and request.client:
+        request.app.state.pace_of_addresses.require(request.client.host)
+
+
+def require_person(request: Request, person_id: int) -> None:
+    """Count a request of a signed-in person; raises TooOften."""
+    if not request.url.path.startswith("/uploads/"):
+        request.app.state.pace_of_people.require(person_id)

@@ -1,0 +1,258 @@
+"""Every page in Chromium, on a phone and at a desk, in both languages and both colours: axe finds nothing.
+
+Whoever adds a page adds a line to `PAGES`: who opens it, with which rows behind it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from PIL import Image
+
+from review_flow.db import transaction
+from review_flow.web.envelope import LANGUAGE_COOKIE
+from tests.cast import Clock
+from tests.conftest import Templates
+from tests.journeys.browsers import DESK, IN_CHROMIUM, PATIENCE_MS, PHONE, Served, axe_script, keep
+from tests.journeys.worlds import World, Worlds
+
+pytestmark = [*IN_CHROMIUM, pytest.mark.timeout(600)]
+NOBODY = "nobody"
+# Route → world, who, and the rows that fill its braces, in their order; several where it shows different things.
+PAGES: dict[str, list[tuple[str, ...]]] = {
+    "/": [("middle", "new"), ("middle", "collecting"), ("middle", "reviewer"), ("end", "to sign"), ("middle", "admin")],
+    "/activity/{key}": [("programme", "admin", "meeting")],
+    "/enter": [("middle", NOBODY)],
+    "/enter/code": [("middle", "half in")],
+    "/link/{token}": [("middle", NOBODY, "link")],
+    "/me": [("middle", "collecting"), ("middle", "admin")],
+    "/me/face": [("middle", "reviewer"), ("middle", "done")],
+    "/me/password": [("middle", "collecting")],
+    "/me/proof": [("middle", "collecting")],
+    "/me/second-factor": [("middle", "collecting"), ("middle", "pairing")],
+    "/me/tokens": [("middle", "admin")],
+    "/panel": [("middle", "member"), ("end", "member"), ("end", "hearer")],
+    "/panel/adjustments/{key}": [("middle", "other", "fact")],
+    "/panel/approvals/{key}": [("chain", "admin", "work")],
+    "/panel/rounds/{key}/approvals": [("chain", "admin", "round")],
+    "/panel/rounds/{key}/visits": [("visits", "member", "round")],
+    "/panel/workshops/{key}": [("workshops", "member", "result")],
+    "/rounds/{key}/workshop": [("workshops", "leader", "round")],
+    "/panel/appeals/{key}": [("end", "hearer", "appeal")],
+    "/panel/marks/{key}": [("middle", "member", "marks")],
+    "/panel/reports/{key}": [("middle", "other", "report")],
+    "/panel/results/{key}": [("end", "member", "proposed")],
+    "/panel/rounds/{key}/adjustments": [("middle", "member", "round")],
+    "/panel/rounds/{key}/grades": [("end", "member", "waiting"), ("end", "admin", "round")],
+    "/panel/validity/{key}": [("middle", "other", "doubtful")],
+    "/reviews": [("middle", "reviewer"), ("middle", "done")],
+    "/reviews/{key}": [("middle", "reviewer", "task")],
+    "/rounds/{key}": [("middle", "collecting", "round"), ("visits", "teacher", "round")],
+    "/rounds/{key}/choose": [("middle", "collecting", "round")],
+    "/rounds/{key}/nominations": [("programme", "teacher", "round")],
+    "/rounds/{key}/plan": [("middle", "new", "round"), ("middle", "collecting", "round")],
+    "/rounds/{key}/records": [("middle", "reviewer", "round"), ("programme", "teacher", "round")],
+    "/rounds/{key}/result": [("end", "appealing", "round"), ("end", "signed", "round"), ("end", "to sign", "round")],
+    "/county": [("end", "officer")],
+    "/county/rounds/{key}": [("end", "officer", "round")],
+    "/county/rounds/{key}/results/{result}": [("end", "officer", "round", "drawn")],
+    "/school": [("middle", "admin")],
+    "/school/audit": [("middle", "admin")],
+    "/school/enrolments/{key}": [("middle", "admin", "enrolment")],
+    "/school/imports/{key}": [("middle", "admin", "sheet")],
+    "/school/library/{name}": [("middle", "admin", "library")],
+    "/school/new-round": [("middle", "admin")],
+    "/school/roles": [("middle", "admin")],
+    "/school/rounds/{key}": [("middle", "admin", "round")],
+    "/school/rounds/{key}/agreement": [("end", "admin", "round")],
+    "/school/rounds/{key}/board": [("programme", "admin", "round")],
+    "/school/rounds/{key}/certificates": [("end", "admin", "round")],
+    "/school/rounds/{key}/charts": [("end", "admin", "round"), ("middle", "admin", "round")],
+    "/school/rounds/{key}/dry-run": [("middle", "admin", "round")],
+    "/school/rounds/{key}/finish": [("end", "admin", "round")],
+    "/school/rounds/{key}/progress": [("middle", "admin", "round")],
+    "/school/rounds/{key}/publicity": [("end", "admin", "round")],
+    "/school/rounds/{key}/reviews": [("middle", "admin", "round")],
+    "/school/rounds/{key}/sheets": [("middle", "admin", "round")],
+    "/school/schemes": [("middle", "admin")],
+    "/school/schemes/{key}": [("middle", "admin", "scheme")],
+    "/school/schemes/{key}/plan": [("middle", "admin", "scheme")],
+    "/school/sheets": [("middle", "admin")],
+    "/school/tasks/{key}": [("middle", "admin", "task")],
+    "/school/people": [("middle", "admin")],
+    "/school/webhooks": [("middle", "admin")],
+    "/school/webhooks/{key}": [("middle", "admin", "webhook")],
+    "/sign-in/{key}": [("programme", "teacher", "meeting")],
+    "/sign-in/{key}/{code}": [("programme", "teacher", "meeting", "code")],
+    "/verify": [("end", NOBODY)],
+    "/verify/{number}": [("end", NOBODY, "certificate")],
+    "/works/{key}": [
+        ("middle", "collecting", "work"),
+        ("middle", "collecting", "full"),
+        ("middle", "reviewer", "sealed"),
+    ],
+}
+# What is no page of its own: for machines, files, parts of pages, ways out to other services.
+NO_PAGES = {
+    "/healthz",
+    "/readyz",
+    "/activity/{key}/code",
+    "/enter/with/{provider}",
+    "/enter/with/{provider}/back",
+    "/files/{token}",
+    "/me/identities/{provider}",
+    "/works/{key}/slots",
+    "/school/audit/chain",
+    "/school/exports/{key}/file",
+    "/school/imports/{key}/part",
+    "/school/imports/{key}/problems.xlsx",
+    "/school/rounds/{key}/jobs",
+    "/school/rounds/{key}/progress/part",
+    "/school/schemes/{key}/plan.docx",
+    "/school/templates/{kind}",
+}
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+ASK_AXE = "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']}).then(said => said.violations.map(one => [one.id, one.nodes.map(node => node.target.join(' ') + ' ' + node.failureSummary.replaceAll('\\n', ' '))]))"
+
+
+class Site(Served):
+    """All worlds in one installation."""
+
+    def prepare(self) -> None:
+        self.clock = Clock()
+        with transaction(self.engine) as session:
+            self.worlds = Worlds(session, self.storage, self.settings, self.clock)
+
+    def close(self) -> None:
+        super().close()
+        self.clock.stack.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("pages") / "home", templates.sqlite())
+    yield made
+    made.close()
+
+
+class Reader:
+    """A browser that is one person after another, in one language."""
+
+    def __init__(self, chromium: Any, site: Site, language: str, scale: float = 1) -> None:
+        self.site, self.language, self.said, self.problems = site, language, list[str](), list[str]()
+        self.context = chromium.new_context(viewport=PHONE, reduced_motion="reduce", device_scale_factor=scale)
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.context.add_init_script(axe_script())
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: self.said.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.cookies: dict[int, Any] = {}
+
+    def become(self, world: World, who: str) -> None:
+        self.site.clock.to(world.at)
+        self.context.clear_cookies()
+        self.context.add_cookies(
+            [{"name": LANGUAGE_COOKIE, "value": self.language, "url": self.site.address}, *self.proof(world, who)]
+        )
+
+    def proof(self, world: World, who: str) -> list[Any]:
+        if who == NOBODY:
+            return []
+        person = world.people[who]
+        if person not in self.cookies:
+            self.cookies[person] = self.site.cookie(person)
+        return [self.cookies[person]]
+
+    def open(self, path: str, name: str, status: int = 200) -> None:
+        self.said.clear()
+        self.page.set_viewport_size(PHONE)
+        self.page.emulate_media(color_scheme="light")
+        answer = self.page.goto(self.site.address + path)
+        self.demand(name, answer.status == status, f"answered {answer.status}")
+        language = self.page.get_attribute("html", "lang")
+        self.demand(name, language == {"zh": "zh-CN", "en": "en"}[self.language], f"lang is {language}")
+        for size, colours in ((PHONE, "light"), (DESK, "dark")):
+            self.page.set_viewport_size(size)
+            self.page.emulate_media(color_scheme=colours)
+            self.look(f"{name}-{self.language}-{size['width']}", size["width"])
+        self.demand(name, not [one for one in self.said if f"status of {status} " not in one], f"console: {self.said}")
+
+    def look(self, name: str, width: int) -> None:
+        keep(self.page, name)
+        self.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        wide = self.page.evaluate("document.documentElement.scrollWidth")
+        self.demand(name, wide <= width, f"is {wide} wide")
+        for rule, places in self.page.evaluate(ASK_AXE, TAGS):
+            self.problems.extend(f"{name}: {rule}: {place}" for place in places)
+        self.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = false")
+
+    def demand(self, name: str, true: bool, text: str) -> None:  # noqa: FBT001 - what must hold
+        if not true:
+            self.problems.append(f"{name}: {text}")
+
+
+def routes(site: Site) -> set[str]:
+    pages = (one for one in site.app.routes if isinstance(one, APIRoute) and "GET" in one.methods)
+    return {one.path for one in pages if not one.path.startswith("/api/")}
+
+
+def named(path: str, number: int) -> str:
+    return (re.sub(r"[^a-z]+", "-", path).strip("-") or "home") + (f"-{number}" if number else "")
+
+
+def test_no_page_is_forgotten(site: Site) -> None:
+    assert routes(site) - NO_PAGES - set(PAGES) == set()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_page_is_for_everybody(site: Site, chromium: Any, language: str) -> None:
+    reader = Reader(chromium, site, language)
+    for path, visits in [
+        (p, v)
+        for p, v in PAGES.items()
+        if p in {"/enter", "/enter/code", "/me", "/me/proof", "/me/second-factor", "/school/people"}
+        or (p.startswith("/works/{key}") and "slots" not in p)
+    ]:
+        for number, (world_name, who, *rows) in enumerate(visits):
+            world: World = getattr(site.worlds, world_name)
+            reader.become(world, who)
+            values = iter(str(world.ids[row]) for row in rows)
+            reader.open(re.sub(r"{[^}]*}", lambda _found, left=values: next(left), path), named(path, number))
+    reader.become(site.worlds.middle, "reviewer")
+    reader.open("/works/987654", "not-there", 404)
+    if reader.problems:
+        pytest.fail("\n".join(reader.problems))
+
+
+# README's pictures: name → world, who, address and size. `REVIEW_FLOW_PICTURES=docs/pictures pytest … -k pictures`
+PICTURES: dict[str, tuple[str, str, str, dict[str, int]]] = {
+    "teacher-phone": ("middle", "collecting", "/", PHONE),
+    "reviewing": ("middle", "reviewer", "/reviews/{task}", DESK),
+    "panel": ("middle", "member", "/panel", DESK),
+    "distribution": ("end", "admin", "/school/rounds/{round}/charts", DESK),
+}
+
+
+@pytest.mark.skipif("REVIEW_FLOW_PICTURES" not in os.environ, reason="REVIEW_FLOW_PICTURES names no folder for them")
+def test_pictures_for_the_readme(site: Site, chromium: Any) -> None:
+    folder = Path(os.environ["REVIEW_FLOW_PICTURES"])
+    for name, (world_name, who, path, size) in PICTURES.items():
+        world: World = getattr(site.worlds, world_name)
+        reader = Reader(chromium, site, "zh", scale=2 if size is PHONE else 1.25)
+        reader.become(world, who)
+        reader.page.set_viewport_size(size)
+        reader.page.goto(site.address + path.format_map(world.ids), wait_until="networkidle")
+        for box in reader.page.locator("[data-keys] .pick input").all()[:3]:
+            box.check()
+        for mark in reader.page.locator(".mark").all()[:1]:
+            mark.fill("86")
+        drawn = Image.open(io.BytesIO(reader.page.screenshot())).convert("RGB")
+        drawn.quantize(128, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+        assert (name, (folder / f"{name}.png").stat().st_size < 150_000) == (name, True)

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+from cryptography.exceptions import InvalidTag
+
+from review_flow.steps.sealing import sealed, unsealed
+
+KEY = b"k" * 32
+
+
+def test_what_is_sealed_is_opened_with_its_key_where_it_belongs() -> None:
+    kept = sealed(KEY, b"secret", bound_to="person:1")
+    assert unsealed(KEY, kept, bound_to="person:1") == b"secret"
+    assert (b"secret" in kept, kept == sealed(KEY, b"secret", bound_to="person:1")) == (False, False)
+    for key, content, owner in (
+        (b"x" * 32, kept, "person:1"),
+        (KEY, kept, "person:2"),
+        (KEY, kept[:-1] + bytes([kept[-1] ^ 1]), "person:1"),
+    ):
+        with pytest.raises(InvalidTag):
+            unsealed(key, content, bound_to=owner)
