@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from datetime import timedelta
 
@@ -171,7 +172,8 @@ def test_the_audit_chain_and_the_archive_tell_nobody_who_consented(school: Schoo
         chain = bundle.read("audit.jsonl").decode()
         names = bundle.namelist()
     assert chain.count('"deed":"private"') == 3
-    assert [word for word in ("consent", "face", "attest") if word in chain] == []
+    said = re.sub(r"[0-9a-f]{64}", "", chain)  # a hash may spell "face"
+    assert [word for word in ("consent", "face", "attest") if word in said] == []
     assert [name for name in names if "note" in name or "consent" in name] == []
 
 
