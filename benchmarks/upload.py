@@ -74,7 +74,9 @@ def resident_mb(pid: int) -> float:
 def web_of(serve: int) -> int:
     """Return the id of the web process under the supervisor."""
     while True:
-        children = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(serve)], capture_output=True, text=True)
+        children = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(serve)], check=False, capture_output=True, text=True
+        )
         for line in children.stdout.splitlines():
             pid, arguments = line.strip().split(" ", 1)
             if "-m review_flow.web" in arguments:

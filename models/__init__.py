@@ -19,6 +19,7 @@ from models.uploads import Upload
 from models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
+    "FINGERPRINT_KEY",
     "Adjustment",
     "ApiToken",
     "Appeal",
@@ -39,7 +40,6 @@ __all__ = [
     "DueWork",
     "Enrolment",
     "Evidence",
-    "FINGERPRINT_KEY",
     "FaceReading",
     "Fact",
     "FileReport",

@@ -189,9 +189,7 @@ def test_a_new_password_asks_for_no_second_step_but_a_link_does(school: School, 
 def test_a_proof_is_fresh_for_ten_minutes_and_guessing_it_waits(school: School, clock: Clock) -> None:
     session, person = school.session, school.teachers[0]
     here = session.scalars(
-        select(WebSession).where(
-            WebSession.token_hash == digest(door.begin(session, person=person, user_agent="手机"))
-        )
+        select(WebSession).where(WebSession.token_hash == digest(door.begin(session, person=person, user_agent="手机")))
     ).one()
     clock.to(now() + timedelta(minutes=10))
     assert second_factor.is_fresh(session, here=here) is True  # no password: there is nothing to ask for
