@@ -19,7 +19,7 @@ from review_flow.cli.workshop import board_lines
 from review_flow.db import settings
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, say
-from review_flow.steps import boards, common_sources, door, faces, people, schemes
+from review_flow.steps import boards, common_sources, door, faces, people, schemes, second_factor
 
 if TYPE_CHECKING:
     from models import SchemeVersion
@@ -60,6 +60,17 @@ def password(
         name=person.name,
         link=f"{settings().web_url or 'http://127.0.0.1:8000'}/link/{token}",
     )
+
+
+@command(_("重置一个人的第二步验证（手机和备用码都不在了）"))
+def reset_second_factor(desk: Desk, number: Number) -> None:
+    """Turn it off; one's own as well: who runs this holds the machine."""
+    person = desk.person(number)
+    if person.id == desk.actor.id:
+        second_factor.end(desk.session, actor=person)
+    else:
+        second_factor.reset(desk.session, actor=desk.actor, person=person)
+    desk.done(_("{name}的第二步验证已关闭。"), name=person.name)
 
 
 @command(_("采用一个方案（自带的编号或自己的 YAML 文件），成为本校草案"))

@@ -5,10 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
+from models import Person, SecondFactor
 from review_flow import db
 from review_flow.cli import app
+from review_flow.clock import now
+from review_flow.rules import second_factor as rules
+from review_flow.steps import second_factor
 
 
 @pytest.fixture
@@ -30,3 +35,22 @@ def test_the_administrator_prints_a_link_or_a_first_password(run: Any) -> None:
     first = run("school", "password", "A01", "--first")
     assert re.search(r"陈静的初始密码：([0-9a-f]{4}-){3}[0-9a-f]{4}\n", first.output)
     assert run("school", "password", "X1").exit_code == 1
+
+
+def test_who_holds_the_machine_resets_a_second_factor_one_s_own_as_well(run: Any) -> None:
+    run("school", "found", "实验中学", "--admin-number", "A01", "--admin-name", "陈静")
+    key = b"k" * 32
+    with db.transaction() as session:
+        admin = session.scalars(select(Person)).one()
+        second_factor.begin(session, actor=admin, key=key)
+        secret = second_factor.waiting(session, actor=admin, key=key)
+        code = rules.code_at(secret or b"", int(now().timestamp()) // rules.STEP_S)
+        second_factor.confirm(session, actor=admin, code=code, key=key)
+    assert run("school", "reset-second-factor", "A01").output == "陈静的第二步验证已关闭。\n"
+    with db.transaction() as session:
+        assert session.scalars(select(SecondFactor)).all() == []
+        session.add(
+            Person(organization_id=session.scalars(select(Person.organization_id)).one(), number="T1", name="王")
+        )
+    assert run("school", "reset-second-factor", "T1").exit_code == 0
+    assert run("school", "reset-second-factor", "X1").exit_code == 1
