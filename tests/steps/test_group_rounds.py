@@ -13,11 +13,23 @@ from models import Appeal, GroupResult, Message, Person, Workshop
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.lifecycle import ResultState, RoundPhase
 from review_flow.rules.words import AppealState, GroupFactKind
-from review_flow.steps import advance, appeals, exports, group_results, owners, people, results, retention, standing
+from review_flow.steps import (
+    advance,
+    appeals,
+    errands,
+    exports,
+    group_results,
+    owners,
+    people,
+    results,
+    retention,
+    standing,
+)
 from review_flow.steps.appeals import NoAppeal, NotAHearer
 from review_flow.steps.exports_archive import packed
 from review_flow.steps.results import CannotConfirm, NotComposed, NotToSign, NotYourResult
 from tests.cast import Clock, School
+from tests.due import do_errands
 from tests.stages import stage
 from tests.steps.test_groups import Shop
 
@@ -69,6 +81,9 @@ def test_confirmed_and_published_under_the_workshops_name(composed: School) -> N
     composed.members[1].workshop_id = result(composed).workshop_id
     with pytest.raises(NotAllowed, match="应回避"):
         results.confirm(session, actor=composed.members[1], result=result(composed))
+    asked = errands.ask_confirm(session, actor=composed.members[1], round_=composed.round)
+    do_errands(session)
+    assert (asked.answer, result(composed).state) == ({"confirmed": 0, "left": 1}, ResultState.COMPOSED)
     assert results.lower_of(session, result=result(composed)) is None
     assert results.published_list(session, round_=composed.round) == []
     assert publish(composed).state is ResultState.PUBLISHED
