@@ -17,6 +17,7 @@ from review_flow.steps import (
     advance,
     appeals,
     county,
+    errands,
     exports,
     group_results,
     owners,
@@ -30,6 +31,7 @@ from review_flow.steps.appeals import NoAppeal, NotAHearer
 from review_flow.steps.exports_archive import packed
 from review_flow.steps.results import CannotConfirm, NotComposed, NotToSign, NotYourResult
 from tests.cast import Clock, School
+from tests.due import do_errands
 from tests.stages import stage
 from tests.steps.test_county import above
 from tests.steps.test_groups import Shop
@@ -82,6 +84,9 @@ def test_confirmed_and_published_under_the_workshops_name(composed: School) -> N
     composed.members[1].workshop_id = result(composed).workshop_id
     with pytest.raises(NotAllowed, match="应回避"):
         results.confirm(session, actor=composed.members[1], result=result(composed))
+    asked = errands.ask_confirm(session, actor=composed.members[1], round_=composed.round)
+    do_errands(session)
+    assert (asked.answer, result(composed).state) == ({"confirmed": 0, "left": 1}, ResultState.COMPOSED)
     assert results.lower_of(session, result=result(composed)) is None
     assert results.published_list(session, round_=composed.round) == []
     assert publish(composed).state is ResultState.PUBLISHED

@@ -58,6 +58,10 @@ def test_as_many_members_are_asked_as_the_scheme_wants(before_panel: School) -> 
     assert {one.due_at for one in waiting_marks(before_panel.session, work)} == {last_second_of(date(2026, 3, 16))}
     assert panel.asked_of(before_panel.session, person=before_panel.members[0], round_=before_panel.round) == [work]
     assert panel.asked_of(before_panel.session, person=before_panel.reserve, round_=before_panel.round) == []
+    first = {"round_": before_panel.round, "most": 1}
+    own = waiting_marks(before_panel.session, work)[0]
+    assert panel.most_urgent(before_panel.session, person=before_panel.members[0], **first) == ([(work, own)], 1)
+    assert panel.most_urgent(before_panel.session, person=before_panel.reserve, **first) == ([], 0)
     assert deeds(before_panel, work)[-1] == "panel.ask"
 
 

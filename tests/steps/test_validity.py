@@ -71,6 +71,22 @@ def test_a_check_that_did_not_see_the_teacher_asks_people_and_fails_nobody(
     assert (work.state, work.valid) == (SubmissionState.SUBMITTED, None)
 
 
+def test_who_may_say_it_sees_the_first_works_and_how_many_there_are(alone: School) -> None:
+    session, round_, member, author = alone.session, alone.round, alone.members[0], alone.teachers[0]
+    works = alone.seal(author, verdict="human", present=None)
+    for one in works:
+        submissions.submit(session, actor=author, submission=one)
+    assert validity.to_judge(session, person=member, round_=round_) == works
+    assert validity.first_to_judge(session, person=member, round_=round_, most=2) == (works[:2], 3)
+    assert validity.first_to_judge(session, person=author, round_=round_, most=2) == ([], 0)
+    assert validity.to_judge(session, person=author, round_=round_) == []
+    assert [validity.may_judge(session, person=one, submission=works[0]) for one in (member, author)] == [True, False]
+    say(alone, works[0], member)
+    assert validity.may_judge(session, person=member, submission=works[0]) is False
+    people.declare_conflict(session, actor=alone.admin, one=author, other=member, reason="同胞")
+    assert validity.first_to_judge(session, person=member, round_=round_, most=2) == ([], 0)
+
+
 def test_two_people_say_valid(alone: School) -> None:
     work = submitted(alone)
     say(alone, work, alone.members[0])
