@@ -14,7 +14,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.build import build
 from review_flow.rules.catalogue import Catalogue
 from review_flow.rules.scheme import Scheme
-from review_flow.schemes.document import Mistake, Page, SchemeInvalid, read_page
+from review_flow.schemes.document import Mistake, Page, SchemeInvalid, read_own, read_page
 from review_flow.schemes.resolve import complete, expand
 
 __all__ = ["Listed", "Mistake", "SchemeInvalid", "available", "catalogue", "load", "parse"]
@@ -71,7 +71,7 @@ def catalogue_document(name: str) -> dict[str, Any]:
     path = HERE / f"{name}.yaml"
     if not path.is_file() or name in _files():
         raise NotFound(what=say(_("微能力目录")), key=name)
-    return expand(read_page(path.read_text(encoding="utf-8"), source=path.name).data)
+    return expand(read_own(path.read_text(encoding="utf-8"), source=path.name).data)
 
 
 def resolved(written: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def page(name: str) -> Page:
     if name not in _files():
         raise NotFound(what=say(_("考核方案")), key=name)
     path = _files()[name]
-    return read_page(path.read_text(encoding="utf-8"), source=path.name)
+    return read_own(path.read_text(encoding="utf-8"), source=path.name)
 
 
 @cache

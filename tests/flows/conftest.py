@@ -25,7 +25,7 @@ with pytest.MonkeyPatch.context() as patch:
     from flows.server import PrefectServer
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 90.0
+PATIENCE_S = 200.0  # a busy machine is slow, not wrong
 Found = TypeVar("Found")
 
 

@@ -5,7 +5,7 @@ import pytest
 from review_flow import schemes
 from review_flow.errors import NotFound
 from review_flow.schemes import SchemeInvalid
-from review_flow.schemes.document import read_page, written
+from review_flow.schemes.document import read_own, read_page, written
 
 MINE = """\
 schema: kaohe/1
@@ -104,6 +104,14 @@ def test_a_file_of_ones_own(tmp_path):
 def test_numbers_are_kept_as_written():
     page = read_page("a: 0.40\nb: 2022-03-01\nc: 7\nd: [1.50, true, null]\n", source="x")
     assert page.data == {"a": "0.40", "b": "2022-03-01", "c": 7, "d": ["1.50", True, None]}
+
+
+@pytest.mark.parametrize("file", sorted(schemes.HERE.glob("*.yaml")), ids=lambda file: file.stem)
+def test_what_comes_with_the_program_is_read_as_anybody_elses(file):
+    text = file.read_text(encoding="utf-8")
+    own, strict = read_own(text, source=file.name), read_page(text, source=file.name)
+    assert repr(own.data) == repr(strict.data)
+    assert own.line("title_zh") == strict.line("title_zh") > 0
 
 
 def test_what_does_not_exist():
