@@ -21,7 +21,7 @@ def application() -> FastAPI:
     """Return the application over this installation's settings; each process of several makes its own."""
     configure(as_json=settings().log_json)
     made = create_app(settings())
-    gc.freeze()  # what is here now stays: looking it through again held pages up for a tenth of a second at a time
+    gc.freeze()  # what is here now stays: a full collection, a tenth of a second, need not look it through
     return made
 
 
