@@ -101,7 +101,7 @@ def files_waiting(engine: Engine, home: Path, *, teachers: int) -> None:
 def marks_waiting(engine: Engine, *, teachers: int) -> None:
     """Another school, all of whose works are marked: its results wait to be composed."""
     with closing(Clock().stack), transaction(engine) as session:
-        school = School(session, teachers=teachers).open().whole()
+        school = School(session, teachers=teachers, name="第二中学").open().whole()
         school.round.phase = RoundPhase.SCORING
         enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=school.round.id)
 
