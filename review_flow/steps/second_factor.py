@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FRESH_FOR, HALFWAY_FOR = timedelta(minutes=10), timedelta(minutes=10)
 
 
-class SecondFactorWrong(Refusal):
+class WrongFactorCode(Refusal):
     """Not the code of this half minute, one that was used already, or a recovery code that is gone."""
 
     status, text = 403, _("验证码不对，或者已经用过。请等手机上出现新的验证码再输；手机时间要准。")
@@ -71,7 +71,7 @@ def waiting(session: Session, *, actor: Person, key: bytes) -> bytes | None:
 
 
 def confirm(session: Session, *, actor: Person, code: str, key: bytes) -> list[str]:
-    """Turn it on with a first code, and return the recovery codes; raises FactorNotBegun, FactorStands, SecondFactorWrong."""
+    """Turn it on with a first code, and return the recovery codes; raises FactorNotBegun, FactorStands, WrongFactorCode."""
     take_turn(session, organization_id=actor.organization_id)
     found = _of(session, actor.id)
     if found is None:
@@ -79,7 +79,7 @@ def confirm(session: Session, *, actor: Person, code: str, key: bytes) -> list[s
     if found.confirmed_at is not None:
         raise FactorStands
     if not _right(session, found, code=code, key=key):
-        raise SecondFactorWrong
+        raise WrongFactorCode
     found.confirmed_at = now()
     _record(session, actor, actor, "second_factor.begin")
     return _new_codes(session, actor)

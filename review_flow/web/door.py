@@ -55,13 +55,14 @@ def enter(
     brought, agent = cookies.read(request, SESSION_COOKIE), request.headers.get("user-agent", "")
     with transaction(engine) as session:
         token = door.enter(session, one=one, right=right, user_agent=agent, instead_of=brought, renewed=renewed)
-        way = way_on(session, token or "", next if is_inside(next) else "/")
+        wanted = next if is_inside(next) else "/"
+        way = way_on(session, token or "", wanted)
     if token is None or one.person_id is None:
         watch.note(request, "sign-in-failed", account=watch.mark(request, one.account), way="password")
         raise door.WrongPassword
     answer = go(way)
     remember(request, answer, token)
-    if way.startswith(CODE_PAGE):
+    if way != wanted:
         watch.note(request, "password-right", person=one.person_id)
         return answer
     watch.note(request, "signed-in", person=one.person_id, way="password")

@@ -69,7 +69,7 @@ def enter_code(request: Request, session: Db, code: Code, next: Annotated[str, F
     )
     if token is None:
         watch.note(request, "sign-in-failed", person=person.id, way="code")
-        return refusal_page(request, second_factor.SecondFactorWrong())
+        return refusal_page(request, second_factor.WrongFactorCode())
     watch.note(request, "signed-in", person=person.id, way="code")
     answer, label = go(next if is_inside(next) else "/"), door.account_of(person)[: door.LABEL]
     remember(request, answer, token)

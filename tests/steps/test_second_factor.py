@@ -66,7 +66,7 @@ def test_it_counts_once_a_code_has_confirmed_it(school: School, clock: Clock) ->
     first = second_factor.waiting(session, actor=person, key=KEY)
     second_factor.begin(session, actor=person, key=KEY)
     assert second_factor.waiting(session, actor=person, key=KEY) not in {None, first}
-    with pytest.raises(second_factor.SecondFactorWrong):
+    with pytest.raises(second_factor.WrongFactorCode):
         second_factor.confirm(session, actor=person, code=code_of(school, person, later=5), key=KEY)
     assert door.has_second_factor(session, person_id=person.id) is False
     codes = second_factor.confirm(session, actor=person, code=code_of(school, person), key=KEY)
