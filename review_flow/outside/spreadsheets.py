@@ -265,12 +265,12 @@ def _header(
 def _refuse_twins(table: Table, sheets: Sequence[Page], cells: Sequence[Cell]) -> None:
     """Refuse a file in which another sheet has the same header and rows below it: half of it would be left out."""
     ours = _places(table, cells).keys()
-    twins = [
-        name
+    twins = {
+        name: None
         for name, rows in sheets
         for place, (_number, header) in enumerate(rows[:HEADER_WITHIN])
         if _places(table, header).keys() == ours and rows[place + 1 :]
-    ]
+    }
     if len(twins) > 1:
         why = _("有几张工作表都像要导入的表：{names}。请合成一张，或分别导入。")
         raise SheetUnreadable(why=say(why, names=listed(twins)))
