@@ -163,13 +163,10 @@ class Known:
         return asked[name]
 
     def held(self, group: Group, activity: str) -> list[int]:
-        """Return the workshop's own meetings of a kind that were held, in order; a class or school has none."""
+        """Return the workshop's own meetings of a kind that were held, in order; of a class or school, those that are no workshop's."""
         asked = select(Gathering.workshop_id, Gathering.id).where(
             Gathering.round_id == group.round.id, Gathering.activity == activity, Gathering.held_at <= now()
         )
-        if not self._ids:
-            of_none = asked.where(Gathering.workshop_id.is_(None)).order_by(Gathering.id)
-            return [key for _none, key in self.session.execute(of_none)]
         return self._of(group, ("held", activity), asked.order_by(Gathering.id), Gathering.workshop_id)
 
     def taken(self, group: Group, theme: str) -> set[str]:
@@ -192,7 +189,7 @@ class Known:
         """Ask for rows of (workshop, value) of all groups, unless they are known, and return the group's."""
         if question not in self._found:
             found: dict[int | None, list[Any]] = defaultdict(list)
-            for key, value in self.session.execute(asked.where(by.in_(self._ids))):
+            for key, value in self.session.execute(asked.where(by.in_(self._ids) if self._ids else by.is_(None))):
                 found[key].append(value)
             self._found[question] = found
         return self._found[question].get(group.workshop.id if group.workshop else None, [])

@@ -55,9 +55,8 @@ def current_group_result(session: Session, *, group: Group) -> GroupResult | Non
 
 def current_group_results(session: Session, *, groups: Sequence[Group]) -> dict[Group, GroupResult]:
     """Return the versions that stand, of groups of one round."""
-    if not groups:
-        return {}
-    asked = select(GroupResult).where(GroupResult.current, GroupResult.round_id == groups[0].round.id)
+    rounds = {one.round.id for one in groups}
+    asked = select(GroupResult).where(GroupResult.current, GroupResult.round_id.in_(rounds))
     found = {(one.level, one.workshop_id, one.class_id): one for one in session.scalars(asked)}
     named = ((one, (one.level, one.ids["workshop_id"], one.ids["class_id"])) for one in groups)
     return {group: found[key] for group, key in named if key in found}

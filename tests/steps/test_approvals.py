@@ -205,6 +205,7 @@ def test_a_sheet_keeps_to_the_order_too(sealed: School) -> None:
 def test_a_scheme_without_a_chain_opens_every_work(session, clock: Clock) -> None:
     school = School(session, teachers=1)
     assert approvals.links_before_peers(school.scheme) == ()
+    assert next_of(school, school.admin) == []
     assert approvals.ends_at(school.scheme, Submission(statement_at=now())) is None
     own = scheme_files.load("xx-process-100")
     assert approvals.links_before_peers(own) == (SCHOOL,)
