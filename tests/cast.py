@@ -89,16 +89,12 @@ class School:
     """A school with one round of 001-A; everything through the product's steps."""
 
     def __init__(
-        self,
-        session: Session,
-        *,
-        teachers: int = 5,
-        scheme: Scheme | None = None,
-        abilities: Sequence[str] = ABILITIES,
-        name: str = "实验中学",
+        self, session: Session, *, teachers: int = 5, scheme: Scheme | None = None, abilities: Sequence[str] = ABILITIES
     ) -> None:
         self.session = session
-        self.organization, self.admin = people.found_school(session, name=name, admin_number="A01", admin_name="陈静")
+        self.organization, self.admin = people.found_school(
+            session, name="实验中学", admin_number="A01", admin_name="陈静"
+        )
         self.teachers = [self.person(f"T{n + 1:02d}", NAMES[n % len(NAMES)], SUBJECTS[n % 3]) for n in range(teachers)]
         self.members = [self.person(f"P{n}", f"评委{n}") for n in range(1, 4)]
         self.reserve = self.person("P4", "候补")

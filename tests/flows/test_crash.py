@@ -18,7 +18,6 @@ from models import AuditEvent, DueWork, Evidence, Result
 from review_flow.db import transaction
 from review_flow.demo import media
 from review_flow.outside.storage import keep, storage_at
-from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.settings import Settings
 from review_flow.steps import evidence
@@ -98,15 +97,6 @@ def files_waiting(engine: Engine, home: Path, *, teachers: int) -> None:
                         )
 
 
-def marks_waiting(engine: Engine, *, teachers: int) -> None:
-    """Another school, all of whose works are marked: its results wait to be composed."""
-    with closing(Clock().stack), transaction(engine) as session:
-        school = School(session, teachers=teachers, name="第二中学").open().whole()
-        school.round.phase = RoundPhase.SCORING
-        enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=school.round.id)
-
-
-COMPOSED = select(func.count()).select_from(Result)
 CHECKED = select(func.count()).select_from(Evidence).where(Evidence.state == EvidenceState.CHECKED)
 SAID_CHECKED = select(func.count()).select_from(AuditEvent).where(AuditEvent.deed == "evidence.check")
 
@@ -128,30 +118,16 @@ def home(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_worker_killed_in_the_middle_of_checking_and_of_composing(
-    engine: Engine, database_url: str, home: Path, prefect_api: str
-):
+def test_a_worker_killed_in_the_middle_of_checking(engine: Engine, database_url: str, home: Path, prefect_api: str):
     files_waiting(engine, home, teachers=3)
     with worker(home, database_url, prefect_api) as first:
         until(lambda: count(engine, CHECKED) >= 5)
         first.kill()
         first.wait()
     assert not all_done(engine, WorkKind.CHECK_EVIDENCE)
-    with worker(home, database_url, prefect_api) as second:
-        until(lambda: all_done(engine, WorkKind.CHECK_EVIDENCE))
-        assert_every_file_was_checked_once(engine)
-        marks_waiting(engine, teachers=6)
-        until(lambda: count(engine, COMPOSED) >= 2)
-        second.kill()
-        second.wait()
-    cut_at = count(engine, COMPOSED)
-    assert 2 <= cut_at <= 6
     with worker(home, database_url, prefect_api):
-        until(lambda: all_done(engine, WorkKind.FINALISE_ROUND))
-    assert count(engine, COMPOSED) == 6
-    said = select(func.count()).select_from(AuditEvent).where(AuditEvent.deed == "result.compose")
-    assert count(engine, said) == 6
-    assert count(engine, select(func.count()).select_from(Result).where(Result.version != 1)) == 0
+        until(lambda: all_done(engine, WorkKind.CHECK_EVIDENCE))
+    assert_every_file_was_checked_once(engine)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -168,3 +144,23 @@ def test_prefects_server_killed_in_the_middle_of_checking(engine: Engine, databa
         until(lambda: all_done(engine, WorkKind.CHECK_EVIDENCE))
         assert process.poll() is None
     assert_every_file_was_checked_once(engine)
+
+
+def test_a_worker_killed_in_the_middle_of_composing(engine: Engine, database_url: str, home: Path, prefect_api: str):
+    with closing(Clock().stack), transaction(engine) as session:
+        school = School(session, teachers=6).open().whole()
+        school.round.phase = school.round.phase.__class__.SCORING
+        enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=school.round.id)
+    composed = select(func.count()).select_from(Result)
+    with worker(home, database_url, prefect_api) as first:
+        until(lambda: count(engine, composed) >= 2)
+        first.kill()
+        first.wait()
+    cut_at = count(engine, composed)
+    with worker(home, database_url, prefect_api):
+        until(lambda: all_done(engine, WorkKind.FINALISE_ROUND))
+    assert 2 <= cut_at <= 6
+    assert count(engine, composed) == 6
+    said = select(func.count()).select_from(AuditEvent).where(AuditEvent.deed == "result.compose")
+    assert count(engine, said) == 6
+    assert count(engine, select(func.count()).select_from(Result).where(Result.version != 1)) == 0
