@@ -29,8 +29,8 @@ def _told(one: Difference) -> str:
     return say(
         CHANGES[one.kind],
         what=say(_("：")).join(_names(one)[1:]) or _names(one)[0],
-        before=_worded(one.before, one.fields),
-        after=_worded(one.after, one.fields),
+        before=worded(one.before, one.fields),
+        after=worded(one.after, one.fields),
         source=f"  [{moved}]" if moved else "",
     )
 
@@ -54,13 +54,14 @@ def _as_written(value: object) -> str:
     return say(_("无")) if value in (None, "") else str(value)
 
 
-def _worded(value: object, fields: str) -> str:
+def worded(value: object, fields: str | None = None) -> str:
+    """Return a value in words; `fields`: the section whose fields a mapping has, to call them by their names."""
     from review_flow.schemes.names import shown_value
     from review_flow.schemes.wording import rows
 
     if language.get() != "zh":
         return _as_written(value)
-    if not isinstance(value, dict):
+    if fields is None or not isinstance(value, dict):
         return shown_value(value)
     return clauses(say(_("{path}：{value}"), path=name, value=inner) for name, inner in rows(value, fields))
 

@@ -18,6 +18,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SchemeState
 from review_flow.rules.scheme import Scheme
 from review_flow.schemes.plan import Article, Listed, Table, plan_of
+from review_flow.schemes.telling import worded
 from review_flow.steps import schemes
 from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
@@ -121,7 +122,7 @@ def scheme_page(request: Request, session: Db, version: Version) -> HTMLResponse
         {
             "unknown": one,
             "values": [
-                {"path": path, "value": value, "origin": scheme.source(path).rule}
+                {"path": path, "value": worded(value), "origin": scheme.source(path).rule}
                 for path, value in scheme.in_force(one).items()
             ],
             "confirmed": version.confirmed.get(one.id),

@@ -9,7 +9,7 @@ function option(data, { ink, quiet, line }, fontFamily) {
     animation: false,
     textStyle: { color: ink, fontFamily },
     color: ["#0b7a70", "#c77700", "#5b6bb5", "#a3262a", "#4f7f2a", "#7a5195"],
-    grid: { left: 8, right: 16, top: data.series.length > 1 ? 40 : 24, bottom: 8, containLabel: true },
+    grid: { left: 8, right: 16, top: data.series.length > 1 ? 56 : 24, bottom: 8, containLabel: true },
     legend: data.series.length > 1 ? { top: 0, textStyle: { color: ink } } : undefined,
     tooltip: { trigger: "axis", renderMode: "richText" },
     xAxis: { type: "category", data: data.labels, axisLabel: text, axisLine: { lineStyle: { color: line } } },
