@@ -53,7 +53,7 @@ def test_the_database_keeps_apart_whom_the_allocation_does(
     session.flush()
     people.declare_conflict(session, actor=school.admin, one=everybody[0], other=everybody[5], reason="夫妻")
     for person in everybody:
-        apart = set(session.scalars(kept_apart(session, person=person, rules=rules)))
+        apart = set(session.scalars(kept_apart(person=person, rules=rules)))
         theirs = {one.id for one in everybody if one is person or forbidden(rules, person, one)}
         if person in (everybody[0], everybody[5]):
             theirs |= {everybody[0].id, everybody[5].id}

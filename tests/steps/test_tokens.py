@@ -81,9 +81,11 @@ def test_a_revoked_an_expired_and_an_unknown_token_open_nothing(school: School, 
 
 def test_a_person_who_left_or_must_change_the_password(school: School) -> None:
     session, person = school.session, school.teachers[0]
-    _row, token = make(school)
+    _row, earlier = make(school)
     door.give_password(session, actor=school.admin, person=person)
     assert session.scalars(select(Credential.must_change)).one() is True
+    assert tokens.admit(session, token=earlier) is None  # with a new password all that was opened before is over
+    _row, token = make(school)
     found = tokens.admit(session, token=token)
     assert found is not None
     assert found.must_change is True

@@ -191,7 +191,7 @@ def test_a_file_s_name_is_only_ever_a_name(web: Web, opened: School, settings: S
     name = '" rf-evil="<rf-evil>\u202e/../../canary.txt\r\nrf-evil: 1\r\n.mp4'
     before = outside(settings)
     with web.of("T01") as client:
-        assert begin(client, web, opened, filename="a\0.mp4")[0] == 422
+        assert begin(client, web, opened, filename="a\0.mp4")[0] == 415
         status, address = begin(client, web, opened, work=1, filename=name)
         assert (status, send(client, address, FILM, 0)) == (201, 204)
         page = client.get("/works/1").text
