@@ -284,8 +284,10 @@ def mark_and_publish(play: Play) -> None:
     page.get_by_text("已确认3份").wait_for()
     office = play.pages["A01"]
     office.goto(grades)
+    office.get_by_role("link", name="公示", exact=True).click()
+    office.check("form[action$='/publish'] input[name=yes]")
     office.get_by_role("button", name="公示").click()
-    office.get_by_role("button", name="公示").wait_for(state="detached")
+    office.get_by_role("heading", name="考核结果公示").wait_for()
 
 
 def all_to_the_first(school: School) -> None:
