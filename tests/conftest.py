@@ -49,7 +49,7 @@ def postgres_binaries() -> Path | None:
 class Postgres:
     """A cluster of our own on a socket in a temporary folder, ended with the session."""
 
-    def __init__(self, binaries: Path, leave: Callable[[str], None]) -> None:
+    def __init__(self, binaries: Path, leave: Callable[[str], None] = lambda _url: None) -> None:
         self.binaries, self.leave = binaries, leave
         self.folder = Path(tempfile.mkdtemp(prefix="rf-pg-", dir=MEMORY if ROOMY else None))
         self.user = "postgres" if os.getuid() == 0 else None  # initdb refuses root
