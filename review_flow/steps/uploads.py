@@ -111,7 +111,8 @@ def begin(
         raise NoRoom
     if replaces_id is not None:
         _standing(session, submission=submission, key=replaces_id)
-    count = session.scalar(select(func.count()).select_from(Upload).where(Upload.owner_id == actor.id)) or 0
+    unfinished_ = select(func.count()).where(Upload.owner_id == actor.id, Upload.expires_at > now())
+    count = session.scalar(unfinished_) or 0
     if count >= AT_ONCE:
         raise TooManyUploads(count=count)
     upload = Upload(

@@ -70,6 +70,9 @@ def test_unfinished_uploads_are_so_many_and_no_more(opened: School) -> None:
         begin(opened, work)
     uploads.cancel(opened.session, upload=made[0])
     begin(opened, work)
+    for one in made[1:]:
+        one.expires_at = now()  # nobody can go on with it, nor cancel it
+    begin(opened, work)
 
 
 def test_an_upload_is_its_owner_s_alone_and_for_a_week(opened: School, clock: Clock) -> None:
