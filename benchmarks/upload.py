@@ -21,24 +21,20 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 from sqlalchemy import select
 
 from benchmarks.web import PIECE
-from models import Evidence, Round
+from models import Evidence
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.db import make_engine, transaction
 from review_flow.outside.storage import key_of
-from review_flow.steps import door, rounds
+from review_flow.steps import door
 from review_flow.web.access import SESSION_COOKIE
-from tests.cast import ABILITIES, School
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.cast import School
 
 SEED = os.urandom(PIECE)
 
@@ -46,18 +42,10 @@ SEED = os.urandom(PIECE)
 class Today(School):
     """A school whose round began this morning."""
 
-    def setup_named(self, name: str, *, abilities: Sequence[str] = ABILITIES) -> Round:
+    def days(self) -> tuple[date, date, date]:
+        """Return today, and days as far from it as usual."""
         today = now().astimezone(SCHOOL_ZONE).date()
-        return rounds.create(
-            self.session,
-            actor=self.admin,
-            version=self.version,
-            name=name,
-            abilities=abilities,
-            opens_on=today,
-            submit_due_on=today + timedelta(days=18),
-            hard_close_on=today + timedelta(days=32),
-        )
+        return today, today + timedelta(days=18), today + timedelta(days=32)
 
 
 def piece(number: int) -> bytes:

@@ -146,17 +146,22 @@ class School:
         schemes.publish(self.session, actor=self.admin, version=version)
         return version
 
+    def days(self) -> tuple[date, date, date]:
+        """When a round opens, its works are due, and it closes for good."""
+        return date(2026, 3, 2), date(2026, 3, 20), date(2026, 4, 3)
+
     def setup_named(self, name: str, *, abilities: Sequence[str] = ABILITIES) -> Round:
         """A round with nobody in it."""
+        opens_on, submit_due_on, hard_close_on = self.days()
         return rounds.create(
             self.session,
             actor=self.admin,
             version=self.version,
             name=name,
             abilities=abilities,
-            opens_on=date(2026, 3, 2),
-            submit_due_on=date(2026, 3, 20),
-            hard_close_on=date(2026, 4, 3),
+            opens_on=opens_on,
+            submit_due_on=submit_due_on,
+            hard_close_on=hard_close_on,
         )
 
     def setup(self, name: str = "2026春", *, abilities: Sequence[str] = ABILITIES) -> Round:

@@ -113,7 +113,7 @@ def factor_page(request: Request, session: Db, person: Settled) -> HTMLResponse:
         "door/second_factor.html",
         stands=door.has_second_factor(session, person_id=person.id),
         left=second_factor.codes_left(session, actor=person),
-        # Drawn by segno from our own address: not escaped.
+        # Drawn by segno from the key and the account, which are dots in it: not escaped.
         drawn=None if drawn is None else Markup(drawn),  # noqa: S704 - see above
         secret=None if secret is None else rules.grouped(rules.as_text(secret)),
         demanded=request.state.factor_wanted,

@@ -27,9 +27,9 @@ from review_flow.outside.storage import LocalStorage, read
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import AppealState
-from review_flow.steps import advance, appeals, door, invariants, rounds
+from review_flow.steps import advance, appeals, door, invariants
 from review_flow.web.access import SESSION_COOKIE
-from tests.cast import ABILITIES, School, xian
+from tests.cast import School, xian
 from tests.conftest import Templates
 from tests.due import do_errands
 from tests.journeys.browsers import DESK, IN_CHROMIUM, PATIENCE_MS, PHONE, free_port, keep
@@ -53,18 +53,9 @@ def small() -> Scheme:
 class Now(School):
     """A school whose round is open today: the server has no other clock."""
 
-    def setup_named(self, name: str, *, abilities: Any = ABILITIES) -> Round:
+    def days(self) -> tuple[date, date, date]:
         today = date.today()  # noqa: DTZ011 - any day near the round's will do
-        return rounds.create(
-            self.session,
-            actor=self.admin,
-            version=self.version,
-            name=name,
-            abilities=abilities,
-            opens_on=today - timedelta(days=1),
-            submit_due_on=today + timedelta(days=18),
-            hard_close_on=today + timedelta(days=30),
-        )
+        return today - timedelta(days=1), today + timedelta(days=18), today + timedelta(days=30)
 
 
 class Server:
