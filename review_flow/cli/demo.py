@@ -170,10 +170,12 @@ def _show(story: Story) -> None:
 def _show_ledger(console: Any, ledger: dict[str, Any]) -> None:
     from rich.table import Table
 
+    from review_flow.rules.outcome import cited
+
     table = Table(title=say(_("{name}老师的计分明细"), name=ledger["name"]))
     for name in (_("依据"), _("说明"), _("分值"), _("累计")):
         table.add_column(say(name), overflow=FOLD)
     for line in ledger["ledger"]:
-        table.add_row(line["rule"], line["text"], line["points"], line["running"])
+        table.add_row(cited(line["rule"]), line["text"], line["points"], line["running"])
     table.add_row("", say(_("得分{score}，等级{grade}"), score=ledger["score"], grade=ledger["grade"]), "", "")
     console.print(table)

@@ -15,3 +15,10 @@ def test_a_ledger_is_printed_in_full_however_narrow_the_terminal() -> None:
     _show_ledger(Console(file=out, width=80), {"name": "徐强", "score": "79.21", "grade": "合格", "ledger": [line]})
     said = "".join(row.split("│")[2].strip() for row in out.getvalue().splitlines() if row.startswith("│"))
     assert re.sub(r"\s", "", said).startswith(re.sub(r"\s", "", text))
+
+
+def test_a_default_is_cited_in_words() -> None:
+    line = {"rule": "default (X-16)", "text": "取2位小数", "points": "0.00", "running": "79.21"}
+    out = io.StringIO()
+    _show_ledger(Console(file=out, width=80), {"name": "徐强", "score": "79.21", "grade": "合格", "ledger": [line]})
+    assert ("默认 (X-16)" in out.getvalue(), "default" in out.getvalue()) == (True, False)
