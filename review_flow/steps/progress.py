@@ -119,7 +119,7 @@ def board(
     rows = session.execute(_counts(asks), named)
     counts = {BY_VALUE[value]: (everybody, fitting) for value, everybody, fitting in rows}
     shown = {"stage": stage.value, **named} if stage else named
-    ids = session.execute(_page(asks, of_stage=stage is not None), {"from": (page - 1) * PAGE, **shown}).tuples()
+    ids = session.execute(_page(asks, of_stage=stage is not None), {"from": (page - 1) * PAGE, **shown}).tuples().all()
     return Progress(
         stages={one: counts[one][0] for one in Stage if one in counts},
         lines=_lines(session, round_, asks, dict(ids)),
