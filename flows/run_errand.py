@@ -27,7 +27,7 @@ def handle(item: Item) -> Record:
     answer = answer_of(item.subject_id)
 
     def record(session: Session) -> None:
-        errands.finish(errand=session.get_one(Errand, item.subject_id), answer=answer)
+        errands.finish(session, errand=session.get_one(Errand, item.subject_id), answer=answer)
 
     return record
 

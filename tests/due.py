@@ -37,5 +37,5 @@ def do_due(*kinds: WorkKind) -> int:
 def do_errands(session: Session) -> None:
     """Do what was asked for in the background, in the test's own session."""
     for one in session.scalars(select(Errand).where(Errand.done_at.is_(None)).order_by(Errand.id)).all():
-        errands.finish(errand=one, answer=run_errand.answer_of(one.id, begin=lambda: nullcontext(session)))
+        errands.finish(session, errand=one, answer=run_errand.answer_of(one.id, begin=lambda: nullcontext(session)))
     session.flush()

@@ -63,11 +63,14 @@ def way(
     result: ResultState | None,
     chooses: bool = True,
 ) -> Way:
-    """Return where a teacher stands; `chooses`: whether the scheme asks for abilities at all."""
+    """Return where a teacher stands; `chooses`: whether the scheme asks for abilities at all.
+
+    Who need not choose and did so all the same has the same way to go with it.
+    """
     waiting = {
         Stage.READ: enrolment in BEFORE_READ,
         Stage.SELF_TEST: enrolment in BEFORE_TEST,
-        Stage.CHOOSE: enrolment in BEFORE_CHOICE,
+        Stage.CHOOSE: chooses and enrolment in BEFORE_CHOICE,
         Stage.EVIDENCE: any(one in OPEN_WORK for one in works),
         Stage.REVIEW: reviews_left > 0,
         Stage.SUBMIT: any(one in NOT_HANDED_IN for one in works),
@@ -76,7 +79,7 @@ def way(
         Stage.DONE: True,
     }
     of_abilities = {Stage.CHOOSE, Stage.EVIDENCE, Stage.REVIEW, Stage.SUBMIT}
-    stages = tuple(one for one in Stage if chooses or one not in of_abilities)
+    stages = tuple(one for one in Stage if chooses or works or one not in of_abilities)
     over = result not in NOT_SHOWN  # a published result: what was not done by then is no longer asked
     passed = {one for one in Stage if over and one not in {Stage.SIGN, Stage.DONE}}
     return Way(stages, next(place for place, one in enumerate(stages) if waiting[one] and one not in passed))

@@ -22,9 +22,9 @@ def selection_problems(
     school_list: Sequence[str],
     chosen: Sequence[str],
     *,
-    tier: str | None = None,
+    tier: str | None,
 ) -> list[Problem]:
-    """Return why a teacher cannot take these abilities; empty when nothing is in the way. 001-A-19."""
+    """Return why a teacher of this tier cannot take these abilities; empty when nothing is in the way. 001-A-19."""
     rule = scheme.teacher_selection(tier)
     problems = _codes(catalogue, chosen)
     if rule.within == "school_list":

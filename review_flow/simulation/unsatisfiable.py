@@ -46,7 +46,7 @@ def _selections(scheme: Scheme) -> list[Impossible]:
     chosen = chosen_codes(scheme, random.Random(0), IDEAL)  # noqa: S311 - any order will do
     return found + [
         Impossible("select.teacher", say(_("没有教师能选够：{problem}"), problem=problem.text))
-        for problem in selection_problems(scheme, scheme.catalogue, offered, chosen)
+        for problem in selection_problems(scheme, scheme.catalogue, offered, chosen, tier=None)
     ]
 
 

@@ -139,7 +139,7 @@ def choose(session: Session, *, actor: Person, enrolment: Enrolment, abilities: 
         raise NotYet(state=say(enrolment.state.label))
     scheme = round_scheme(session, round_=round_)
     standing = {s.ability: s for s in submissions_of(session, enrolment=enrolment)}
-    problems = selection_problems(scheme, scheme.catalogue, round_.abilities, abilities)
+    problems = selection_problems(scheme, scheme.catalogue, round_.abilities, abilities, tier=enrolment.tier)
     if problems:
         raise Selection(problems="".join(problem.text for problem in problems))
     for ability, submission in standing.items():
@@ -174,7 +174,7 @@ def replace(session: Session, *, actor: Person, enrolment: Enrolment, old: str, 
         raise CannotReplace(ability=old, why=say(_("提交期已结束")))
     scheme = round_scheme(session, round_=round_)
     wanted = [a for a in standing if a != old] + [new]
-    problems = selection_problems(scheme, scheme.catalogue, round_.abilities, wanted)
+    problems = selection_problems(scheme, scheme.catalogue, round_.abilities, wanted, tier=enrolment.tier)
     if problems:
         raise Selection(problems="".join(problem.text for problem in problems))
     made = _draft(session, enrolment=enrolment, ability=new)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from models import DueWork, Enrolment, Errand, GroupResult, Person, Result, Round
 from review_flow.clock import now
@@ -179,7 +179,17 @@ def confirm_one(session: Session, *, errand: Errand, of: type[Graded], key: int)
     return confirm_ready(session, actor=actor, result=result)
 
 
-def finish(*, errand: Errand, answer: dict[str, Any]) -> None:
-    """Keep the answer; what is done stays as it is."""
-    if errand.done_at is None:
-        errand.answer, errand.done_at = answer, now()
+def finish(session: Session, *, errand: Errand, answer: dict[str, Any]) -> None:
+    """Keep the answer, and none of those before it; what is done stays as it is."""
+    if errand.done_at is not None:
+        return
+    errand.answer, errand.done_at = answer, now()
+    same = [Errand.organization_id == errand.organization_id, Errand.kind == errand.kind]
+    same += [Errand.round_id == errand.round_id]
+    same += [Errand.asked_by_id == errand.asked_by_id] if errand.kind is ErrandKind.CONFIRM_GRADES else []
+    session.execute(delete(Errand).where(*same, Errand.id < errand.id, Errand.done_at.is_not(None)))
+
+
+def forget(session: Session, *, round_: Round) -> None:
+    """Drop the answers about a round, once its files go."""
+    session.execute(delete(Errand).where(Errand.round_id == round_.id, Errand.done_at.is_not(None)))

@@ -28,7 +28,7 @@ from models import (
 from review_flow.clock import now
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import AppealState
-from review_flow.steps import audit, copies
+from review_flow.steps import audit, copies, errands
 from review_flow.steps.owners import appeals_in
 from review_flow.steps.turn import take_turn
 
@@ -134,6 +134,7 @@ def remove_files(session: Session, *, round_: Round, days: int) -> list[str]:
     for fact in of_groups:
         keys |= {fact.storage_key} if fact.storage_key else set()
         fact.removed_at = now()
+    errands.forget(session, round_=round_)
     session.flush()
     if files or of_groups:
         audit.record(

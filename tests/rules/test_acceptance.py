@@ -206,18 +206,18 @@ def test_N19_a_replacement_in_time_cures_it():
 
 
 def test_N20_one_dimension_is_not_three():
-    (problem,) = selection_problems(XIAN, XIAN.catalogue, EVERY_CODE, ["A5", "A6", "B6"])
+    (problem,) = selection_problems(XIAN, XIAN.catalogue, EVERY_CODE, ["A5", "A6", "B6"], tier=None)
     assert problem.code == "dimensions"
     assert problem.text == "还差2个维度（应覆盖3个，现有学法指导），可从学情分析、教学设计、学业评价中选。"
 
 
 def test_N21_two_dimensions_are_not_three():
-    (problem,) = selection_problems(XIAN, XIAN.catalogue, EVERY_CODE, ["A1", "A3", "A4"])
+    (problem,) = selection_problems(XIAN, XIAN.catalogue, EVERY_CODE, ["A1", "A3", "A4"], tier=None)
     assert problem.text == "还差1个维度（应覆盖3个，现有学情分析、教学设计），可从学法指导、学业评价中选。"
 
 
 def test_N22_four_over_three_dimensions():
-    assert selection_problems(XIAN, XIAN.catalogue, EVERY_CODE, ["A1", "A3", "A5", "A6"]) == []
+    assert selection_problems(XIAN, XIAN.catalogue, EVERY_CODE, ["A1", "A3", "A5", "A6"], tier=None) == []
 
 
 def test_N23_shown_but_of_undetermined_authorship_is_invalid():

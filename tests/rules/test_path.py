@@ -36,6 +36,14 @@ def test_a_scheme_without_abilities_leads_from_the_self_test_to_the_panel() -> N
     assert (found.stage, len(found.stages)) == (Stage.WAIT, 5)
 
 
+def test_who_need_not_choose_and_did_hands_it_in_like_everybody() -> None:
+    stages = [
+        way(enrolment, [work], reviews_left=0, result=None, chooses=False).stage
+        for enrolment, work in ((E.SELF_TESTED, S.DRAFT), (E.SELECTED, S.SEALED), (E.SELECTED, S.GRADED))
+    ]
+    assert stages == [Stage.EVIDENCE, Stage.SUBMIT, Stage.WAIT]
+
+
 @given(
     enrolment=st.sampled_from(E),
     works=st.lists(st.sampled_from(S)),

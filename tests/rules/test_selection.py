@@ -32,20 +32,20 @@ def teacher(**rule):
     ],
 )  # fmt: skip
 def test_a_teachers_choice(chosen, texts):
-    assert [problem.text for problem in selection_problems(XIAN, MICRO, LIST, chosen)] == texts
+    assert [problem.text for problem in selection_problems(XIAN, MICRO, LIST, chosen, tier=None)] == texts
 
 
 def test_at_most():
-    (problem,) = selection_problems(teacher(max=3), MICRO, LIST, LIST)
+    (problem,) = selection_problems(teacher(max=3), MICRO, LIST, LIST, tier=None)
     assert (problem.code, problem.text) == ("too_many", "最多选3项，多了1项。")
 
 
 def test_free_choice_from_the_catalogue():
-    assert selection_problems(teacher(within="catalogue"), MICRO, [], ["A1", "A3", "A5"]) == []
+    assert selection_problems(teacher(within="catalogue"), MICRO, [], ["A1", "A3", "A5"], tier=None) == []
 
 
 def test_a_list_that_has_nothing_to_add():
-    (problem,) = selection_problems(XIAN, MICRO, ["A5", "A6", "A7"], ["A5", "A6", "A7"])
+    (problem,) = selection_problems(XIAN, MICRO, ["A5", "A6", "A7"], ["A5", "A6", "A7"], tier=None)
     assert problem.text == "还差2个维度（应覆盖3个，现有学法指导），清单里没有可补的。"
 
 

@@ -49,11 +49,17 @@ def test_an_agreement_is_asked_for_once_and_its_answer_kept(composed: School) ->
     assert (found.under_way, found.done_at, found.answer is not None and len(found.answer["reviewers"])) == (
         None, now(), 5,
     )  # fmt: skip
-    errands.finish(errand=asked, answer={})
+    errands.finish(session, errand=asked, answer={})
     assert asked.answer == found.answer
     assert errands.ask_agreement(session, actor=composed.admin, round_=round_) is not asked
     deeds = session.scalars(select(AuditEvent.deed).where(AuditEvent.deed == "errand.ask")).all()
     assert len(deeds) == 2
+    assert len(session.scalars(select(Errand)).all()) == 2
+    do_errands(session)
+    again = session.scalars(select(Errand)).one()
+    assert (again is asked, again.answer) == (False, found.answer)
+    errands.forget(session, round_=round_)
+    assert known(composed, ErrandKind.AGREEMENT, round_=round_) == Known(None, None, None, None)
 
 
 def test_a_chain_is_read_in_parts(composed: School) -> None:

@@ -58,7 +58,10 @@ def test_everybody_stands_where_their_own_page_says(opened: School) -> None:
 
 def test_who_need_not_choose_is_not_told_to(session, clock: Clock) -> None:
     document = xian().document
-    tiers = [{"id": "expert", "name_zh": "专家组", "min": 0}, {"id": "new", "name_zh": "新教师组", "min": 1}]
+    tiers = [
+        {"id": "expert", "name_zh": "专家组", "min": 0, "min_dimensions": 0},
+        {"id": "new", "name_zh": "新教师组", "min": 1},
+    ]
     scheme = Scheme.from_document(
         {
             **document,
@@ -80,6 +83,14 @@ def test_who_need_not_choose_is_not_told_to(session, clock: Clock) -> None:
     own = [path.standing_of(session, person=person, round_id=school.round.id) for person in school.teachers]
     assert stages == [one.way.stage for one in own]
     assert remind(school) == 2
+    expert = school.teachers[0]
+    with pytest.raises(enrolments.Selection):  # the others' tiers ask for more
+        enrolments.choose(
+            session, actor=school.teachers[1], enrolment=school.enrolment(school.teachers[1]), abilities=["A1"]
+        )
+    enrolments.choose(session, actor=expert, enrolment=school.enrolment(expert), abilities=["A1"])
+    standing = path.standing_of(session, person=expert, round_id=school.round.id)
+    assert board(school).lines[0].stage is standing.way.stage is Stage.EVIDENCE
 
 
 def test_what_waits_for_others_is_counted(marked: School, clock: Clock) -> None:
