@@ -195,8 +195,9 @@ def _fits() -> ColumnElement[bool]:
 @cache
 def _counts(asks: Asks) -> Select[tuple[str, int, int]]:
     """Select of how many are in each stage, and of how many of them the word fits."""
-    reached = _stage(asks).label("reached")
-    return _everybody(reached, func.count(), func.count().filter(_fits())).group_by(reached)
+    stands = _everybody(_stage(asks).label("reached"), _fits().label("fits")).cte("stands").prefix_with("MATERIALIZED")
+    fitting = func.count().filter(stands.c.fits)  # looked at once: SQLite would else ask for each stage twice
+    return select(stands.c.reached, func.count(), fitting).group_by(stands.c.reached)
 
 
 @cache
@@ -267,15 +268,21 @@ REMINDED_AT = (
 
 
 def _judges(session: Session, round_: Round) -> list[Judge]:
+    return [Judge(*row) for row in session.execute(_asked(), {"round": round_.id})]
+
+
+@cache
+def _asked() -> Select[tuple[Person, int, datetime | None]]:
+    """Select of who was asked for marks and has not given all of them."""
     asked = (
         select(PanelMark.marker_id, func.count().label("count"), func.min(PanelMark.due_at).label("due_at"))
         .join(Submission, Submission.id == PanelMark.submission_id)
-        .where(Submission.round_id == round_.id, PanelMark.mark.is_(None), PanelMark.released_at.is_(None))
+        .where(Submission.round_id == ROUND, PanelMark.mark.is_(None), PanelMark.released_at.is_(None))
         .group_by(PanelMark.marker_id)
         .subquery()
     )
     rows = select(Person, asked.c.count, asked.c.due_at).join(asked, asked.c.marker_id == Person.id)
-    return [Judge(*row) for row in session.execute(rows.order_by(Person.number))]
+    return rows.order_by(Person.number)
 
 
 def _waiting(session: Session, round_: Round) -> dict[str, int]:
