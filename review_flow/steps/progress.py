@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, literal, or_, select
+from sqlalchemy import and_, case, func, literal, null, or_, select
 
 from models import (
     Adjustment,
@@ -39,7 +39,7 @@ from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement, ScalarSelect, Select
     from sqlalchemy.orm import Session
@@ -117,7 +117,9 @@ def board(
     wanted = [row for row in rows if row[2] and (stage is None or row[1] == stage.value)]
     return Progress(
         stages={one: counts[one] for one in Stage if one in counts},
-        lines=_lines(session, round_, {row[0]: row[1] for row in wanted[(page - 1) * PAGE : page * PAGE]}),
+        lines=lines(
+            session, round_=round_, stages={row[0]: row[1] for row in wanted[(page - 1) * PAGE : page * PAGE]}
+        ),
         found=len(wanted),
         judges=_judges(session, round_),
         blocked=known.first() or None,
@@ -125,15 +127,32 @@ def board(
     )
 
 
-def _everybody(round_: Round, *columns: Any) -> Select[Any]:
-    """Select of everybody who takes part."""
+def listing(
+    session: Session, *, actor: Person, round_: Round, stage: Stage | None = None
+) -> Select[tuple[Enrolment, Person, str | None]]:
+    """Return a query of everybody in a round with their stage (by value); who is exempt stands in none.
+
+    For the school's administrators. Raises NotAllowed.
+    """
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    at = case((Enrolment.state == EnrolmentState.EXEMPT, null()), else_=_stage(session, round_))
+    found = _in_round(round_, Enrolment, Person, at)
+    return found if stage is None else found.where(at == stage.value)
+
+
+def _in_round(round_: Round, *columns: Any) -> Select[Any]:
     return (
         select(*columns)
         .select_from(Enrolment)
         .join(Person, Person.id == Enrolment.person_id)
         .outerjoin(Result, and_(Result.enrolment_id == Enrolment.id, Result.current))
-        .where(Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT)
+        .where(Enrolment.round_id == round_.id)
     )
+
+
+def _everybody(round_: Round, *columns: Any) -> Select[Any]:
+    """Select of everybody who takes part."""
+    return _in_round(round_, *columns).where(Enrolment.state != EnrolmentState.EXEMPT)
 
 
 def _stage(session: Session, round_: Round) -> ColumnElement[str]:
@@ -173,15 +192,15 @@ def _chooses(scheme: Scheme) -> ColumnElement[bool]:
 def _stand(session: Session, round_: Round, word: str) -> list[Any]:
     """Return one narrow row for everybody, by number: id, stage, and whether the word fits.
 
-    To count the stages the database has to look at everybody anyway; what a page shows of them, `_lines` asks for.
+    To count the stages the database has to look at everybody anyway; what a page shows of them, `lines` asks for.
     """
     fits = or_(Person.name.contains(word, autoescape=True), Person.number == word) if word else literal(1)
     rows = _everybody(round_, Enrolment.id, _stage(session, round_), fits)
     return list(session.execute(rows.order_by(Person.number, Person.id)))
 
 
-def _lines(session: Session, round_: Round, stages: dict[int, str]) -> list[Line]:
-    """Return these enrolments, whose stages are known, as lines, by number."""
+def lines(session: Session, *, round_: Round, stages: Mapping[int, str]) -> list[Line]:
+    """Return enrolments whose stages (by value) are known as lines, by number; who is exempt has none."""
     works = (
         select(
             Submission.enrolment_id,
