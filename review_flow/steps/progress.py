@@ -117,9 +117,7 @@ def board(
     wanted = [row for row in rows if row[2] and (stage is None or row[1] == stage.value)]
     return Progress(
         stages={one: counts[one] for one in Stage if one in counts},
-        lines=lines(
-            session, round_=round_, stages={row[0]: row[1] for row in wanted[(page - 1) * PAGE : page * PAGE]}
-        ),
+        lines=lines(session, round_=round_, stages={row[0]: row[1] for row in wanted[(page - 1) * PAGE : page * PAGE]}),
         found=len(wanted),
         judges=_judges(session, round_),
         blocked=known.first() or None,

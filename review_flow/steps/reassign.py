@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 
@@ -55,7 +55,7 @@ class Task:
     ability: str | None
 
 
-def undone(session: Session, *, actor: Person, round_: Round) -> Select[tuple[Assignment, Person, str | None]]:
+def undone(session: Session, *, actor: Person, round_: Round) -> Select[Any]:
     """Return a query of the round's undone tasks, each with its reviewer and the ability; a sample has none.
 
     Of the actor's own works, and of those they must step aside from, nothing is shown: peers stay unknown.
@@ -77,9 +77,7 @@ def undone(session: Session, *, actor: Person, round_: Round) -> Select[tuple[As
 def tasks(session: Session, *, actor: Person, round_: Round, page: int = 1) -> tuple[list[Task], int]:
     """Return a page of what `undone` finds, the earliest lease first, and how many there are."""
     found = undone(session, actor=actor, round_=round_)
-    rows = session.execute(
-        found.order_by(Assignment.lease_until, Assignment.id).offset((page - 1) * MOST).limit(MOST)
-    )
+    rows = session.execute(found.order_by(Assignment.lease_until, Assignment.id).offset((page - 1) * MOST).limit(MOST))
     count = found.with_only_columns(func.count(), maintain_column_froms=True)
     return [Task(*row) for row in rows], session.scalar(count) or 0
 

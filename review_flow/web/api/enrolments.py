@@ -117,23 +117,26 @@ def _assignment(session: Session, person: Person, key: int) -> Assignment:
 def _shown(session: Session, round_: Round, rows: Sequence[Any]) -> list[EnrolmentOut]:
     stages = {one.id: stage for one, _person, stage in rows if stage is not None}
     lines = {one.enrolment_id: one for one in progress.lines(session, round_=round_, stages=stages)}
-    return [
-        EnrolmentOut(
-            id=one.id,
-            round_id=one.round_id,
-            person=who(person),
-            state=Word.of(one.state),
-            stage=stage,
-            exempt_reason=one.exempt_reason,
-            reviewing=one.reviewing,
-            **{name: getattr(lines.get(one.id), name, NOTHING.get(name)) for name in progress.NAMES},
-        )
-        for one, person, stage in rows
-    ]
+    return [_row(one, person, stage, lines.get(one.id)) for one, person, stage in rows]
 
 
-NOTHING = dict.fromkeys(("works", "drafts", "sealed", "held"), 0)
-"""What who is exempt has of what is counted."""
+def _row(one: Enrolment, person: Person, stage: str | None, line: progress.Line | None) -> EnrolmentOut:
+    return EnrolmentOut(
+        id=one.id,
+        round_id=one.round_id,
+        person=who(person),
+        state=Word.of(one.state),
+        stage=stage,
+        exempt_reason=one.exempt_reason,
+        reviewing=one.reviewing,
+        works=line.works if line else 0,
+        drafts=line.drafts if line else 0,
+        sealed=line.sealed if line else 0,
+        held=line.held if line else 0,
+        lease_until=line.lease_until if line else None,
+        correction_due_at=line.correction_due_at if line else None,
+        reminded_at=line.reminded_at if line else None,
+    )
 
 
 @reads(routes, "/rounds/{key}/enrolments")

@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, or_, select
 
-from models import Enrolment, Evidence, PanelMark, PanelSeat, Role, Round, Submission
+from models import Enrolment, Evidence, PanelMark, PanelSeat, Person, Role, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
 from review_flow.rules.words import EvidenceState, RoleKind
-from review_flow.steps.people import conflicting_with, has_seat
-from review_flow.steps.validity import VOTERS
+from review_flow.steps.people import conflicting_with, has_role, has_seat
+from review_flow.steps.programme import leads
+from review_flow.steps.validity import VOTERS, may_judge
 from review_flow.web import mine
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-    from models import Person
 
 
 def rounds(person: Person) -> Select[tuple[Round]]:
@@ -77,6 +76,22 @@ def _before_panel(session: Session, person: Person, work: Submission) -> bool:
         return True
     waiting = work.state is SubmissionState.SUBMITTED
     return waiting and has_seat(session, person_id=person.id, round_id=work.round_id, kinds=VOTERS)
+
+
+def attested_work(session: Session, person: Person, key: int) -> Submission:
+    """Return a work whose author one may sign for: as who judges it, as their school's administrator, as their leader."""
+    found = session.get(Submission, key)
+    if found is not None:
+        author = session.get_one(Person, found.author_id)
+        if (
+            has_role(
+                session, person_id=person.id, organization_id=author.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
+            )
+            or leads(session, actor=person, workshop_id=author.workshop_id)
+            or may_judge(session, person=person, submission=found)
+        ):
+            return found
+    raise NotFound(what=say(_("成果")), key=key)
 
 
 def works(person: Person) -> Select[tuple[Submission]]:
