@@ -56,6 +56,25 @@ def test_everybody_stands_where_their_own_page_says(opened: School) -> None:
     assert [one.number for one in board(opened, stage=Stage.SUBMIT).lines] == ["T04"]
 
 
+def test_a_round_s_people_are_listed_with_their_stages_and_who_is_exempt_in_none(opened: School) -> None:
+    out = opened.enrolment(opened.teachers[2])
+    enrolments.exempt(opened.session, actor=opened.admin, enrolment=out, reason="产假")
+    opened.ready(opened.teachers[3])
+    opened.session.flush()
+
+    def listed(stage: Stage | None = None) -> dict[str, str | None]:
+        found = progress.listing(opened.session, actor=opened.admin, round_=opened.round, stage=stage)
+        return {person.number: at for _one, person, at in opened.session.execute(found)}
+
+    assert listed() == {"T01": "read", "T02": "read", "T03": None, "T04": "evidence", "T05": "read"}
+    assert listed(Stage.EVIDENCE) == {"T04": "evidence"}
+    stages = {out.id: "read", opened.enrolment(opened.teachers[3]).id: "evidence"}
+    [line] = progress.lines(opened.session, round_=opened.round, stages=stages)
+    assert (line.number, line.drafts) == ("T04", 3)
+    with pytest.raises(NotAllowed):
+        progress.listing(opened.session, actor=opened.teachers[0], round_=opened.round)
+
+
 def test_who_need_not_choose_is_not_told_to(session, clock: Clock) -> None:
     document = xian().document
     tiers = [{"id": "expert", "name_zh": "专家组", "min": 0}, {"id": "new", "name_zh": "新教师组", "min": 1}]
