@@ -17,6 +17,7 @@ from review_flow.web.api import (
     county,
     enrolments,
     exports,
+    office,
     panel,
     reviewing,
     rounds,
@@ -50,6 +51,7 @@ ROUTERS = (
     sheets.routes,
     sheets.files,
     exports.routes,
+    office.routes,
     county.routes,
 )
 ALWAYS = {

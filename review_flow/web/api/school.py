@@ -95,10 +95,11 @@ class EventOut(Out):
 def list_people(session: Db, person: Administrator, part: Asked) -> Page[PersonOut]:
     """List the school's people."""
     everybody = select(Person).where(Person.organization_id == person.organization_id)
-    return listed_part(session, everybody, key=Person.id, part=part, shown=lambda rows: _people(session, rows))
+    return listed_part(session, everybody, key=Person.id, part=part, shown=lambda rows: shown_people(session, rows))
 
 
-def _people(session: Session, rows: Sequence[Any]) -> list[PersonOut]:
+def shown_people(session: Session, rows: Sequence[Any]) -> list[PersonOut]:
+    """Return people as they are told of, with their roles, in one question."""
     found = [one for (one,) in rows]
     held = session.execute(
         select(Role.person_id, Role.kind).where(Role.person_id.in_([one.id for one in found])).order_by(Role.id)

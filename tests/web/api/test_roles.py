@@ -42,6 +42,7 @@ BODIES = {
     "decideAdjustment": {"stands": True, "reason": "x"},
     "putWebhook": {"events": ["result.published"], "on": True},
     "voteAppeal": {"uphold": False, "reason": "x"},
+    "confirmValues": {"ids": ["x"]},
     "putSetup": {"abilities": [], "opens_on": DAY, "submit_due_on": DAY, "hard_close_on": DAY},
     "putOffRound": {"submit_due_on": DAY, "hard_close_on": DAY, "reason": "x"},
     "giveSeat": {"number": "P1", "kind": "member"},
