@@ -1,4 +1,4 @@
-"""The school's office: roles given and taken, the audit chain read whole, how reviewers agree."""
+"""The school's office: roles given and taken, the audit chain read whole, a round in numbers, how reviewers agree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models import Person, Round
 from review_flow.errors import NotAllowed
 from review_flow.rules.words import ErrandKind, RoleKind
-from review_flow.steps import errands, people
+from review_flow.steps import charts, errands, people
 from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
@@ -58,6 +58,24 @@ class AgreementOut(ErrandAt):
     alpha: str | None
 
 
+class Series(Out):
+    """One name's numbers, one at every place of the axis."""
+
+    name: str
+    values: list[int]
+
+
+class ChartOut(Out):
+    """What a chart of a round is drawn from: the places along its axis, and the numbers there."""
+
+    id: str
+    title: str
+    axis: str
+    labels: list[str]
+    series: list[Series]
+    note: str
+
+
 def _person(session: Session, found: Person) -> PersonOut:
     session.flush()
     return shown_people(session, [(found,)])[0]
@@ -77,6 +95,24 @@ def take_role(session: Db, person: Administrator, key: Key, kind: Kind) -> Perso
     found = mine.colleague(session, person, key)
     people.withdraw(session, actor=person, person=found, kind=kind)
     return _person(session, found)
+
+
+@reads(routes, "/rounds/{key}/charts")
+def list_charts(session: Db, person: Administrator, key: Key, part: Asked) -> Page[ChartOut]:
+    """List a round in numbers: grades, progress day by day, reviews done, how far marks lie apart, abilities."""
+    found = charts.of_round(session, actor=person, round_=seen.school_round(session, person, key))
+    told = [
+        ChartOut(
+            id=one.id,
+            title=one.title,
+            axis=one.axis,
+            labels=one.labels,
+            series=[Series(name=name, values=values) for name, values in one.series.items()],
+            note=one.note,
+        )
+        for one in found
+    ]
+    return numbered_part(told, part=part)
 
 
 def _at(known: errands.Known) -> ErrandAt:

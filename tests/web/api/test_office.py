@@ -45,6 +45,13 @@ def test_roles_are_given_and_taken(web: Web, school: School, program: Program) -
         assert code(admin.delete(f"/people/{own}/roles/school_admin")) == (409, "last-admin")
 
 
+def test_a_round_is_told_in_numbers(web: Web, marked: School, program: Program) -> None:
+    with program("A01") as admin, program("P1") as member:
+        found = {one["id"]: one for one in admin.get(f"/rounds/{marked.round.id}/charts").json()["items"]}
+        assert found["abilities"]["series"] == [{"name": "合格", "values": [15, 15, 15]}]
+        assert member.get(f"/rounds/{marked.round.id}/charts").status_code == 403
+
+
 def test_what_takes_long_is_asked_for_and_read_when_it_is_done(web: Web, marked: School, program: Program) -> None:
     agreement = f"/rounds/{marked.round.id}/agreement"
     with program("A01") as admin, program("P1") as member:
