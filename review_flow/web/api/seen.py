@@ -81,17 +81,18 @@ def _before_panel(session: Session, person: Person, work: Submission) -> bool:
 def attested_work(session: Session, person: Person, key: int) -> Submission:
     """Return a work whose author one may sign for: as who judges it, as their school's administrator, as their leader."""
     found = session.get(Submission, key)
-    if found is not None:
-        author = session.get_one(Person, found.author_id)
-        if (
-            has_role(
-                session, person_id=person.id, organization_id=author.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
-            )
-            or leads(session, actor=person, workshop_id=author.workshop_id)
-            or may_judge(session, person=person, submission=found)
-        ):
-            return found
-    raise NotFound(what=say(_("成果")), key=key)
+    if found is None or not _may_attest(session, person, found):
+        raise NotFound(what=say(_("成果")), key=key)
+    return found
+
+
+def _may_attest(session: Session, person: Person, work: Submission) -> bool:
+    school = session.get_one(Round, work.round_id).organization_id
+    return (
+        has_role(session, person_id=person.id, organization_id=school, kinds=[RoleKind.SCHOOL_ADMIN])
+        or leads(session, actor=person, workshop_id=session.get_one(Person, work.author_id).workshop_id)
+        or may_judge(session, person=person, submission=work)
+    )
 
 
 def works(person: Person) -> Select[tuple[Submission]]:
