@@ -28,7 +28,7 @@ from review_flow.steps.work import enqueue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
     from review_flow.rules.sections import Duration
@@ -196,14 +196,20 @@ def most_urgent(
     session: Session, *, person: Person, round_: Round, most: int
 ) -> tuple[list[tuple[Submission, PanelMark]], int]:
     """Return the first `most` of `asked_of`, each with the mark that is asked for, and how many there are."""
-    rows = session.execute(_asked(person, round_, Submission, PanelMark, func.count().over()).limit(most)).all()
+    first = _asked(person, round_, PanelMark.id, func.count().over().label("count")).limit(most).subquery()
+    rows = session.execute(
+        select(Submission, PanelMark, first.c.count)
+        .join(PanelMark, PanelMark.submission_id == Submission.id)
+        .join(first, first.c.id == PanelMark.id)
+        .order_by(*_urgency())
+    ).all()  # the first are found by narrow rows, and only they are read whole
     return [(work, mark_) for work, mark_, _count in rows], rows[0][2] if rows else 0
 
 
 def _asked(person: Person, round_: Round, *what: Any) -> Select[Any]:
-    differs = or_(Submission.disagreement.is_not(None), PanelMark.seat == SeatKind.ARBITER)
     return (
         select(*what)
+        .select_from(Submission)
         .join(PanelMark, PanelMark.submission_id == Submission.id)
         .where(
             Submission.round_id == round_.id,
@@ -211,8 +217,14 @@ def _asked(person: Person, round_: Round, *what: Any) -> Select[Any]:
             PanelMark.mark.is_(None),
             PanelMark.released_at.is_(None),
         )
-        .order_by(~differs, PanelMark.due_at, Submission.id)
+        .order_by(*_urgency())
     )
+
+
+def _urgency() -> list[ColumnElement[Any]]:
+    """Return the order of a board: where people differ first, then by what is due."""
+    differs = or_(Submission.disagreement.is_not(None), PanelMark.seat == SeatKind.ARBITER)
+    return [~differs, PanelMark.due_at.asc(), Submission.id.asc()]
 
 
 def save_draft(

@@ -5,12 +5,12 @@ What one teacher still has to do exactly, `steps/path.py` says; here a whole sch
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, literal, null, or_, select
+from sqlalchemy import BigInteger, Text, and_, bindparam, case, func, literal, or_, select
 
 from models import (
     Adjustment,
@@ -41,7 +41,7 @@ from review_flow.steps.turn import take_turn
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, ScalarSelect, Select
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
@@ -112,58 +112,65 @@ def board(
     """Return one page of teachers (of one stage; whose name or number holds the word), and what else waits."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     known = session.scalars(select(Notice.note).where(Notice.round_id == round_.id, Notice.key == "reviews-blocked"))
-    rows = _stand(session, round_, word)
-    counts = Counter(BY_VALUE[row[1]] for row in rows)
-    wanted = [row for row in rows if row[2] and (stage is None or row[1] == stage.value)]
+    asks, named = (
+        _asks(round_scheme(session, round_=round_)),
+        {"round": round_.id, "word": word, "like": _escaped(word)},
+    )
+    rows = session.execute(_counts(asks), named)
+    counts = {BY_VALUE[value]: (everybody, fitting) for value, everybody, fitting in rows}
+    shown = {"stage": stage.value, **named} if stage else named
+    ids = session.execute(_page(asks, of_stage=stage is not None), {"from": (page - 1) * PAGE, **shown}).tuples().all()
     return Progress(
-        stages={one: counts[one] for one in Stage if one in counts},
-        lines=lines(session, round_=round_, stages={row[0]: row[1] for row in wanted[(page - 1) * PAGE : page * PAGE]}),
-        found=len(wanted),
+        stages={one: counts[one][0] for one in Stage if one in counts},
+        lines=lines(session, round_=round_, people=dict(ids)),
+        found=sum(fitting for one, (_everybody, fitting) in counts.items() if stage in (None, one)),
         judges=_judges(session, round_),
         blocked=known.first() or None,
         waiting=_waiting(session, round_),
     )
 
 
-def listing(
-    session: Session, *, actor: Person, round_: Round, stage: Stage | None = None
-) -> Select[tuple[Enrolment, Person, str | None]]:
-    """Return a query of everybody in a round with their stage (by value); who is exempt stands in none.
+Asks = tuple[bool, tuple[tuple[str, bool], ...]]
+"""Whether a scheme asks a teacher for abilities at all: in general, and in each of its tiers."""
+ROUND = bindparam("round", type_=BigInteger)
 
-    For the school's administrators. Raises NotAllowed.
+
+def _asks(scheme: Scheme) -> Asks:
+    tiers = tuple((one.id, scheme.teacher_selection(one.id).min > 0) for one in scheme.select.tiers)
+    return scheme.teacher_selection().min > 0, tiers
+
+
+def _escaped(word: str) -> str:
+    return word.replace("/", "//").replace("%", "/%").replace("_", "/_")
+
+
+def _everybody(*columns: Any) -> Select[Any]:
+    """Select of everybody who takes part in ROUND.
+
+    The statements of this module are built once and asked with values: to build one takes as long as its answer.
     """
-    require_admin(session, actor=actor, organization_id=round_.organization_id)
-    at = case((Enrolment.state == EnrolmentState.EXEMPT, null()), else_=_stage(session, round_))
-    found = _in_round(round_, Enrolment, Person, at)
-    return found if stage is None else found.where(at == stage.value)
-
-
-def _in_round(round_: Round, *columns: Any) -> Select[Any]:
     return (
         select(*columns)
         .select_from(Enrolment)
         .join(Person, Person.id == Enrolment.person_id)
         .outerjoin(Result, and_(Result.enrolment_id == Enrolment.id, Result.current))
-        .where(Enrolment.round_id == round_.id)
+        .where(Enrolment.round_id == ROUND, Enrolment.state != EnrolmentState.EXEMPT)
     )
 
 
-def _everybody(round_: Round, *columns: Any) -> Select[Any]:
-    """Select of everybody who takes part."""
-    return _in_round(round_, *columns).where(Enrolment.state != EnrolmentState.EXEMPT)
-
-
-def _stage(session: Session, round_: Round) -> ColumnElement[str]:
+def _stage(asks: Asks) -> ColumnElement[str]:
     """Return the stage as `rules/path.py` would say it, but for REVIEW: there, who holds reviews that are not done.
 
     A published result comes first: what was not done by then is no longer asked. Each condition looks whether there is
     such a row, and counts none: for a thousand teachers half the time of counting.
     """
-    chooses = _chooses(round_scheme(session, round_=round_))
+    everybody, tiers = asks
+    of_tier = [(Enrolment.tier == one, literal(chooses)) for one, chooses in tiers]
+    chooses = case(*of_tier, else_=literal(everybody)) if of_tier else literal(everybody)
     shown = Result.state.not_in([one for one in NOT_SHOWN if one is not None])
     work = select(Submission.id).where(Submission.enrolment_id == Enrolment.id)
     held = select(Assignment.id).where(
-        Assignment.round_id == round_.id, Assignment.reviewer_id == Enrolment.person_id, Assignment.state.in_(UNDONE)
+        Assignment.round_id == ROUND, Assignment.reviewer_id == Enrolment.person_id, Assignment.state.in_(UNDONE)
     )
     ways: list[tuple[ColumnElement[bool], Stage]] = [
         (and_(shown, Result.state.in_(TO_SIGN)), Stage.SIGN),
@@ -178,27 +185,32 @@ def _stage(session: Session, round_: Round) -> ColumnElement[str]:
     return case(*((when, stage.value) for when, stage in ways), else_=Stage.WAIT.value)
 
 
-def _chooses(scheme: Scheme) -> ColumnElement[bool]:
-    """Return whether the scheme asks a teacher of their tier for abilities at all."""
-    everybody = literal(scheme.teacher_selection().min > 0)
-    tiers = [
-        (Enrolment.tier == one.id, literal(scheme.teacher_selection(one.id).min > 0)) for one in scheme.select.tiers
-    ]
-    return case(*tiers, else_=everybody) if tiers else everybody
+def _fits() -> ColumnElement[bool]:
+    """Return whether a name holds the word, or a number is it; the empty word fits everybody."""
+    return or_(
+        Person.name.like("%" + bindparam("like", type_=Text) + "%", escape="/"), Person.number == bindparam("word")
+    )
 
 
-def _stand(session: Session, round_: Round, word: str) -> list[Any]:
-    """Return one narrow row for everybody, by number: id, stage, and whether the word fits.
-
-    To count the stages the database has to look at everybody anyway; what a page shows of them, `lines` asks for.
-    """
-    fits = or_(Person.name.contains(word, autoescape=True), Person.number == word) if word else literal(1)
-    rows = _everybody(round_, Enrolment.id, _stage(session, round_), fits)
-    return list(session.execute(rows.order_by(Person.number, Person.id)))
+@cache
+def _counts(asks: Asks) -> Select[tuple[str, int, int]]:
+    """Select of how many are in each stage, and of how many of them the word fits."""
+    reached = _stage(asks).label("reached")
+    return _everybody(reached, func.count(), func.count().filter(_fits())).group_by(reached)
 
 
-def lines(session: Session, *, round_: Round, stages: Mapping[int, str]) -> list[Line]:
-    """Return enrolments whose stages (by value) are known as lines, by number; who is exempt has none."""
+@cache
+def _page(asks: Asks, *, of_stage: bool) -> Select[tuple[int, int]]:
+    """Select of a page of enrolments and their people whom the word fits, by number."""
+    wanted = _everybody(Enrolment.id, Enrolment.person_id).where(_fits())
+    wanted = wanted.where(_stage(asks) == bindparam("stage")) if of_stage else wanted
+    return wanted.order_by(Person.number, Person.id).limit(PAGE).offset(bindparam("from", type_=BigInteger))
+
+
+@cache
+def _facts(asks: Asks) -> Select[Any]:
+    """Select of what lines show of the enrolments `ids`, who are the `people`."""
+    ids, people = (bindparam(name, expanding=True, type_=BigInteger) for name in ("ids", "people"))
     works = (
         select(
             Submission.enrolment_id,
@@ -209,21 +221,20 @@ def lines(session: Session, *, round_: Round, stages: Mapping[int, str]) -> list
             .filter(Submission.state == SubmissionState.CORRECTING)
             .label("correction_due_at"),
         )
-        .where(Submission.enrolment_id.in_(stages), Submission.state != SubmissionState.REPLACED)
+        .where(Submission.enrolment_id.in_(ids), Submission.state != SubmissionState.REPLACED)
         .group_by(Submission.enrolment_id)
         .subquery()
     )
-    people = select(Enrolment.person_id).where(Enrolment.id.in_(stages))
     held = (
         select(Assignment.reviewer_id, func.count().label("held"), func.min(Assignment.lease_until).label("until"))
-        .where(Assignment.round_id == round_.id, Assignment.state.in_(UNDONE), Assignment.reviewer_id.in_(people))
+        .where(Assignment.round_id == ROUND, Assignment.state.in_(UNDONE), Assignment.reviewer_id.in_(people))
         .group_by(Assignment.reviewer_id)
         .subquery()
     )
-    rows = session.execute(
+    return (
         _everybody(
-            round_,
             Enrolment.id,
+            _stage(asks),
             Person.name,
             Person.number,
             func.coalesce(works.c.drafts, 0),
@@ -232,23 +243,45 @@ def lines(session: Session, *, round_: Round, stages: Mapping[int, str]) -> list
             func.coalesce(held.c.held, 0),
             held.c.until,
             works.c.correction_due_at,
-            _reminded_at(round_),
+            REMINDED_AT,
         )
         .outerjoin(works, works.c.enrolment_id == Enrolment.id)
         .outerjoin(held, held.c.reviewer_id == Enrolment.person_id)
-        .where(Enrolment.id.in_(stages))
+        .where(Enrolment.id.in_(ids))
         .order_by(Person.number, Person.id)
     )
-    return [Line(row[0], BY_VALUE[stages[row[0]]], *row[1:]) for row in rows]
 
 
-def _reminded_at(round_: Round) -> ScalarSelect[datetime]:
-    """Select of when somebody was reminded last."""
-    return (
-        select(func.max(Message.created_at))
-        .where(Message.round_id == round_.id, Message.kind == REMINDER, Message.person_id == Enrolment.person_id)
-        .scalar_subquery()
-    )
+def lines(session: Session, *, round_: Round, people: Mapping[int, int]) -> list[Line]:
+    """Return these enrolments, each given with its person's id, as lines, by number; who is exempt has none."""
+    asked = {"round": round_.id, "ids": list(people), "people": list(people.values())}
+    rows = session.execute(_facts(_asks(round_scheme(session, round_=round_))), asked)
+    return [Line(row[0], BY_VALUE[row[1]], *row[2:]) for row in rows]
+
+
+def listing(
+    session: Session, *, actor: Person, round_: Round, stage: Stage | None = None
+) -> Select[tuple[Enrolment, Person]]:
+    """Return a query of everybody in a round, or in one of its stages; who is exempt is in none.
+
+    For the school's administrators. Raises NotAllowed.
+    """
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    found = select(Enrolment, Person).join(Person, Person.id == Enrolment.person_id)
+    found = found.where(Enrolment.round_id == round_.id)
+    if stage is None:
+        return found
+    at = _stage(_asks(round_scheme(session, round_=round_)))
+    of_stage = _everybody(Enrolment.id).where(at == stage.value).params(round=round_.id)
+    return found.where(Enrolment.id.in_(of_stage))
+
+
+REMINDED_AT = (
+    select(func.max(Message.created_at))
+    .where(Message.round_id == ROUND, Message.kind == REMINDER, Message.person_id == Enrolment.person_id)
+    .scalar_subquery()
+)
+"""When somebody was reminded last."""
 
 
 def _judges(session: Session, round_: Round) -> list[Judge]:
@@ -293,12 +326,12 @@ def remind(
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING, RoundPhase.SIGNING)
-    at = _stage(session, round_)
-    found = _everybody(round_, Enrolment.person_id, at, _reminded_at(round_))
+    at = _stage(_asks(round_scheme(session, round_=round_)))
+    found = _everybody(Enrolment.person_id, at, REMINDED_AT)
     found = found.where(at.in_([one.value for one in MINE if stage in (None, one)]))
     if enrolment is not None:
         found = found.where(Enrolment.id == enrolment.id)
-    rows = session.execute(found).all()
+    rows = session.execute(found, {"round": round_.id}).all()
     if not rows:
         raise NothingToRemind
     due = [(person_id, BY_VALUE[value]) for person_id, value, at in rows if at is None or at <= now() - ONCE_IN]

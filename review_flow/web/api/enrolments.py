@@ -115,18 +115,18 @@ def _assignment(session: Session, person: Person, key: int) -> Assignment:
 
 
 def _shown(session: Session, round_: Round, rows: Sequence[Any]) -> list[EnrolmentOut]:
-    stages = {one.id: stage for one, _person, stage in rows if stage is not None}
-    lines = {one.enrolment_id: one for one in progress.lines(session, round_=round_, stages=stages)}
-    return [_row(one, person, stage, lines.get(one.id)) for one, person, stage in rows]
+    people_ = {one.id: person.id for one, person in rows}
+    lines = {one.enrolment_id: one for one in progress.lines(session, round_=round_, people=people_)}
+    return [_row(one, person, lines.get(one.id)) for one, person in rows]
 
 
-def _row(one: Enrolment, person: Person, stage: str | None, line: progress.Line | None) -> EnrolmentOut:
+def _row(one: Enrolment, person: Person, line: progress.Line | None) -> EnrolmentOut:
     return EnrolmentOut(
         id=one.id,
         round_id=one.round_id,
         person=who(person),
         state=Word.of(one.state),
-        stage=stage,
+        stage=line.stage.value if line else None,
         exempt_reason=one.exempt_reason,
         reviewing=one.reviewing,
         works=line.works if line else 0,
