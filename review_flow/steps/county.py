@@ -71,7 +71,7 @@ def _active(actor: Person) -> Select[tuple[int]]:
     return select(Person.id).where(Person.id == actor.id, Person.active)
 
 
-def _below(session: Session, *, actor: Person) -> Select[tuple[Organization]]:
+def below(session: Session, *, actor: Person) -> Select[tuple[Organization]]:
     """Return a query of the schools below the actor's offices, however deep the tree is."""
     tops = [one.id for one in offices(session, actor=actor)]
     tree = select(Organization.id).where(Organization.parent_id.in_(tops)).cte("tree", recursive=True)
@@ -83,19 +83,24 @@ def _below(session: Session, *, actor: Person) -> Select[tuple[Organization]]:
 
 def schools(session: Session, *, actor: Person, page: int = 1) -> tuple[list[SchoolLine], int]:
     """Return a page of the schools below, each with its newest round, and how many schools there are."""
-    below = _below(session, actor=actor)
-    count = session.scalar(select(func.count()).select_from(below.subquery())) or 0
-    found = session.scalars(below.order_by(Organization.name).offset((page - 1) * PAGE).limit(PAGE)).all()
+    everything = below(session, actor=actor)
+    count = session.scalar(select(func.count()).select_from(everything.subquery())) or 0
+    found = session.scalars(everything.order_by(Organization.name).offset((page - 1) * PAGE).limit(PAGE)).all()
+    return beside(session, schools=found), count
+
+
+def beside(session: Session, *, schools: Sequence[Organization]) -> list[SchoolLine]:
+    """Return these schools, each with its newest round, in the same number of questions however many there are."""
     newest = (
         select(func.max(Round.id))
-        .where(Round.organization_id.in_([one.id for one in found]), Round.phase != RoundPhase.SETUP)
+        .where(Round.organization_id.in_([one.id for one in schools]), Round.phase != RoundPhase.SETUP)
         .group_by(Round.organization_id)
     )
     rounds = {one.organization_id: one for one in session.scalars(select(Round).where(Round.id.in_(newest)))}
-    lines = {one.id: SchoolLine(one, rounds.get(one.id)) for one in found}
+    lines = {one.id: SchoolLine(one, rounds.get(one.id)) for one in schools}
     by_round = {line.round.id: line for line in lines.values() if line.round is not None}
     _count(session, by_round)
-    return list(lines.values()), count
+    return list(lines.values())
 
 
 def _count(session: Session, lines: dict[int, SchoolLine]) -> None:
@@ -154,7 +159,7 @@ def _by_round(session: Session, lines: dict[int, SchoolLine], which: Any) -> Seq
 
 def round_below(session: Session, *, actor: Person, key: int) -> Round:
     """Return an opened round of a school below the actor's offices; any other is not there (NotFound)."""
-    schools_ = _below(session, actor=actor).with_only_columns(Organization.id)
+    schools_ = below(session, actor=actor).with_only_columns(Organization.id)
     found = session.scalars(
         select(Round).where(Round.id == key, Round.organization_id.in_(schools_), Round.phase != RoundPhase.SETUP)
     ).first()

@@ -39,7 +39,7 @@ from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
@@ -122,7 +122,7 @@ def board(
     ids = session.execute(_page(asks, of_stage=stage is not None), {"from": (page - 1) * PAGE, **shown}).tuples().all()
     return Progress(
         stages={one: counts[one][0] for one in Stage if one in counts},
-        lines=_lines(session, round_, asks, dict(ids)),
+        lines=lines(session, round_=round_, people=dict(ids)),
         found=sum(fitting for one, (_everybody, fitting) in counts.items() if stage in (None, one)),
         judges=_judges(session, round_),
         blocked=known.first() or None,
@@ -253,10 +253,28 @@ def _facts(asks: Asks) -> Select[Any]:
     )
 
 
-def _lines(session: Session, round_: Round, asks: Asks, people: dict[int, int]) -> list[Line]:
-    """Return these enrolments, each with its person, as lines, by number."""
+def lines(session: Session, *, round_: Round, people: Mapping[int, int]) -> list[Line]:
+    """Return these enrolments, each given with its person's id, as lines, by number; who is exempt has none."""
     asked = {"round": round_.id, "ids": list(people), "people": list(people.values())}
-    return [Line(row[0], BY_VALUE[row[1]], *row[2:]) for row in session.execute(_facts(asks), asked)]
+    rows = session.execute(_facts(_asks(round_scheme(session, round_=round_))), asked)
+    return [Line(row[0], BY_VALUE[row[1]], *row[2:]) for row in rows]
+
+
+def listing(
+    session: Session, *, actor: Person, round_: Round, stage: Stage | None = None
+) -> Select[tuple[Enrolment, Person]]:
+    """Return a query of everybody in a round, or in one of its stages; who is exempt is in none.
+
+    For the school's administrators. Raises NotAllowed.
+    """
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    found = select(Enrolment, Person).join(Person, Person.id == Enrolment.person_id)
+    found = found.where(Enrolment.round_id == round_.id)
+    if stage is None:
+        return found
+    at = _stage(_asks(round_scheme(session, round_=round_)))
+    of_stage = _everybody(Enrolment.id).where(at == stage.value).params(round=round_.id)
+    return found.where(Enrolment.id.in_(of_stage))
 
 
 REMINDED_AT = (

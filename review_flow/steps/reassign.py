@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 
@@ -55,28 +55,31 @@ class Task:
     ability: str | None
 
 
-def tasks(session: Session, *, actor: Person, round_: Round, page: int = 1) -> tuple[list[Task], int]:
-    """Return a page of the round's undone tasks, the earliest lease first, and how many there are.
+def undone(session: Session, *, actor: Person, round_: Round) -> Select[Any]:
+    """Return a query of the round's undone tasks, each with its reviewer and the ability; a sample has none.
 
     Of the actor's own works, and of those they must step aside from, nothing is shown: peers stay unknown.
     """
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     aside = conflicting_with(session, person_id=actor.id)
-    undone = (
-        Assignment.round_id == round_.id,
-        Assignment.state.in_(UNDONE),
-        or_(Assignment.author_id.is_(None), Assignment.author_id.not_in(aside)),
-    )
-    rows = session.execute(
+    return (
         select(Assignment, Person, Submission.ability)
         .join(Person, Person.id == Assignment.reviewer_id)
         .outerjoin(Submission, Submission.id == Assignment.submission_id)
-        .where(*undone)
-        .order_by(Assignment.lease_until, Assignment.id)
-        .offset((page - 1) * MOST)
-        .limit(MOST)
+        .where(
+            Assignment.round_id == round_.id,
+            Assignment.state.in_(UNDONE),
+            or_(Assignment.author_id.is_(None), Assignment.author_id.not_in(aside)),
+        )
     )
-    return [Task(*row) for row in rows], session.scalar(select(func.count()).where(*undone)) or 0
+
+
+def tasks(session: Session, *, actor: Person, round_: Round, page: int = 1) -> tuple[list[Task], int]:
+    """Return a page of what `undone` finds, the earliest lease first, and how many there are."""
+    found = undone(session, actor=actor, round_=round_)
+    rows = session.execute(found.order_by(Assignment.lease_until, Assignment.id).offset((page - 1) * MOST).limit(MOST))
+    count = found.with_only_columns(func.count(), maintain_column_froms=True)
+    return [Task(*row) for row in rows], session.scalar(count) or 0
 
 
 def _work(session: Session, *, actor: Person, assignment: Assignment) -> tuple[Round, Submission]:

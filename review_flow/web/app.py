@@ -114,12 +114,15 @@ class Static(StaticFiles):
         return answer
 
 
+UNPACKED = ("/files/", "/uploads", "/school/exports/", "/api/v1/uploads", "/api/v1/exports/")
+
+
 class Gzip(GZipMiddleware):
-    """Packs pages, styles and scripts; never evidence, which is packed already and read by ranges."""
+    """Packs pages, styles and scripts; never evidence and exports, which are packed already and read by ranges."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Leave files and uploads alone."""
-        plain = scope["type"] != "http" or scope["path"].startswith(("/files/", "/uploads", "/api/v1/uploads"))
+        plain = scope["type"] != "http" or scope["path"].startswith(UNPACKED)
         await (self.app if plain else super().__call__)(scope, receive, send)
 
 

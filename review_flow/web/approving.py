@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from models import Enrolment, Person, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import RoundPhase
+from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import FactKind, SeatKind
 from review_flow.steps import approvals, programme
 from review_flow.steps.rounds import round_scheme
@@ -38,27 +40,30 @@ def waiting(request: Request, session: Db, person: Signed, key: Key, page_: Page
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     scheme = round_scheme(session, round_=round_)
     found = approvals.next_links(session, person=person, round_=round_, scheme=scheme)
-    links = dict(found[(page_ - 1) * PAGE : page_ * PAGE])
+    rows = rows_of(session, scheme, found[(page_ - 1) * PAGE : page_ * PAGE])
+    pages = pages_of(len(found), PAGE)
+    return page(request, "panel/approvals.html", round=round_, rows=rows, number=page_, pages=pages)
+
+
+def rows_of(session: Session, scheme: Scheme, found: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
+    """Return what is told of works that wait for a link: the work, its title and author, the link, and until when."""
+    links, before = dict(found), approvals.links_before_peers(scheme)
     here = session.execute(
-        select(Submission, Person.name)
+        select(Submission, Person)
         .join(Person, Person.id == Submission.author_id)
         .where(Submission.id.in_(links))
         .order_by(Submission.id)
     )
-    rows = [
+    return [
         {
             "work": work,
             "title": mine.title(scheme, work.ability),
             "link": links[work.id],
-            "name": name,
-            "until": approvals.ends_at(scheme, work)
-            if links[work.id] in approvals.links_before_peers(scheme)
-            else None,
+            "author": author,
+            "until": approvals.ends_at(scheme, work) if links[work.id] in before else None,
         }
-        for work, name in here
+        for work, author in here
     ]
-    pages = pages_of(len(found), PAGE)
-    return page(request, "panel/approvals.html", round=round_, rows=rows, number=page_, pages=pages)
 
 
 @router.get("/panel/approvals/{key}")
@@ -87,7 +92,13 @@ def say_so(
     word: Annotated[Literal["given", "refused"], Form()],
     reason: Annotated[str, Form(max_length=2000)] = "",
 ) -> RedirectResponse:
-    """Approve a work, or send it back with a reason; what somebody else has said meanwhile is not said again."""
+    """Approve a work, or send it back with a reason."""
+    work = said(session, person, key, link=link, word=word, reason=reason)
+    return go(f"/panel/rounds/{work.round_id}/approvals")
+
+
+def said(session: Session, person: Person, key: int, *, link: str, word: str, reason: str) -> Submission:
+    """Say a link of a work, for a page or a program; what somebody else has said meanwhile is not said again."""
     work, now_asked = mine.to_approve(session, person, key)
     if link != now_asked:
         raise NotFound(what=say(_("等您审核的成果")), key=key)
@@ -101,4 +112,4 @@ def say_so(
     )
     enrolment = session.get_one(Enrolment, work.enrolment_id)
     programme.tell_fact(session, actor=person, enrolment=enrolment, telling=telling)
-    return go(f"/panel/rounds/{work.round_id}/approvals")
+    return work

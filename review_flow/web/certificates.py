@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Certificate, CertificateIssuer, Enrolment, Person, Round
@@ -42,13 +44,6 @@ def listing(
         .order_by(Certificate.id.desc())
     )
     found = session.execute(rows.offset((page_ - 1) * PAGE).limit(PAGE)).all()
-    waiting: dict[int, list[str]] = {}
-    unsaid = select(CertificateIssuer).where(
-        CertificateIssuer.certificate_id.in_([one.id for one, _number in found]),
-        CertificateIssuer.confirmed_at.is_(None),
-    )
-    for row in session.scalars(unsaid.order_by(CertificateIssuer.place)):
-        waiting.setdefault(row.certificate_id, []).append(row.name)
     issuers = (
         select(CertificateIssuer.name)
         .join(Certificate, Certificate.id == CertificateIssuer.certificate_id)
@@ -67,12 +62,23 @@ def listing(
         "school/certificates.html",
         round=round_,
         found=found,
-        waiting=waiting,
+        waiting=waiting_for(session, [one.id for one, _number in found]),
         issuers=session.scalars(issuers).all(),
         word=word,
         number=page_,
         pages=pages_of(session.scalar(count.where(*mine)) or 0, PAGE),
     )
+
+
+def waiting_for(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return the issuers that certificates still wait for, by the certificate's id."""
+    waiting: dict[int, list[str]] = {}
+    unsaid = select(CertificateIssuer).where(
+        CertificateIssuer.certificate_id.in_(ids), CertificateIssuer.confirmed_at.is_(None)
+    )
+    for row in session.scalars(unsaid.order_by(CertificateIssuer.place)):
+        waiting.setdefault(row.certificate_id, []).append(row.name)
+    return waiting
 
 
 @router.post("/school/rounds/{key}/certificates/order")

@@ -73,9 +73,13 @@ def export(session: Db, person: Admin, round_: SchoolRound, kind: Annotated[Expo
 @router.get("/school/exports/{key}/file")
 def export_file(request: Request, session: Db, person: Admin, key: Key) -> Response:
     """Give a file that was made."""
-    found = mine.of_school(session, person, RoundExport, key, _("导出"))
+    return made(request, session, mine.of_school(session, person, RoundExport, key, _("导出")))
+
+
+def made(request: Request, session: Session, found: RoundExport) -> Response:
+    """Return the file of an export, for a page or a program; not found before it is made."""
     if found.state is not JobState.DONE or found.storage_key is None:
-        raise NotFound(what=say(_("做好的导出")), key=key)
+        raise NotFound(what=say(_("做好的导出")), key=found.id)
     name = f"{session.get_one(Round, found.round_id).name}-{say(jobs.EXPORT_NAMES[found.kind])}.{SUFFIX[found.kind]}"
     return served(request, request.app.state.storage.open(found.storage_key), name)
 

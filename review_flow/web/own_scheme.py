@@ -121,7 +121,12 @@ def of_version(version: Version) -> Response:
 @router.get("/school/library/{name}/yaml")
 def of_library(person: Admin, name: str) -> Response:  # noqa: ARG001 - the guard is its point
     """Give the document of a scheme that comes with the program, as it was written."""
+    return download(in_library(name).file.read_bytes(), name=f"{name}.yaml", kind=YAML)
+
+
+def in_library(name: str) -> scheme_files.Listed:
+    """Return a scheme that comes with the program by its id, or raise NotFound."""
     for one in scheme_files.available():
         if one.id == name:
-            return download(one.file.read_bytes(), name=f"{name}.yaml", kind=YAML)
+            return one
     raise NotFound(what=say(_("考核方案")), key=name)

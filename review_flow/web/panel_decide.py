@@ -54,13 +54,7 @@ def records(request: Request, session: Db, person: Signed, key: Key, number: Pag
     """List the round's deductions and awards with their proofs, the newest first, and the form for another."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     scheme = round_scheme(session, round_=round_)
-    away = conflicting_with(session, person_id=person.id)
-    asked = (
-        select(Adjustment, Person)
-        .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
-        .join(Person, Person.id == Enrolment.person_id)
-        .where(Enrolment.round_id == key, Person.id.not_in(away))
-    )
+    asked = recorded(session, person, key)
     count = _count(session, asked)
     rows = session.execute(asked.order_by(Adjustment.id.desc()).limit(PAGE).offset((number - 1) * PAGE)).all()
     return page(
@@ -77,6 +71,17 @@ def records(request: Request, session: Db, person: Signed, key: Key, number: Pag
         open=round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING},
         number=number,
         pages=pages_of(count, PAGE),
+    )
+
+
+def recorded(session: Session, person: Person, round_id: int) -> Select[tuple[Adjustment, Person]]:
+    """Return a query of a round's deductions and awards, but those of whom the person has to keep away from."""
+    away = conflicting_with(session, person_id=person.id)
+    return (
+        select(Adjustment, Person)
+        .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(Enrolment.round_id == round_id, Person.id.not_in(away))
     )
 
 

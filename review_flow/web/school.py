@@ -118,7 +118,14 @@ def scheme_page(request: Request, session: Db, version: Version) -> HTMLResponse
     scheme = schemes.scheme_of(version)
     ids = {one["by"] for one in version.confirmed.values()}
     names = dict(session.execute(select(Person.id, Person.name).where(Person.id.in_(ids))).tuples().all())
-    rows = [
+    rows = open_values(version, scheme)
+    left = sum(row["confirmed"] is None for row in rows)
+    return page(request, "school/scheme.html", version=version, scheme=scheme, rows=rows, left=left, names=names)
+
+
+def open_values(version: SchemeVersion, scheme: Scheme) -> list[dict[str, Any]]:
+    """Return what the school has to confirm: the values in force with where they come from, and who confirmed them."""
+    return [
         {
             "unknown": one,
             "values": [
@@ -129,8 +136,6 @@ def scheme_page(request: Request, session: Db, version: Version) -> HTMLResponse
         }
         for one in scheme.unconfirmed()
     ]
-    left = sum(row["confirmed"] is None for row in rows)
-    return page(request, "school/scheme.html", version=version, scheme=scheme, rows=rows, left=left, names=names)
 
 
 @router.post("/school/schemes/{key}/confirm")

@@ -178,6 +178,11 @@ def _import(session: Session, sheet: SheetImport, number: int, only: str) -> dic
 @router.get("/school/imports/{key}/problems.xlsx")
 def problems(request: Request, sheet: Sheet) -> Response:
     """Give the sheet back with what is wrong beside each row."""
+    return problem_sheet(request, sheet)
+
+
+def problem_sheet(request: Request, sheet: SheetImport) -> Response:
+    """Return a refused sheet with what is wrong beside each row, for a page or a program."""
     if sheet.problems_key is None:
         raise NotFound(what=say(_("问题表")), key=sheet.id)
     return download(read(request.app.state.storage, sheet.problems_key), name=f"{sheet.file_name}.xlsx", kind=XLSX)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from models import DueWork, Message, Notice, Submission
+from models import DueWork, Enrolment, Message, Notice, Submission
 from review_flow.clock import now
 from review_flow.errors import NotAllowed
 from review_flow.rules.lifecycle import ResultState
@@ -54,6 +54,27 @@ def test_everybody_stands_where_their_own_page_says(opened: School) -> None:
     assert board(opened, page=2).lines == []
     opened.do_reviews(fourth)
     assert [one.number for one in board(opened, stage=Stage.SUBMIT).lines] == ["T04"]
+
+
+def test_a_round_s_people_are_listed_with_their_stages_and_who_is_exempt_in_none(opened: School) -> None:
+    out = opened.enrolment(opened.teachers[2])
+    enrolments.exempt(opened.session, actor=opened.admin, enrolment=out, reason="产假")
+    opened.ready(opened.teachers[3])
+    opened.session.flush()
+
+    def listed(stage: Stage | None = None) -> dict[str, Stage | None]:
+        asked = progress.listing(opened.session, actor=opened.admin, round_=opened.round, stage=stage)
+        found = opened.session.execute(asked.order_by(Enrolment.id)).tuples().all()
+        people = {one.id: person.id for one, person in found}
+        lines = progress.lines(opened.session, round_=opened.round, people=people)
+        stages = {one.enrolment_id: one.stage for one in lines}
+        return {person.number: stages.get(one.id) for one, person in found}
+
+    read = Stage.READ
+    assert listed() == {"T01": read, "T02": read, "T03": None, "T04": Stage.EVIDENCE, "T05": read}
+    assert listed(Stage.EVIDENCE) == {"T04": Stage.EVIDENCE}
+    with pytest.raises(NotAllowed):
+        progress.listing(opened.session, actor=opened.teachers[0], round_=opened.round)
 
 
 def test_who_need_not_choose_is_not_told_to(session, clock: Clock) -> None:

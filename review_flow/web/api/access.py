@@ -9,11 +9,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 
 from models import Person
 from review_flow.db import transaction
-from review_flow.errors import Refusal
-from review_flow.i18n import _
+from review_flow.errors import NotAllowed, Refusal
+from review_flow.i18n import _, say
 from review_flow.rules.tokens import Scope
 from review_flow.rules.words import RoleKind
-from review_flow.steps import people, tokens
+from review_flow.steps import county, people, tokens
 from review_flow.web.access import Db, MustChange, who
 
 bearer = HTTPBearer(
@@ -86,3 +86,16 @@ def administrator(session: Db, person: Annotated[Person, Security(scoped, scopes
 
 
 Administrator = Annotated[Person, Depends(administrator)]
+
+
+@who
+def county_administrator(
+    session: Db, person: Annotated[Person, Security(scoped, scopes=[Scope.ADMIN.value])]
+) -> Person:
+    """Let in who administers an organization above schools, by a token made for administering."""
+    if not county.offices(session, actor=person):
+        raise NotAllowed(why=say(_("这需要上级（县级）管理员")))
+    return person
+
+
+CountyAdministrator = Annotated[Person, Depends(county_administrator)]

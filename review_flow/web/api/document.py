@@ -11,7 +11,24 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse
 
 from review_flow.web.access import public
-from review_flow.web.api import panel, reviewing, rounds, schemes, school, teaching, uploads, webhooks
+from review_flow.web.api import (
+    adjustments,
+    approvals,
+    county,
+    enrolments,
+    exports,
+    office,
+    panel,
+    reviewing,
+    rounds,
+    schemes,
+    school,
+    setup,
+    sheets,
+    teaching,
+    uploads,
+    webhooks,
+)
 from review_flow.web.api.routes import router
 from review_flow.web.problems import PROBLEM
 
@@ -27,6 +44,15 @@ ROUTERS = (
     school.routes,
     schemes.routes,
     webhooks.routes,
+    setup.routes,
+    enrolments.routes,
+    adjustments.routes,
+    approvals.routes,
+    sheets.routes,
+    sheets.files,
+    exports.routes,
+    office.routes,
+    county.routes,
 )
 ALWAYS = {
     "401": "No valid token.",

@@ -38,6 +38,8 @@ class BodyTooLarge(Refusal):
 class Bounded(APIRoute):
     """A route whose body is counted while it is read: who asks is known only afterwards."""
 
+    most_bytes = MOST_BYTES
+
     def get_route_handler(self) -> Callable[[Request], Any]:
         """Read the body before FastAPI does, up to its limit."""
         answer = super().get_route_handler()
@@ -49,8 +51,8 @@ class Bounded(APIRoute):
                 nonlocal read
                 message = await request.receive()
                 read += len(message.get("body", b""))
-                if read > MOST_BYTES:
-                    raise BodyTooLarge(limit=MOST_BYTES // 1_000_000)
+                if read > self.most_bytes:
+                    raise BodyTooLarge(limit=self.most_bytes // 1_000_000)
                 return message
 
             counted = Request(request.scope, receive)
@@ -117,10 +119,37 @@ def reads(to: APIRouter, path: str, *, refuses: Iterable[type[Refusal]] = ()) ->
     return register
 
 
-def writes(
-    to: APIRouter, method: str, path: str, *, status: int = 200, refuses: Iterable[type[Refusal]] = ()
+def gives(
+    to: APIRouter, path: str, *, kinds: Iterable[str], refuses: Iterable[type[Refusal]] = ()
 ) -> Callable[[Handler], Handler]:
-    """Declare a write: with an Idempotency-Key the deed and its kept answer are one transaction (`session`, `person`)."""
+    """Declare a GET whose handler answers with a file, as one of these media types."""
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    file: dict[int | str, dict[str, Any]] = {200: {"description": "The file.", "content": content}}
+
+    def register(handler: Handler) -> Handler:
+        return to.get(
+            path,
+            response_class=Response,
+            responses=file | refused(refuses),
+            summary=(handler.__doc__ or "").partition("\n")[0].rstrip("."),
+        )(handler)
+
+    return register
+
+
+def writes(
+    to: APIRouter,
+    method: str,
+    path: str,
+    *,
+    status: int = 200,
+    refuses: Iterable[type[Refusal]] = (),
+    takes: str | None = None,
+) -> Callable[[Handler], Handler]:
+    """Declare a write: with an Idempotency-Key the deed and its kept answer are one transaction (`session`, `person`).
+
+    `takes`: the media type of a body that is a file; the handler reads it by a dependency.
+    """
 
     def register(handler: Handler) -> Handler:
         own = inspect.signature(handler, eval_str=True)
@@ -141,7 +170,9 @@ def writes(
             return sent
 
         more = inspect.Parameter("call", inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Call, Depends(_call)])
-        _add(to, path, handler, once, own, more, method=method, status=status, refuses=refuses)
+        body = {"required": True, "content": {takes: {"schema": {"type": "string", "format": "binary"}}}}
+        extra = {"openapi_extra": {"requestBody": body}} if takes else {}
+        _add(to, path, handler, once, own, more, method=method, status=status, refuses=refuses, **extra)
         return handler
 
     return register
@@ -161,6 +192,7 @@ def _add(
     method: str,
     status: int,
     refuses: Iterable[type[Refusal]],
+    **extra: Any,
 ) -> None:
     """Register the wrapped handler under the handler's own name, words and parameters."""
     asking = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
@@ -181,6 +213,7 @@ def _add(
         responses=responses,
         summary=(handler.__doc__ or "").partition("\n")[0].rstrip("."),
         description=inspect.getdoc(handler),
+        **extra,
     )
 
 

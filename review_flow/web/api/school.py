@@ -1,29 +1,21 @@
-"""The school's administrator: people, progress, imports, results, publicity, the audit trail."""
+"""The school's administrator: people, progress, results, publicity, the audit trail."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import Query
 from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import AuditEvent, Enrolment, Organization, Person, Result, Role, SheetImport
-from review_flow.errors import BadInput, NotFound
-from review_flow.i18n import _
+from models import AuditEvent, Enrolment, Person, Result, Role
 from review_flow.rules.path import Stage
-from review_flow.rules.words import RoleKind, SheetKind
-from review_flow.steps import imports, progress, results, standing, trail
-from review_flow.steps.imports_tables import ROSTER
-from review_flow.steps.people import ROLE_NAMES
+from review_flow.steps import progress, results, standing, trail
 from review_flow.steps.rounds import WrongPhase
-from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
 from review_flow.web.api.access import Administrator
@@ -31,12 +23,9 @@ from review_flow.web.api.pages import Asked, listed_part, numbered_part
 from review_flow.web.api.panel import who
 from review_flow.web.api.rounds import RoundOut, shown_round
 from review_flow.web.api.routes import reads, router, writes
-from review_flow.web.api.shapes import Code, Day, In, Out, Page, Who, Word
+from review_flow.web.api.shapes import Code, In, Out, Page, Who, Word
 
 routes = router("school")
-FIRST_ROW = 2  # of a sheet, below its header
-Cell = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
-MOST_ROWS = 2000
 
 
 class PersonOut(Who):
@@ -77,45 +66,6 @@ class Reminded(Out):
     told: int
 
 
-class RosterRow(In):
-    """One person, as in a row of the roster's sheet; what is absent or blank stays as it is."""
-
-    number: Annotated[Cell, Field(min_length=1)]
-    name: Annotated[Cell, Field(min_length=1)]
-    subject: Cell = ""
-    stage: Cell = ""
-    workshop: Cell = ""
-    roles: Annotated[list[Annotated[RoleKind, Field(strict=False)]], Field(max_length=10, default_factory=list)]
-    contact: Cell = ""
-    retires_on: Day | None = None
-    exempt: Cell = ""
-    household: Cell = ""
-
-
-class RosterIn(In):
-    """The people to add or change; with a round, its teachers take part. All rows are taken, or none."""
-
-    rows: Annotated[list[RosterRow], Field(min_length=1, max_length=MOST_ROWS)]
-    round_id: Annotated[int | None, Field(ge=1, lt=2**63)] = None
-
-
-class RowProblem(Out):
-    """What is wrong with a row, counted from 0; null: with all of it."""
-
-    row: int | None
-    problem: str
-
-
-class ImportOut(Out):
-    """An import: done by the worker after it was asked for; `refused` with every problem of every row."""
-
-    id: int
-    state: str
-    rows: int | None
-    finished_at: datetime | None
-    problems: list[RowProblem]
-
-
 class ResultLine(Out):
     """One teacher's standing result."""
 
@@ -145,10 +95,11 @@ class EventOut(Out):
 def list_people(session: Db, person: Administrator, part: Asked) -> Page[PersonOut]:
     """List the school's people."""
     everybody = select(Person).where(Person.organization_id == person.organization_id)
-    return listed_part(session, everybody, key=Person.id, part=part, shown=lambda rows: _people(session, rows))
+    return listed_part(session, everybody, key=Person.id, part=part, shown=lambda rows: shown_people(session, rows))
 
 
-def _people(session: Session, rows: Sequence[Any]) -> list[PersonOut]:
+def shown_people(session: Session, rows: Sequence[Any]) -> list[PersonOut]:
+    """Return people as they are told of, with their roles, in one question."""
     found = [one for (one,) in rows]
     held = session.execute(
         select(Role.person_id, Role.kind).where(Role.person_id.in_([one.id for one in found])).order_by(Role.id)
@@ -195,55 +146,6 @@ def remind_teachers(session: Db, person: Administrator, key: Key, body: RemindIn
     """Remind everybody whose turn it is, or those in a stage; nobody twice in a day."""
     round_ = seen.school_round(session, person, key)
     return Reminded(told=progress.remind(session, actor=person, round_=round_, stage=body.stage))
-
-
-@writes(routes, "POST", "/roster", status=202, refuses=[WrongPhase, BadInput, NotFound])
-def import_roster(request: Request, session: Db, person: Administrator, body: RosterIn) -> ImportOut:
-    """Bring people in, by the rules of the roster's sheet; the worker does it, ask for the import to see how it went."""
-    round_ = None if body.round_id is None else seen.school_round(session, person, body.round_id)
-    made = imports.start(
-        session,
-        actor=person,
-        organization=session.get_one(Organization, person.organization_id),
-        round_=round_,
-        kind=SheetKind.ROSTER,
-        file_name="api.csv",
-        data=_sheet(body.rows),
-        storage=request.app.state.storage,
-    )
-    return _import(made)
-
-
-def _sheet(rows: Sequence[RosterRow]) -> bytes:
-    """Return the rows as the sheet that an administrator would have brought."""
-    text = io.StringIO(newline="")
-    sheet = csv.writer(text)
-    sheet.writerow([column.name_zh for column in ROSTER.columns])
-    for one in rows:
-        said = one.model_dump(mode="json")
-        said["roles"] = "、".join(ROLE_NAMES[kind] for kind in one.roles)
-        sheet.writerow([said[column.key] or "" for column in ROSTER.columns])
-    return text.getvalue().encode()
-
-
-@reads(routes, "/imports/{key}")
-def get_import(session: Db, person: Administrator, key: Key) -> ImportOut:
-    """Tell how an import went."""
-    return _import(mine.of_school(session, person, SheetImport, key, _("导入")))
-
-
-def _import(one: SheetImport) -> ImportOut:
-    problems = [(int(number), text) for number, texts in (one.problems or {}).items() for text in texts]
-    return ImportOut(
-        id=one.id,
-        state=one.state.value,
-        rows=one.rows,
-        finished_at=one.finished_at,
-        problems=[
-            RowProblem(row=number - FIRST_ROW if number >= FIRST_ROW else None, problem=text)
-            for number, text in sorted(problems)
-        ],
-    )
 
 
 @reads(routes, "/rounds/{key}/results")

@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, or_, select
 
-from models import Enrolment, Evidence, PanelMark, PanelSeat, Role, Round, Submission
+from models import Enrolment, Evidence, PanelMark, PanelSeat, Person, Role, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
 from review_flow.rules.words import EvidenceState, RoleKind
-from review_flow.steps.people import conflicting_with, has_seat
-from review_flow.steps.validity import VOTERS
+from review_flow.steps.people import conflicting_with, has_role, has_seat
+from review_flow.steps.programme import leads
+from review_flow.steps.validity import VOTERS, may_judge
 from review_flow.web import mine
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-    from models import Person
 
 
 def rounds(person: Person) -> Select[tuple[Round]]:
@@ -77,6 +76,23 @@ def _before_panel(session: Session, person: Person, work: Submission) -> bool:
         return True
     waiting = work.state is SubmissionState.SUBMITTED
     return waiting and has_seat(session, person_id=person.id, round_id=work.round_id, kinds=VOTERS)
+
+
+def attested_work(session: Session, person: Person, key: int) -> Submission:
+    """Return a work whose author one may sign for: as who judges it, as their school's administrator, as their leader."""
+    found = session.get(Submission, key)
+    if found is None or not _may_attest(session, person, found):
+        raise NotFound(what=say(_("成果")), key=key)
+    return found
+
+
+def _may_attest(session: Session, person: Person, work: Submission) -> bool:
+    school = session.get_one(Round, work.round_id).organization_id
+    return (
+        has_role(session, person_id=person.id, organization_id=school, kinds=[RoleKind.SCHOOL_ADMIN])
+        or leads(session, actor=person, workshop_id=session.get_one(Person, work.author_id).workshop_id)
+        or may_judge(session, person=person, submission=work)
+    )
 
 
 def works(person: Person) -> Select[tuple[Submission]]:

@@ -28,6 +28,10 @@ def _day(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_day), Field(strict=False)]
+CalendarDay = Annotated[Day, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
+"""A day whose last second is kept: those at the ends of the calendar have none in UTC."""
+
+RowId = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class Out(BaseModel):

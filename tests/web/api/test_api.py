@@ -20,6 +20,13 @@ from tests.cast import CHOICE, Clock, School, queries
 from tests.web.api.conftest import Program, client_of
 from tests.web.conftest import Web
 
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FILES = {
+    "getTemplate": [XLSX],
+    "getProblemSheet": [XLSX],
+    "getExportFile": ["application/octet-stream", "application/pdf"],
+}
+
 
 def test_the_description_is_open_api_3_1_and_complete(web: Web) -> None:
     with client_of(web.app, None) as nobody:
@@ -31,13 +38,14 @@ def test_the_description_is_open_api_3_1_and_complete(web: Web) -> None:
         one["operationId"] for methods in found["paths"].values() for kind, one in methods.items() if kind == "head"
     }
     ids = [one["operationId"] for one in operations]
-    assert len(set(ids)) == len(ids) == 66
+    assert len(set(ids)) == len(ids) == 136
     assert all(one["security"] and one["description"] for one in operations)
     for one in operations:
         for status, answer in one["responses"].items():
             kinds = list(answer.get("content", {}))
             none = status == "204" or (status == "200" and one["operationId"] in bare)
-            wanted = [] if none else ["application/problem+json" if status >= "400" else "application/json"]
+            wanted = [] if none else FILES.get(one["operationId"], ["application/json"])
+            wanted = ["application/problem+json"] if status >= "400" else wanted
             assert (one["operationId"], status, kinds) == (one["operationId"], status, wanted)
 
 
