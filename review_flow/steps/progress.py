@@ -112,10 +112,8 @@ def board(
     """Return one page of teachers (of one stage; whose name or number holds the word), and what else waits."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     known = session.scalars(select(Notice.note).where(Notice.round_id == round_.id, Notice.key == "reviews-blocked"))
-    asks, named = (
-        _asks(round_scheme(session, round_=round_)),
-        {"round": round_.id, "word": word, "like": _escaped(word)},
-    )
+    asks = _asks(round_scheme(session, round_=round_))
+    named = {"round": round_.id, "word": word, "like": _escaped(word)}
     rows = session.execute(_counts(asks), named)
     counts = {BY_VALUE[value]: (everybody, fitting) for value, everybody, fitting in rows}
     shown = {"stage": stage.value, **named} if stage else named
