@@ -11,7 +11,24 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse
 
 from review_flow.web.access import public
-from review_flow.web.api import panel, reviewing, rounds, schemes, school, teaching, uploads, webhooks
+from review_flow.web.api import (
+    checking,
+    gatherings,
+    grades,
+    groups,
+    nominations,
+    panel,
+    programme,
+    reviewing,
+    rounds,
+    schemes,
+    school,
+    teaching,
+    uploads,
+    voices,
+    webhooks,
+    workshops,
+)
 from review_flow.web.api.routes import router
 from review_flow.web.problems import PROBLEM
 
@@ -24,6 +41,14 @@ ROUTERS = (
     uploads.pieces,
     reviewing.routes,
     panel.routes,
+    checking.routes,
+    grades.routes,
+    voices.routes,
+    programme.routes,
+    gatherings.routes,
+    groups.routes,
+    workshops.routes,
+    nominations.routes,
     school.routes,
     schemes.routes,
     webhooks.routes,

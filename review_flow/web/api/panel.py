@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Appeal, Enrolment, Person, Result, Round, Submission
+from models import Appeal, Enrolment, GroupResult, Person, Result, Round, Submission, Workshop
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.rubric import form_fields
 from review_flow.steps import adjustments, appeals, evidence, panel, results, standing, validity
@@ -63,6 +63,14 @@ class PanelAppeal(Out):
     due_at: datetime
 
 
+class PanelWorkshop(Out):
+    """A workshop's result that waits to be confirmed."""
+
+    id: int
+    name: str
+    proposed_grade: str
+
+
 class AgendaOut(Out):
     """What waits for one on a round's panel, those whose peers differ first."""
 
@@ -70,6 +78,7 @@ class AgendaOut(Out):
     validity: list[PanelWork]
     adjustments: list[AdjustmentOut]
     results: list[PanelResult]
+    workshops: list[PanelWorkshop]
     appeals: list[PanelAppeal]
 
 
@@ -114,6 +123,7 @@ def get_agenda(session: Db, person: Panelist, key: Key) -> AgendaOut:
         validity=[_work(one, authors[one.author_id]) for one in found.validity],
         adjustments=[shown_adjustment(one) for one in found.adjustments],
         results=[_result(one, graded[one.enrolment_id]) for one in found.results],
+        workshops=_workshops(session, found.workshops),
         appeals=[_appeal(one) for one in found.appeals],
     )
 
@@ -154,6 +164,15 @@ def _work(one: Submission, author: Who) -> PanelWork:
 def _result(one: Result, person: Who) -> PanelResult:
     score = None if one.score is None else str(one.score)
     return PanelResult(id=one.id, person=person, score=score, proposed_grade=one.proposed_grade)
+
+
+def _workshops(session: Session, found: list[GroupResult]) -> list[PanelWorkshop]:
+    asked = select(Workshop.id, Workshop.name).where(Workshop.id.in_([one.workshop_id for one in found]))
+    names = dict(session.execute(asked).tuples().all())
+    return [
+        PanelWorkshop(id=one.id, name=names.get(one.workshop_id or 0, ""), proposed_grade=one.proposed_grade)
+        for one in found
+    ]
 
 
 def _appeal(one: Appeal) -> PanelAppeal:
