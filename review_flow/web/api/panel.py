@@ -23,6 +23,7 @@ from review_flow.web.api.reviewing import FormIn, Mark
 from review_flow.web.api.routes import reads, router, writes
 from review_flow.web.api.shapes import Code, In, Out, Page, Prose, Who, Word
 from review_flow.web.api.teaching import AdjustmentOut, EvidenceOut, evidence_of, shown_adjustment
+from review_flow.web.panel import marks_beside
 
 routes = router("panel")
 SEATED = [NotAllowed, BadInput]
@@ -39,10 +40,19 @@ class PanelWork(Out):
     disagreement: str | None
 
 
+class GivenMark(Out):
+    """A mark that somebody else gave, to an arbiter."""
+
+    mark: str
+    ability_level: str | None
+    comment: str
+
+
 class PanelWorkMore(PanelWork):
-    """A work, with the form that is asked for."""
+    """A work, with the form that is asked for; an arbiter sees the marks that differ."""
 
     fields: dict[str, Any]
+    others: list[GivenMark]
 
 
 class PanelResult(Out):
@@ -185,7 +195,12 @@ def get_panel_submission(session: Db, person: Panelist, key: Key) -> PanelWorkMo
     work = seen.panel_work(session, person, key)
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
     fields = form_fields(scheme, evidence.slots_filled(session, scheme=scheme, submission=work))
-    return PanelWorkMore(**_facts(work, who(session.get_one(Person, work.author_id))), fields=fields)
+    others = [
+        GivenMark(mark=str(one.mark), ability_level=one.ability_level, comment=(one.form or {}).get("comment", ""))
+        for one in marks_beside(session, person, work)
+    ]
+    author = who(session.get_one(Person, work.author_id))
+    return PanelWorkMore(**_facts(work, author), fields=fields, others=others)
 
 
 @reads(routes, "/panel/submissions/{key}/evidence")
