@@ -141,4 +141,4 @@ def test_the_leader_appeals_and_the_hearers_count_again(web: Web, composed: Scho
             said = {**upheld, "marks": {"bulletin": "3"}}
             assert hearer.post(f"{hearing}/vote", json=said).status_code == 204
         [again] = admin.get(f"{address}s").json()["items"]
-        assert (again["version"], again["proposed_grade"], again["state"]["code"]) == (2, "完成", "x")
+        assert (again["version"], again["proposed_grade"], again["state"]["code"]) == (2, "完成", "final")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from models import Evidence, Submission, Workshop
+from models import Evidence, Nomination, Submission, Workshop
 from review_flow import schemes as scheme_files
 from review_flow.rules.scheme import Scheme
-from review_flow.steps import people
+from review_flow.steps import nominations, people
 from tests.cast import School, queries
 from tests.stages import stage
 from tests.steps.test_groups import Shop
+from tests.steps.test_pipeline import changed, up, yes
 from tests.web.api.conftest import Program
 from tests.web.conftest import Web
 
@@ -31,6 +32,18 @@ def two_levels() -> Scheme:
 def shop(session, _clock) -> School:
     """T01 leads the workshop that all are in."""
     return Shop(session, two_levels()).school.open()
+
+
+@stage
+def chosen(session, _clock) -> School:
+    """T02's work passed every level, and may leave the workshop."""
+    made = Shop(session, changed(F30, 0, most=1))
+    made.school.open()
+    work = made.work(made.member, "浮力")
+    nominations.vote(session, actor=made.leader, nomination=work)
+    yes(made, work)
+    up(made, "seed_vote", workshop=made.workshop)
+    return made.school
 
 
 def put_forward(leader: Any, school: School, number: str, title: str, **more: object) -> Any:
@@ -81,24 +94,31 @@ def test_a_work_rises_to_the_library_and_is_taken_back(web: Web, shop: School, p
         assert [one["points"] for one in member.get(base).json()["items"]] == ["92.5"]
         at_school = {"step": "school_mark"}
         assert leader.post(up, json=at_school).json()["code"] == "not-allowed"
-        assert admin.post(f"/nominations/{key}/publish").json()["code"] == "not-publishable"
         assert admin.post(up, json=at_school).json()["chosen"][0]["state"]["code"] == "chosen"
-        assert admin.post(f"/nominations/{key}/publish").json()["code"] == "consent-missing"
+        states = {one["id"]: one["state"]["code"] for one in admin.get(base).json()["items"]}
+        assert states == {key: "chosen", other["id"]: "left"}
+
+
+def test_what_was_chosen_is_published_and_taken_back(web: Web, chosen: School, program: Program) -> None:
+    [key] = chosen.session.query(Nomination.id).all()[0]
+    consent, publish, back = (f"/nominations/{key}/{deed}" for deed in ("consent", "publish", "take-back"))
+    with program("T02") as author, program("T03") as colleague, program("A01") as admin:
+        assert admin.post(publish).json()["code"] == "consent-missing"
         public = {"about": "publication", "given": True}
         assert author.post(consent, json=public).json()["code"] == "bad-input"
         said = author.post(consent, json={**public, "pupils": False, "show_name": True}).json()
         assert said["consents"] == ["author", "publication"]
-        assert admin.post(f"/nominations/{key}/publish").status_code == 204
+        assert colleague.post(publish).json()["code"] == "not-allowed"
+        assert admin.post(publish).status_code == 204
+        assert admin.post(publish).json()["code"] == "not-publishable"
         [entry] = colleague.get("/library").json()["items"]
         assert (entry["id"], entry["title"], entry["author"]) == (key, "浮力", "李伟")
-        back = f"/nominations/{key}/take-back"
-        assert leader.post(back, json={"reason": "x"}).json()["code"] == "not-allowed"
+        assert author.get(f"/rounds/{chosen.round.id}/nominations").json()["items"][0]["published"] is True
+        assert colleague.post(back, json={"reason": "x"}).status_code == 404
         assert author.post(back, json={"reason": " "}).json()["code"] == "bad-input"
         assert author.post(back, json={"reason": "要修改"}).status_code == 204
         assert author.post(back, json={"reason": "要修改"}).json()["code"] == "not-in-library"
         assert colleague.get("/library").json()["items"] == []
-        states = {one["id"]: one["state"]["code"] for one in admin.get(base).json()["items"]}
-        assert states == {key: "chosen", other["id"]: "left"}
 
 
 def test_a_file_is_its_author_s(web: Web, shop: School, program: Program) -> None:
