@@ -7,15 +7,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from models import Enrolment, Errand, GroupResult
+from models import Enrolment, GroupResult, Person, Round
 from review_flow.errors import BadInput, NotAllowed
-from review_flow.rules.words import SeatKind
+from review_flow.rules.words import ErrandKind, SeatKind
 from review_flow.steps import errands, owners, results
 from review_flow.steps.owners import Graded
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine, workshops
 from review_flow.web.access import Db, Key
-from review_flow.web.api.access import Panelist, Reader
+from review_flow.web.api.access import Panelist
 from review_flow.web.api.panel import ConfirmIn
 from review_flow.web.api.routes import reads, router, writes
 from review_flow.web.api.shapes import Out, Word
@@ -43,15 +43,14 @@ class GradedOut(Out):
     outcome: dict[str, Any]
 
 
-class ErrandOut(Out):
-    """What is done in the background. `stopped`: why it did not go on; `done_at` null: it has not ended yet."""
+class ConfirmingOut(Out):
+    """How it went: being done, stopped and why, or when it was done last; how many it confirmed, how many it left."""
 
-    id: int
-    kind: str
-    asked_at: datetime
-    done_at: datetime | None
+    under_way: bool
     stopped: str | None
-    answer: dict[str, Any]
+    done_at: datetime | None
+    confirmed: int | None
+    left: int | None
 
 
 class AgainOut(Out):
@@ -119,27 +118,35 @@ def confirm_workshop_result(session: Db, person: Panelist, key: Key, body: Confi
 
 
 @writes(routes, "POST", "/rounds/{key}/confirm-grades", status=202, refuses=[errands.NothingToConfirm, NotAllowed])
-def confirm_all_grades(session: Db, person: Panelist, key: Key) -> ErrandOut:
+def confirm_all_grades(session: Db, person: Panelist, key: Key) -> ConfirmingOut:
     """Have every grade confirmed that can be, but those one keeps away from; the worker does it, ask how it went."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER)
-    return _errand(session, errands.ask_confirm(session, actor=person, round_=round_))
+    errands.ask_confirm(session, actor=person, round_=round_)
+    return _confirming(session, person, round_)
 
 
-def _errand(session: Session, found: Errand) -> ErrandOut:
-    return ErrandOut(
-        id=found.id,
-        kind=found.kind.value,
-        asked_at=found.asked_at,
-        done_at=found.done_at,
-        stopped=errands.following(session, errand=found).stopped,
-        answer=found.answer,
+def _confirming(session: Session, person: Person, round_: Round) -> ConfirmingOut:
+    known = errands.known(
+        session,
+        kind=ErrandKind.CONFIRM_GRADES,
+        organization_id=round_.organization_id,
+        round_=round_,
+        asked_by=person,
+    )
+    answer = known.answer or {}
+    return ConfirmingOut(
+        under_way=known.under_way is not None,
+        stopped=known.stopped,
+        done_at=known.done_at,
+        confirmed=answer.get("confirmed"),
+        left=answer.get("left"),
     )
 
 
-@reads(routes, "/errands/{key}")
-def get_errand(session: Db, person: Reader, key: Key) -> ErrandOut:
-    """Tell how what one asked to be done in the background went."""
-    return _errand(session, errands.of_person(session, person=person, key=key))
+@reads(routes, "/rounds/{key}/confirm-grades")
+def get_confirming(session: Db, person: Panelist, key: Key) -> ConfirmingOut:
+    """Tell how the grades were confirmed that one asked for last."""
+    return _confirming(session, person, mine.panel(session, person, key, SeatKind.MEMBER))
 
 
 @reads(routes, "/panel/appeals/{key}")
