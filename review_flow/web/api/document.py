@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from review_flow.web.access import public
 from review_flow.web.api import (
     checking,
+    facts,
     gatherings,
     grades,
     groups,
@@ -45,6 +46,7 @@ ROUTERS = (
     grades.routes,
     voices.routes,
     programme.routes,
+    facts.routes,
     gatherings.routes,
     groups.routes,
     workshops.routes,

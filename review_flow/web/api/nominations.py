@@ -17,7 +17,6 @@ from review_flow.i18n import _, say
 from review_flow.rules.marks import shown
 from review_flow.rules.words import GroupLevel, NominationKind, WorkConsent
 from review_flow.steps import groups, levels, library, nominations, work_consents
-from review_flow.steps.programme import leads
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
 from review_flow.web.access import Db, Key
@@ -161,17 +160,10 @@ def _nomination(session: Session, person: Person, key: int) -> Nomination:
     return found
 
 
-def _led(session: Session, person: Person, key: int) -> Round:
-    """Return a round of the school, to whoever may know of it or leads one of its workshops."""
-    if not leads(session, actor=person, workshop_id=person.workshop_id):
-        seen.round_(session, person, key)
-    return seen.school_round(session, person, key)
-
-
 @writes(routes, "POST", "/rounds/{key}/nominations", status=201, refuses=[nominations.NotNominable, NotAllowed])
 def nominate(session: Db, person: Teacher, key: Key, body: NominateIn) -> NominationOut:
     """Put a work or learner of a workshop forward, as its leader or the school's administrator."""
-    round_ = _led(session, person, key)
+    round_ = seen.led_round(session, person, key)
     own = groups.Group(round_, GroupLevel.SCHOOL)
     if person.workshop_id is not None:
         own = groups.workshop_group(round_=round_, workshop=session.get_one(Workshop, person.workshop_id))
@@ -226,7 +218,7 @@ def mark_nomination(session: Db, person: Reviewer, key: Key, body: MarkIn) -> No
 )
 def advance_nominations(session: Db, person: Teacher, key: Key, body: AdvanceIn) -> AdvancedOut:
     """Decide a level: in the workshop as its leader, else as the school's administrator."""
-    round_ = _led(session, person, key)
+    round_ = seen.led_round(session, person, key)
     step = next((one for one in round_scheme(session, round_=round_).pipeline if one.id == body.step), None)
     if step is None:
         raise NotFound(what=say(_("级别")), key=body.step)

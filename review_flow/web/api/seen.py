@@ -12,6 +12,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
 from review_flow.rules.words import EvidenceState, RoleKind
 from review_flow.steps.people import conflicting_with, has_seat
+from review_flow.steps.programme import leads
 from review_flow.steps.validity import VOTERS
 from review_flow.web import mine
 
@@ -48,6 +49,13 @@ def round_(session: Session, person: Person, key: int) -> Round:
 def school_round(session: Session, person: Person, key: int) -> Round:
     """Return a round of the administrator's own school."""
     return mine.of_school(session, person, Round, key, _("考核轮次"))
+
+
+def led_round(session: Session, person: Person, key: int) -> Round:
+    """Return a round of the school, to whoever may know of it or leads one of its workshops."""
+    if not leads(session, actor=person, workshop_id=person.workshop_id):
+        round_(session, person, key)
+    return school_round(session, person, key)
 
 
 def panel_round(session: Session, person: Person, key: int) -> Round:

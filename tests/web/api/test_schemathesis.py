@@ -19,8 +19,8 @@ from models import Evidence, Role, Workshop
 from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.rules.scheme import Scheme
-from review_flow.rules.words import GroupFactKind, NominationKind, ReportReason, RoleKind
-from review_flow.steps import claims, file_reports, gatherings, groups, nominations, tokens
+from review_flow.rules.words import FactKind, GroupFactKind, NominationKind, ReportReason, RoleKind
+from review_flow.steps import claims, file_reports, gatherings, groups, nominations, programme, tokens
 from tests.cast import Clock, School
 from tests.stages import stage
 from tests.steps.test_voices import weighed
@@ -72,6 +72,8 @@ def besides(school: School) -> None:
     group = groups.workshop_group(round_=school.round, workshop=workshop)
     bulletin = groups.GroupTelling(GroupFactKind.COUNT, "bulletin", "1", "坊主登记")
     groups.tell_group(session, actor=leader, group=group, telling=bulletin)
+    piece = programme.Telling(FactKind.PIECE, "lesson_design", "1", "坊主收齐")
+    programme.tell_fact(session, actor=leader, enrolment=school.enrolment(author), telling=piece)
     put = nominations.Work(NominationKind.WORK, "浮力")
     nominations.nominate(session, actor=leader, round_=school.round, author=author, work=put)
     meeting = {"activity": "off1", "workshop": workshop, "held_at": now(), "place": "录播室"}
