@@ -222,15 +222,6 @@ def _require_host(session: Session, *, actor: Person, round_: Round, workshop_id
         raise NotAllowed(why=say(_("这需要校级管理员或本坊坊主")))
 
 
-def may_host(session: Session, *, person: Person, gathering: Gathering) -> bool:
-    """Whether the person may run this meeting."""
-    try:
-        require_host(session, actor=person, gathering=gathering)
-    except NotAllowed:
-        return False
-    return True
-
-
 def require_host(session: Session, *, actor: Person, gathering: Gathering) -> None:
     """Raise NotAllowed unless the actor may run this meeting: who came is theirs to see."""
     round_ = session.get_one(Round, gathering.round_id)

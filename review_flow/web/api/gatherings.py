@@ -8,19 +8,17 @@ from typing import Annotated
 
 from fastapi import Request
 from pydantic import Field
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Enrolment, Gathering, Person, Round, Workshop
+from models import Gathering, Person, Workshop
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.i18n import _, say
-from review_flow.rules.words import RoleKind
 from review_flow.steps import gatherings
-from review_flow.steps.people import has_role
-from review_flow.steps.programme import leads
 from review_flow.steps.rounds import WrongPhase
 from review_flow.web import mine
 from review_flow.web.access import Db, Key
+from review_flow.web.api import seen
 from review_flow.web.api.access import Reader, Teacher
 from review_flow.web.api.inputs import Moment, RowId, ToldOut
 from review_flow.web.api.pages import Asked, listed_part, numbered_part
@@ -110,28 +108,13 @@ class AttendeeOut(Out):
 @reads(routes, "/rounds/{key}/gatherings")
 def list_gatherings(session: Db, person: Reader, key: Key, part: Asked) -> Page[GatheringOut]:
     """List a round's meetings; to a workshop's leader who does not take part, those of the workshop."""
-    round_ = mine.of_school(session, person, Round, key, _("考核轮次"))
     return listed_part(
         session,
-        _known(session, person, round_),
+        mine.gatherings(session, person, seen.led_round(session, person, key)),
         key=Gathering.id,
         part=part,
         shown=lambda rows: _gatherings(session, [one for (one,) in rows]),
     )
-
-
-def _known(session: Session, person: Person, round_: Round) -> Select[tuple[Gathering]]:
-    """Select the meetings that `mine.gathering` finds by their ids; raises NotFound for whom none would be."""
-    found = select(Gathering).where(Gathering.round_id == round_.id)
-    enrolled = select(Enrolment.id).where(Enrolment.round_id == round_.id, Enrolment.person_id == person.id)
-    admin = has_role(
-        session, person_id=person.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
-    )
-    if admin or session.scalars(enrolled).first() is not None:
-        return found
-    if leads(session, actor=person, workshop_id=person.workshop_id):
-        return found.where(Gathering.workshop_id == person.workshop_id)
-    raise NotFound(what=say(_("考核轮次")), key=round_.id)
 
 
 def _gatherings(session: Session, found: Sequence[Gathering]) -> list[GatheringOut]:
@@ -155,8 +138,7 @@ def _gatherings(session: Session, found: Sequence[Gathering]) -> list[GatheringO
 @writes(routes, "POST", "/rounds/{key}/gatherings", status=201, refuses=[*HOSTED, BadInput])
 def hold_gathering(session: Db, person: Teacher, key: Key, body: HoldIn) -> GatheringOut:
     """Set up a meeting, as the school's administrator or the leader of its workshop; the same one again is that one."""
-    round_ = mine.of_school(session, person, Round, key, _("考核轮次"))
-    _known(session, person, round_)
+    round_ = seen.led_round(session, person, key)
     workshop = None
     if body.workshop_id is not None:
         workshop = mine.of_school(session, person, Workshop, body.workshop_id, _("工作坊"))

@@ -68,7 +68,7 @@ PIECE = {"upload-offset": "0", "content-type": "application/offset+octet-stream"
 
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A walk over all routes asks more often than a program may."""
+    """A walk asks more often than a program may."""
     monkeypatch.setattr(tokens, "PER_MINUTE", 10**9)
 
 
