@@ -126,7 +126,10 @@ def list_(desk: Desk) -> None:
     scheme = round_scheme(desk.session, round_=desk.round)
     steps = {one.id: one for one in scheme.pipeline}
     rows: list[dict[str, object]] = []
-    for one in nominations.visible(desk.session, actor=desk.actor, round_=desk.round):
+    found = nominations.visible(desk.session, actor=desk.actor, round_=desk.round)
+    consents = work_consents.consents_of(desk.session, nominations=found)
+    points = nominations.tallies(desk.session, nominations=found)
+    for one in found:
         step = steps.get(one.step or "")
         rows.append(
             {
@@ -137,12 +140,8 @@ def list_(desk: Desk) -> None:
                 "video": one.video,
                 "step": step.name_zh if step else None,
                 "state": say(STATES[one.state]),
-                "points": shown(nominations.tally(desk.session, nomination=one, step=step)) if step else None,
-                "consents": [
-                    about.value
-                    for about in WorkConsent
-                    if work_consents.consent_of(desk.session, nomination=one, about=about)
-                ],
+                "points": shown(points[one.id]) if step else None,
+                "consents": [about.value for about in WorkConsent if (one.id, about) in consents],
             }
         )
     titles = {

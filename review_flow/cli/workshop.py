@@ -103,10 +103,7 @@ def tell(
     """Tell a fact of a group."""
     group = _group(desk, level, workshop, class_)
     groups.require_teller(desk.session, actor=desk.actor, group=group)  # nobody else's file is kept
-    details: dict[str, Any] = dict.fromkeys(has or [], True)
-    details |= {"of": _text(of)} if of is not None else {}
-    details |= {"value": _text(value)} if value is not None else {}
-    details |= {"reason": reason} if reason is not None else {}
+    details = groups.details_of(has=has or [], of=_text(of), value=_text(value), reason=reason)
     told = None if file is None else keep(storage_at(settings().storage), _existing(file))
     telling = groups.GroupTelling(
         kind=kind,
@@ -260,5 +257,5 @@ def _number(text: str | None) -> Decimal | None:
     return None if text is None else decimal(text)
 
 
-def _text(text: str) -> str:
-    return str(decimal(text))
+def _text(text: str | None) -> str | None:
+    return None if text is None else str(decimal(text))

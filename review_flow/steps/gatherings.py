@@ -167,6 +167,7 @@ def sign_list(
 
     Raises NotAllowed, WrongPhase, NotInvited.
     """
+    require_recorder(session, actor=actor, gathering=gathering)
     counts = {"added": 0, "superseded": 0, "unchanged": 0}
     for people, word in ((present, PRESENT), (absent, ABSENT)):
         for person in people:
@@ -178,6 +179,7 @@ def sign_list(
 
 def make_up(session: Session, *, actor: Person, gathering: Gathering, person: Person, proof: str) -> str:
     """Record that somebody made a missed meeting up, and what shows it (X-15, B2). Raises as `sign_list`, BadInput."""
+    require_recorder(session, actor=actor, gathering=gathering)
     if not proof.strip():
         raise BadInput(field=say(_("证明")), problem=say(_("请写明怎样补的。")))
     enrolment = _guest(session, gathering=gathering, person=person)
@@ -220,19 +222,16 @@ def _require_host(session: Session, *, actor: Person, round_: Round, workshop_id
         raise NotAllowed(why=say(_("这需要校级管理员或本坊坊主")))
 
 
-def may_host(session: Session, *, person: Person, gathering: Gathering) -> bool:
-    """Whether the person may run this meeting."""
-    try:
-        require_host(session, actor=person, gathering=gathering)
-    except NotAllowed:
-        return False
-    return True
-
-
 def require_host(session: Session, *, actor: Person, gathering: Gathering) -> None:
     """Raise NotAllowed unless the actor may run this meeting: who came is theirs to see."""
     round_ = session.get_one(Round, gathering.round_id)
     _require_host(session, actor=actor, round_=round_, workshop_id=gathering.workshop_id)
+
+
+def require_recorder(session: Session, *, actor: Person, gathering: Gathering) -> None:
+    """Raise NotAllowed unless the actor may run this meeting or leads a workshop, and so tells of its members."""
+    if not leads(session, actor=actor, workshop_id=actor.workshop_id):
+        require_host(session, actor=actor, gathering=gathering)
 
 
 def _require_open(gathering: Gathering) -> None:

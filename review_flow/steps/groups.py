@@ -108,6 +108,14 @@ class GroupTelling:
     sha256: str | None = None
 
 
+def details_of(
+    *, has: Collection[str] = (), of: str | None = None, value: str | None = None, reason: str | None = None
+) -> dict[str, Any]:
+    """Return a telling's details: what a counted thing has, a target's denominator or value, a reason."""
+    named = {"of": of, "value": value, "reason": reason}
+    return {**dict.fromkeys(has, True), **{name: text for name, text in named.items() if text is not None}}
+
+
 def workshop_group(*, round_: Round, workshop: Workshop) -> Group:
     """Return a workshop of the round's school as a group; raises NotAllowed for another school's."""
     if workshop.organization_id != round_.organization_id:
@@ -211,6 +219,8 @@ def _problem(scheme: Scheme, level: GroupLevel, telling: GroupTelling) -> str | 
         return say(_("没有“{word}”，可填：{names}"), word=telling.about, names=listed(list(known)[:20]))
     if telling.number is not None and (telling.number < 0 or telling.number % 1):
         return say(_("数值应为不小于0的整数"))
+    if telling.happened_at is not None and telling.kind is not GroupFactKind.TASK:
+        return say(_("只有任务才填写完成时间"))
     return PROBLEMS[telling.kind](scheme, telling)
 
 

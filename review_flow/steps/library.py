@@ -14,10 +14,14 @@ from review_flow.rules.words import NominationKind, NominationState, RoleKind, W
 from review_flow.steps.people import has_role, require_admin
 from review_flow.steps.rounds import round_scheme
 from review_flow.steps.turn import take_turn
-from review_flow.steps.work_consents import consent_of, end_publication, record, require_consent
+from review_flow.steps.work_consents import consents_of, end_publication, record, require_consent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
+
+    from models import NominationConsent
 
 
 class NotPublishable(Refusal):
@@ -57,9 +61,14 @@ def publish_work(session: Session, *, actor: Person, nomination: Nomination) -> 
 
 def standing_entry(session: Session, *, nomination: Nomination) -> LibraryEntry | None:
     """Return the entry of a work that is in the library."""
-    return session.scalars(
-        select(LibraryEntry).where(LibraryEntry.nomination_id == nomination.id, LibraryEntry.taken_back_at.is_(None))
-    ).first()
+    return standing_entries(session, nominations=[nomination]).get(nomination.id)
+
+
+def standing_entries(session: Session, *, nominations: Sequence[Nomination]) -> dict[int, LibraryEntry]:
+    """Return nomination's id → its entry, of those that are in the library."""
+    ids = [one.id for one in nominations]
+    asked = select(LibraryEntry).where(LibraryEntry.nomination_id.in_(ids), LibraryEntry.taken_back_at.is_(None))
+    return {one.nomination_id: one for one in session.scalars(asked)}
 
 
 def take_back_work(session: Session, *, actor: Person, nomination: Nomination, reason: str) -> None:
@@ -87,11 +96,14 @@ def library_of(session: Session, *, actor: Person) -> list[dict[str, Any]]:
         .where(LibraryEntry.taken_back_at.is_(None), Person.organization_id == actor.organization_id)
         .order_by(LibraryEntry.id)
     )
-    return [_shown(session, entry, nomination, author) for entry, nomination, author in rows]
+    found = rows.all()
+    consents = consents_of(session, nominations=[one for _entry, one, _author in found])
+    return [_shown(entry, one, author, consents.get((one.id, WorkConsent.PUBLICATION))) for entry, one, author in found]
 
 
-def _shown(session: Session, entry: LibraryEntry, nomination: Nomination, author: Person) -> dict[str, Any]:
-    consent = consent_of(session, nomination=nomination, about=WorkConsent.PUBLICATION)
+def _shown(
+    entry: LibraryEntry, nomination: Nomination, author: Person, consent: NominationConsent | None
+) -> dict[str, Any]:
     return {
         "id": nomination.id,
         "title": nomination.title,

@@ -47,6 +47,7 @@ from review_flow.steps.turn import take_turn
 from review_flow.steps.work_consents import record, require_consent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from sqlalchemy.orm import Session
@@ -139,6 +140,8 @@ def nominate(session: Session, *, actor: Person, round_: Round, author: Person, 
 def _problem(session: Session, *, round_: Round, scheme: Scheme, author: Person, work: Work) -> str | None:
     if not work.title.strip():
         return say(_("请写明名称"))
+    if work.kind is NominationKind.LEARNER and (work.video or work.evidence is not None):
+        return say(_("推荐学员时不附作品"))
     categories = scheme.groups.get("awards", ())
     if work.category is not None and work.category not in categories:
         return say(_("没有“{word}”这一类，可填：{names}"), word=work.category, names=listed(categories) or say(_("无")))
@@ -269,9 +272,29 @@ def _require_judge(
 
 def tally(session: Session, *, nomination: Nomination, step: PipelineStep) -> Fraction:
     """Return a work's votes, or the mean of its marks; 0 where there are none."""
-    given = voices(session, nomination=nomination, step=step)
+    return _tallied(voices(session, nomination=nomination, step=step))
+
+
+def _tallied(given: Sequence[NominationVoice]) -> Fraction:
     marks = [one.mark for one in given if one.mark is not None]
     return Fraction(aggregate("mean", marks)) if marks else Fraction(len(given))
+
+
+def tallies(session: Session, *, nominations: Sequence[Nomination]) -> dict[int, Fraction]:
+    """Return nomination's id → its tally at the level it waits at, of those that wait at one."""
+    asked = (
+        select(NominationVoice)
+        .join(Nomination, Nomination.id == NominationVoice.nomination_id)
+        .where(
+            Nomination.id.in_([one.id for one in nominations]),
+            NominationVoice.step == Nomination.step,
+            NominationVoice.struck_at.is_(None),
+        )
+    )
+    given: dict[int, list[NominationVoice]] = {one.id: [] for one in nominations if one.step is not None}
+    for voice in session.scalars(asked):
+        given[voice.nomination_id].append(voice)
+    return {key: _tallied(found) for key, found in given.items()}
 
 
 def visible(session: Session, *, actor: Person, round_: Round) -> list[Nomination]:
@@ -279,18 +302,23 @@ def visible(session: Session, *, actor: Person, round_: Round) -> list[Nominatio
 
     Their own, what they may judge now, all of the workshop they lead; everything to the administrator.
     """
-    scheme = round_scheme(session, round_=round_)
-    steps = {one.id: one for one in scheme.pipeline}
+    steps = {one.id: one for one in round_scheme(session, round_=round_).pipeline}
     admin = has_role(session, person_id=actor.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN])
+    leader = leads(session, actor=actor, workshop_id=actor.workshop_id)
+    judges: dict[tuple[str | None, bool], bool] = {}
+
+    def theirs(one: Nomination) -> bool:
+        inside = one.workshop_id == actor.workshop_id
+        if admin or one.author_id == actor.id or (leader and inside):
+            return True
+        if (one.step, inside) not in judges:  # asked once for each level, however many wait there
+            step = steps.get(one.step or "")
+            judged = step is not None and _judges(session, actor=actor, round_=round_, nomination=one, step=step)
+            judges[one.step, inside] = judged
+        return judges[one.step, inside]
+
     found = session.scalars(select(Nomination).where(Nomination.round_id == round_.id).order_by(Nomination.id))
-    return [
-        one
-        for one in found
-        if admin
-        or one.author_id == actor.id
-        or leads(session, actor=actor, workshop_id=one.workshop_id)
-        or (one.step in steps and _judges(session, actor=actor, round_=round_, nomination=one, step=steps[one.step]))
-    ]
+    return [one for one in found if theirs(one)]
 
 
 def _judges(session: Session, *, actor: Person, round_: Round, nomination: Nomination, step: PipelineStep) -> bool:

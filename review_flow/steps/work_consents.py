@@ -15,6 +15,8 @@ from review_flow.steps import audit
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from models import Nomination, Person
@@ -76,12 +78,16 @@ def say_consent(
 
 def consent_of(session: Session, *, nomination: Nomination, about: WorkConsent) -> NominationConsent | None:
     """Return the author's latest word where it is a yes, else None."""
-    latest = session.scalars(
-        select(NominationConsent)
-        .where(NominationConsent.nomination_id == nomination.id, NominationConsent.about == about)
-        .order_by(NominationConsent.id.desc())
-    ).first()
-    return latest if latest is not None and latest.given else None
+    return consents_of(session, nominations=[nomination]).get((nomination.id, about))
+
+
+def consents_of(
+    session: Session, *, nominations: Sequence[Nomination]
+) -> dict[tuple[int, WorkConsent], NominationConsent]:
+    """Return what authors agree to now, by nomination's id and what about: the latest words that are a yes."""
+    said = select(NominationConsent).where(NominationConsent.nomination_id.in_([one.id for one in nominations]))
+    latest = {(one.nomination_id, one.about): one for one in session.scalars(said.order_by(NominationConsent.id))}
+    return {key: one for key, one in latest.items() if one.given}
 
 
 def require_consent(session: Session, *, nomination: Nomination, about: WorkConsent) -> NominationConsent:

@@ -30,16 +30,18 @@ from review_flow.rules.lifecycle import EnrolmentState, SubmissionState
 from review_flow.rules.path import NOT_SHOWN
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import RoleKind, SeatKind
-from review_flow.steps import approvals, file_reports, gatherings, owners, validity
+from review_flow.steps import approvals, file_reports, owners, validity
 from review_flow.steps import standing as boards
 from review_flow.steps.enrolments import enrolment_of
 from review_flow.steps.path import standing_of
 from review_flow.steps.people import conflicting_with, has_role, has_seat
+from review_flow.steps.programme import leads
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from models.base import Base
@@ -269,15 +271,25 @@ def nomination(session: Session, person: Person, key: int) -> Nomination:
     return found
 
 
+def gatherings(session: Session, person: Person, round_: Round) -> Select[tuple[Gathering]]:
+    """Select a round's meetings: all to whom it is theirs or their school's to run, else those of the workshop they lead."""
+    found = select(Gathering).where(Gathering.round_id == round_.id)
+    enrolled = select(Enrolment.id).where(Enrolment.round_id == round_.id, Enrolment.person_id == person.id)
+    admin = [RoleKind.SCHOOL_ADMIN]
+    if has_role(session, person_id=person.id, organization_id=round_.organization_id, kinds=admin):
+        return found
+    if person.organization_id == round_.organization_id and session.scalars(enrolled).first() is not None:
+        return found
+    led = person.workshop_id if leads(session, actor=person, workshop_id=person.workshop_id) else None
+    return found.where(Gathering.workshop_id == led, Gathering.workshop_id.is_not(None))
+
+
 def gathering(session: Session, person: Person, key: int) -> Gathering:
     """Return a meeting of a round of the person's, or of one of their school's where they may run it."""
     found = session.get(Gathering, key)
     if found is not None:
-        enrolled = select(Enrolment.id).where(Enrolment.round_id == found.round_id, Enrolment.person_id == person.id)
-        if session.get_one(Round, found.round_id).organization_id == person.organization_id and (
-            session.scalars(enrolled).first() is not None
-            or gatherings.may_host(session, person=person, gathering=found)
-        ):
+        asked_ = gatherings(session, person, session.get_one(Round, found.round_id))
+        if session.scalars(asked_.where(Gathering.id == key)).first() is not None:
             return found
     raise NotFound(what=say(_("活动")), key=key)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Evidence, Person, Round, Submission
+from models import Evidence, PanelMark, Person, Round, Submission
 from review_flow.i18n import _, say
 from review_flow.rules.consent import ALTERNATIVES
 from review_flow.rules.peer_marks.disagreement import REASONS
@@ -87,7 +87,6 @@ def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
     work, own = mine.asked(session, person, key)
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
     shown = files.by_slot(request, session, person, work, scheme.slots(work.ability), empty=False)
-    others = panel.standing_marks(session, submission=work) if own.seat is SeatKind.ARBITER else []
     return page(
         request,
         "panel/mark.html",
@@ -95,11 +94,18 @@ def mark_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
         title=mine.title(scheme, work.ability),
         asked=form_fields(scheme, [slot["slot"] for slot in shown]),
         shown=shown,
-        others=[one for one in others if one.mark is not None],
+        others=marks_beside(session, person, work),
         why=differing(work),
         address=f"/panel/marks/{key}",
         **drafts.opened(own),
     )
+
+
+def marks_beside(session: Session, person: Person, work: Submission) -> list[PanelMark]:
+    """Return the marks of a work that an arbiter sees beside their own; nobody else sees any."""
+    standing_ = panel.standing_marks(session, submission=work)
+    arbiter = any(one.marker_id == person.id and one.seat is SeatKind.ARBITER for one in standing_)
+    return [one for one in standing_ if arbiter and one.mark is not None and one.marker_id != person.id]
 
 
 @router.post("/panel/marks/{key}/draft")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentKind, ErrandKind, SeatKind
-from review_flow.steps import adjustments, appeals, errands, owners, results
+from review_flow.steps import adjustments, appeals, errands, results
 from review_flow.steps.people import conflicting_with, has_seat
 from review_flow.steps.reviews import participants
 from review_flow.steps.rounds import round_scheme
@@ -204,13 +204,9 @@ def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
         "panel/result.html",
         result=found,
         round=round_,
-        who=owners.name_of(session, result=found),
         score=found.score,
         address=f"/panel/results/{key}/confirm",
-        outcome=json.loads(found.outcome),
-        flags=results.flags_of(found),
-        why=results.unready(session, result=found),
-        lower=results.lower_of(session, result=found),
+        **workshops.to_confirm(session, found),
     )
 
 
@@ -236,7 +232,7 @@ def appeal_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
             "title": mine.title(scheme, work.ability),
             "shown": files.by_slot(request, session, person, work, scheme.slots(work.ability)),
         }
-        for work in _graded(session, enrolment)
+        for work in graded_works(session, enrolment)
     ]
     outcome = json.loads(result.outcome)
     marks = {one["code"]: one for one in outcome["abilities"]}
@@ -255,7 +251,8 @@ def appeal_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
     )
 
 
-def _graded(session: Session, enrolment: Enrolment) -> Iterable[Submission]:
+def graded_works(session: Session, enrolment: Enrolment) -> Sequence[Submission]:
+    """Return a teacher's works that have their marks."""
     graded = select(Submission).where(
         Submission.enrolment_id == enrolment.id, Submission.state == SubmissionState.GRADED
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 import segno
@@ -28,7 +29,7 @@ from review_flow.steps import (
     voices,
     work_consents,
 )
-from review_flow.steps.library import standing_entry
+from review_flow.steps.library import standing_entries
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
 from review_flow.web.access import Db, Key, Passing, Signed
@@ -55,9 +56,26 @@ def records(request: Request, session: Db, person: Signed, key: Key) -> HTMLResp
     """Show what is recorded of the person in a round: hours, facts of the programme, deductions and awards."""
     standing = mine.standing(session, person, key)
     scheme = round_scheme(session, round_=standing.round)
-    facts = programme.facts_standing(session, enrolment=standing.enrolment)
+    told = select(Adjustment).where(Adjustment.enrolment_id == standing.enrolment.id).order_by(Adjustment.id)
+    return page(
+        request,
+        "teacher/records.html",
+        at=standing,
+        facts=facts_shown(session, standing.enrolment, scheme),
+        hours=hours_shown(session, standing.enrolment, scheme),
+        adjustments=session.scalars(told).all(),
+        names=adjustments.NAMES,
+        states=adjustments.STATES,
+        contestable=AdjustmentState.NOTIFIED,
+        deliverables=bool(scheme.deliverables),
+    )
+
+
+def facts_shown(session: Session, enrolment: Enrolment, scheme: Scheme) -> list[dict[str, Any]]:
+    """Return what is told of a teacher, as they may read it: in words, without who marked them in the classroom."""
+    facts = programme.facts_standing(session, enrolment=enrolment)
     names = {kind: programme.subjects(scheme, kind) for kind in {one.kind for one in facts}}
-    rows = [
+    return [
         {
             "kind": say(programme.KIND_NAMES[one.kind]),
             "about": names[one.kind].get(one.about, one.about),
@@ -67,20 +85,12 @@ def records(request: Request, session: Db, person: Signed, key: Key) -> HTMLResp
         }
         for one in facts
     ]
-    told = select(Adjustment).where(Adjustment.enrolment_id == standing.enrolment.id).order_by(Adjustment.id)
-    hours = enrolments.hours_of(session, enrolment=standing.enrolment)
-    return page(
-        request,
-        "teacher/records.html",
-        at=standing,
-        facts=rows,
-        hours=[(one.name_zh, hours.get(one.id, 0), one.id) for one in scheme.hours.ledgers],
-        adjustments=session.scalars(told).all(),
-        names=adjustments.NAMES,
-        states=adjustments.STATES,
-        contestable=AdjustmentState.NOTIFIED,
-        deliverables=bool(scheme.deliverables),
-    )
+
+
+def hours_shown(session: Session, enrolment: Enrolment, scheme: Scheme) -> list[tuple[str, Decimal, str]]:
+    """Return the hours of a teacher by the scheme's ledgers: name, hours, id."""
+    hours = enrolments.hours_of(session, enrolment=enrolment)
+    return [(one.name_zh, hours.get(one.id, Decimal(0)), one.id) for one in scheme.hours.ledgers]
 
 
 def _value(scheme: Scheme, fact: Fact) -> str:
@@ -149,20 +159,21 @@ def code_part(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
 
 
 def _host(request: Request, session: Session, person: Person, gathering: Gathering) -> dict[str, Any]:
-    code = gatherings.code_at(session, actor=person, gathering=gathering)
-    address = gatherings.link(here(request), gathering.id)
-    made = segno.make(gatherings.link(here(request), gathering.id, code), error="m").svg_inline(
-        scale=6, border=2, omitsize=True
-    )
-    came = sum(word != programme.ABSENT for word in gatherings.attendance(session, gathering=gathering).values())
+    shown = code_shown(request, session, person, gathering)
+    made = segno.make(shown["scan"], error="m").svg_inline(scale=6, border=2, omitsize=True)
     qr = Markup(made)  # noqa: S704 - drawn by segno from our own address: the one thing on a page that is not escaped
+    return {"gathering": gathering, "what": _what(session, gathering), "qr": qr, **shown}
+
+
+def code_shown(request: Request, session: Session, person: Person, gathering: Gathering) -> dict[str, Any]:
+    """Return what whoever runs a meeting shows: the code of this minute, where it is typed or scanned, and who came."""
+    code = gatherings.code_at(session, actor=person, gathering=gathering)
+    told = gatherings.attendance(session, gathering=gathering).values()
     return {
-        "gathering": gathering,
-        "what": _what(session, gathering),
         "code": code,
-        "qr": qr,
-        "came": came,
-        "address": address,
+        "address": gatherings.link(here(request), gathering.id),
+        "scan": gatherings.link(here(request), gathering.id, code),
+        "came": sum(word != programme.ABSENT for word in told),
     }
 
 
@@ -177,19 +188,18 @@ def nominations(request: Request, session: Db, person: Signed, key: Key) -> HTML
     """Show the person's works that were put forward, and ask for each consent by itself."""
     standing = mine.standing(session, person, key)
     levels = {one.id: one.name_zh for one in round_scheme(session, round_=standing.round).pipeline}
-    found = session.scalars(
-        select(Nomination).where(Nomination.round_id == key, Nomination.author_id == person.id).order_by(Nomination.id)
-    )
+    own = select(Nomination).where(Nomination.round_id == key, Nomination.author_id == person.id)
+    found = session.scalars(own.order_by(Nomination.id)).all()
+    consents = work_consents.consents_of(session, nominations=found)
+    published = standing_entries(session, nominations=found)
     rows = [
         {
             "one": one,
             "state": say(NOMINATED[one.state]),
             "level": levels.get(one.step or ""),
             "is_work": one.kind is NominationKind.WORK,
-            "published": standing_entry(session, nomination=one) is not None,
-            "consents": {
-                about.value: work_consents.consent_of(session, nomination=one, about=about) for about in WorkConsent
-            },
+            "published": one.id in published,
+            "consents": {about.value: (one.id, about) in consents for about in WorkConsent},
             "open": one.state is not NominationState.WITHDRAWN,
         }
         for one in found

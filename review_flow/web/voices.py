@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
+from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from models import Person, Round
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.voices import ON_SITE, further
@@ -20,7 +22,8 @@ from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
 
 router = APIRouter()
-Mark = Annotated[str, Form(pattern=r"^\d{1,3}(\.\d{1,2})?$")]
+MARK = r"^[0-9]{1,3}(\.[0-9]{1,2})?$"
+Mark = Annotated[str, Form(pattern=MARK)]
 
 
 @router.post("/rounds/{key}/self-mark")
@@ -31,12 +34,18 @@ def give_own(session: Db, person: Signed, key: Key, mark: Mark) -> RedirectRespo
     return go(f"/rounds/{key}")
 
 
-@router.get("/panel/rounds/{key}/visits")
-def visits(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
-    """Show the marks that the member gave in classrooms, and the form for another."""
+def visited(session: Session, person: Person, key: int) -> Round:
+    """Return a round whose members give marks in classrooms, to one of them."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER)
     if ON_SITE not in further(round_scheme(session, round_=round_)):
         raise NotFound(what=say(_("现场评价")), key=round_.name)
+    return round_
+
+
+@router.get("/panel/rounds/{key}/visits")
+def visits(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+    """Show the marks that the member gave in classrooms, and the form for another."""
+    round_ = visited(session, person, key)
     teachers = mine.judgeable(session, person, key)
     given = voices.on_site_marks(session, person=person, round_=round_)
     open_ = round_.phase in PHASES

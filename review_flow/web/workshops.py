@@ -16,6 +16,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.words import RoleKind
 from review_flow.steps import appeals, owners, results
+from review_flow.steps.owners import Graded
 from review_flow.steps.people import conflicting_with
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
@@ -84,14 +85,21 @@ def confirm_page(request: Request, session: Db, person: Signed, key: Key) -> HTM
         "panel/result.html",
         result=found,
         round=round_,
-        who=owners.name_of(session, result=found),
         score=None,
         address=f"/panel/workshops/{key}/confirm",
-        outcome=json.loads(found.outcome),
-        flags=results.flags_of(found),
-        why=results.unready(session, result=found),
-        lower=results.lower_of(session, result=found),
+        **to_confirm(session, found),
     )
+
+
+def to_confirm(session: Session, found: Graded) -> dict[str, Any]:
+    """Return what a member of the panel reads of a result: whose, how it came about, and what may be done now."""
+    return {
+        "who": owners.name_of(session, result=found),
+        "outcome": json.loads(found.outcome),
+        "flags": results.flags_of(found),
+        "why": results.unready(session, result=found),
+        "lower": results.lower_of(session, result=found),
+    }
 
 
 @router.post("/panel/workshops/{key}/confirm")
@@ -110,9 +118,6 @@ def confirm(
 
 def appeal_page(request: Request, session: Session, appeal: Appeal, result: GroupResult) -> HTMLResponse:
     """Show an appeal against a workshop's result, and what was counted, to count again."""
-    scheme = round_scheme(session, round_=session.get_one(Round, result.round_id))
-    names = {quota.of: quota.name_zh for quota in scheme.quotas}
-    counted = json.loads(result.record)["quota"]
     label = _("{name}的复核数（原为{count}）")
     return page(
         request,
@@ -123,9 +128,16 @@ def appeal_page(request: Request, session: Session, appeal: Appeal, result: Grou
         outcome=json.loads(result.outcome),
         works=[],
         marks={},
-        fields={of: say(label, name=names[of], count=count) for of, count in counted.items() if of in names},
-        needed=scheme.result.appeal.reviewers_min,
+        fields={one: say(label, name=name, count=count) for one, name, count in counted(session, result)},
+        needed=round_scheme(session, round_=session.get_one(Round, result.round_id)).result.appeal.reviewers_min,
     )
+
+
+def counted(session: Session, result: GroupResult) -> list[tuple[str, str, Any]]:
+    """Return what a workshop's result counted that its hearers may count again: what of, its name, the count."""
+    scheme = round_scheme(session, round_=session.get_one(Round, result.round_id))
+    names = {quota.of: quota.name_zh for quota in scheme.quotas}
+    return [(of, names[of], count) for of, count in json.loads(result.record)["quota"].items() if of in names]
 
 
 @router.get("/rounds/{key}/workshop")

@@ -119,6 +119,19 @@ def test_by_the_list_on_paper_and_made_up(fuqing: School) -> None:
     assert [came(fuqing, number)["off1"] for number in range(3)] == [True, True, "made_up"]
 
 
+def test_paper_is_the_hosts_and_of_their_own_members_a_leaders(fuqing: School) -> None:
+    meeting, (stranger, leader, other) = held(fuqing), fuqing.teachers
+    for absent in ([], [leader]):
+        with pytest.raises(NotAllowed):
+            gatherings.sign_list(fuqing.session, actor=stranger, gathering=meeting, present=[], absent=absent)
+    with pytest.raises(NotAllowed):
+        gatherings.make_up(fuqing.session, actor=stranger, gathering=meeting, person=stranger, proof="我补了")
+    counts = gatherings.sign_list(fuqing.session, actor=leader, gathering=meeting, present=[leader])
+    assert counts == {"added": 1, "superseded": 0, "unchanged": 0}
+    with pytest.raises(NotAllowed):
+        gatherings.sign_list(fuqing.session, actor=leader, gathering=meeting, present=[other])
+
+
 def test_whoever_was_listed_absent_may_still_sign_in(fuqing: School) -> None:
     meeting, one = held(fuqing), fuqing.teachers[0]
     gatherings.sign_list(fuqing.session, actor=fuqing.admin, gathering=meeting, present=[], absent=[one])
@@ -149,9 +162,3 @@ def test_who_is_not_of_the_round_does_not_sign_in(fuqing: School) -> None:
     enrolments.exempt(fuqing.session, actor=fuqing.admin, enrolment=fuqing.enrolment(exempt), reason="支教")
     with pytest.raises(NotAllowed):
         gatherings.sign_in(fuqing.session, actor=exempt, gathering=meeting, code=code)
-
-
-def test_who_may_run_a_meeting(fuqing: School) -> None:
-    meeting = held(fuqing)
-    asked = (fuqing.admin, fuqing.teachers[0])
-    assert [gatherings.may_host(fuqing.session, person=one, gathering=meeting) for one in asked] == [True, False]

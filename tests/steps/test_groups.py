@@ -170,6 +170,7 @@ def test_who_tells_and_who_sees(shop: Shop) -> None:
         (COUNT, "bulletin", {"number": "-1"}),
         (COUNT, "bulletin", {"number": "1.5"}),
         (COUNT, "bulletin", {"details": {"photos": True}}),
+        (COUNT, "bulletin", {"happened_at": datetime(2026, 3, 1, tzinfo=UTC)}),
         (COUNT, "offline_activity", {"number": "3"}),
         (COUNT, "offline_activity", {"details": {"video": True}}),
         (TASK, "offline1", {}),
@@ -181,6 +182,13 @@ def test_who_tells_and_who_sees(shop: Shop) -> None:
 def test_what_the_scheme_has_no_place_for_is_refused(shop: Shop, kind, about, value) -> None:
     with pytest.raises(groups.GroupFactRefused):
         shop.tell(kind, about, **value)
+
+
+def test_what_is_told_besides_goes_by_its_names() -> None:
+    assert groups.details_of() == {}
+    assert groups.details_of(has=["photos"], of="40", value="0.9", reason="人手不足") == {
+        "photos": True, "of": "40", "value": "0.9", "reason": "人手不足",
+    }  # fmt: skip
 
 
 def test_a_fact_has_a_source(shop: Shop) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from sqlalchemy import select
@@ -16,7 +17,7 @@ from review_flow.rules.words import NominationKind, NominationState, RoleKind, W
 from review_flow.steps import enrolments, levels, library, nominations, work_consents
 from review_flow.steps.nominations import NotNominable, NotRising, NotYourJudgement, OtherWay, Work
 from review_flow.steps.work_consents import ConsentMissing
-from tests.cast import kept
+from tests.cast import kept, queries
 from tests.steps.test_groups import FUYU, QUANZHOU, Shop
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -255,6 +256,8 @@ def test_what_is_put_forward_is_the_workshops_own(session) -> None:
     )
     with pytest.raises(NotNominable, match="不在本轮"):
         put(shop.school.teachers[2])
+    with pytest.raises(NotNominable, match="不附作品"):
+        shop.work(shop.member, "积极", kind=NominationKind.LEARNER, video=True)
 
 
 def test_a_file_that_rises_was_checked_and_is_the_authors(session) -> None:
@@ -305,3 +308,28 @@ def test_one_sees_what_is_ones_own_or_ones_to_judge(session) -> None:
     up(shop, "person", by=shop.leader, workshop=shop.workshop, named=[work])
     shop.role(shop.school.arbiter, RoleKind.SUBJECT_EXPERT)
     assert [see(one) for one in (inside, panel, shop.school.arbiter)] == [[], ["浮力"], ["浮力"]]
+
+
+def test_many_are_seen_with_what_was_said_of_them_in_as_many_questions_as_one(session) -> None:
+    shop = Shop(session, changed(FUYU, 0, decide="mark"))
+    authors, judge = shop.school.teachers[1:4], shop.school.teachers[4]
+    costs = []
+    for author in authors:
+        work = shop.work(author, f"作品{author.number}")
+        for mark, by in (("90", judge), ("80", judge), ("91", shop.leader)):
+            nominations.mark_work(session, actor=by, nomination=work, mark=Decimal(mark))
+        yes(shop, work)
+        yes(shop, work, PUBLICATION, show_name=True)
+        yes(shop, work, PUBLICATION, given=False)
+        session.expire_all()
+        with queries(session) as sent:
+            found = nominations.visible(session, actor=judge, round_=shop.round)
+            points = nominations.tallies(session, nominations=found)
+            consents = work_consents.consents_of(session, nominations=found)
+            assert library.standing_entries(session, nominations=found) == {}
+        costs.append(len(sent))
+    assert len(set(costs)) == 1
+    assert points == {one.id: Fraction(171, 2) for one in found}
+    assert sorted(consents) == [(one.id, AUTHOR) for one in found]
+    found[0].step = None
+    assert sorted(nominations.tallies(session, nominations=found)) == [one.id for one in found[1:]]

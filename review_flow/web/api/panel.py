@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Appeal, Enrolment, Person, Result, Round, Submission
+from models import Appeal, Enrolment, GroupResult, Person, Result, Round, Submission, Workshop
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.rubric import form_fields
 from review_flow.steps import adjustments, appeals, evidence, panel, results, standing, validity
@@ -23,6 +23,7 @@ from review_flow.web.api.reviewing import FormIn, Mark
 from review_flow.web.api.routes import reads, router, writes
 from review_flow.web.api.shapes import Code, In, Out, Page, Prose, Who, Word
 from review_flow.web.api.teaching import AdjustmentOut, EvidenceOut, evidence_of, shown_adjustment
+from review_flow.web.panel import marks_beside
 
 routes = router("panel")
 SEATED = [NotAllowed, BadInput]
@@ -39,10 +40,19 @@ class PanelWork(Out):
     disagreement: str | None
 
 
+class GivenMark(Out):
+    """A mark that somebody else gave, to an arbiter."""
+
+    mark: str
+    ability_level: str | None
+    comment: str
+
+
 class PanelWorkMore(PanelWork):
-    """A work, with the form that is asked for."""
+    """A work, with the form that is asked for; an arbiter sees the marks that differ."""
 
     fields: dict[str, Any]
+    others: list[GivenMark]
 
 
 class PanelResult(Out):
@@ -63,6 +73,14 @@ class PanelAppeal(Out):
     due_at: datetime
 
 
+class PanelWorkshop(Out):
+    """A workshop's result that waits to be confirmed."""
+
+    id: int
+    name: str
+    proposed_grade: str
+
+
 class AgendaOut(Out):
     """What waits for one on a round's panel, those whose peers differ first."""
 
@@ -70,6 +88,7 @@ class AgendaOut(Out):
     validity: list[PanelWork]
     adjustments: list[AdjustmentOut]
     results: list[PanelResult]
+    workshops: list[PanelWorkshop]
     appeals: list[PanelAppeal]
 
 
@@ -114,6 +133,7 @@ def get_agenda(session: Db, person: Panelist, key: Key) -> AgendaOut:
         validity=[_work(one, authors[one.author_id]) for one in found.validity],
         adjustments=[shown_adjustment(one) for one in found.adjustments],
         results=[_result(one, graded[one.enrolment_id]) for one in found.results],
+        workshops=_workshops(session, found.workshops),
         appeals=[_appeal(one) for one in found.appeals],
     )
 
@@ -156,6 +176,15 @@ def _result(one: Result, person: Who) -> PanelResult:
     return PanelResult(id=one.id, person=person, score=score, proposed_grade=one.proposed_grade)
 
 
+def _workshops(session: Session, found: list[GroupResult]) -> list[PanelWorkshop]:
+    asked = select(Workshop.id, Workshop.name).where(Workshop.id.in_([one.workshop_id for one in found]))
+    names = dict(session.execute(asked).tuples().all())
+    return [
+        PanelWorkshop(id=one.id, name=names.get(one.workshop_id or 0, ""), proposed_grade=one.proposed_grade)
+        for one in found
+    ]
+
+
 def _appeal(one: Appeal) -> PanelAppeal:
     return PanelAppeal(id=one.id, reason=one.reason, filed_at=one.filed_at, due_at=one.due_at)
 
@@ -166,7 +195,12 @@ def get_panel_submission(session: Db, person: Panelist, key: Key) -> PanelWorkMo
     work = seen.panel_work(session, person, key)
     scheme = round_scheme(session, round_=session.get_one(Round, work.round_id))
     fields = form_fields(scheme, evidence.slots_filled(session, scheme=scheme, submission=work))
-    return PanelWorkMore(**_facts(work, who(session.get_one(Person, work.author_id))), fields=fields)
+    others = [
+        GivenMark(mark=str(one.mark), ability_level=one.ability_level, comment=(one.form or {}).get("comment", ""))
+        for one in marks_beside(session, person, work)
+    ]
+    author = who(session.get_one(Person, work.author_id))
+    return PanelWorkMore(**_facts(work, author), fields=fields, others=others)
 
 
 @reads(routes, "/panel/submissions/{key}/evidence")

@@ -9,8 +9,11 @@ from sqlalchemy import select
 
 from models import Organization, Person, Role, Round
 from review_flow.rules.catalogue import Slot
+from review_flow.rules.scheme import DELIVERABLES
+from review_flow.rules.words import FactKind
 from review_flow.steps import enrolments, results
 from review_flow.steps.path import enrolments_of
+from review_flow.steps.programme import subjects
 from review_flow.steps.rounds import WrongPhase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.web import mine
@@ -80,8 +83,19 @@ class AbilityOut(Out):
     slots: list[SlotOut]
 
 
+class NamedOut(Out):
+    """Something of the scheme that others speak of by its id."""
+
+    id: str
+    name: str
+
+
 class PlanOut(Out):
-    """What a round asks for: the scheme at the version it froze, and the abilities to choose from."""
+    """What a round asks for: the scheme at the version it froze, and the abilities to choose from.
+
+    `deliverables`: the slots of what is asked for besides abilities; `activities`: what meetings are held of; `levels`:
+    through which works rise.
+    """
 
     scheme: str
     version: int
@@ -90,6 +104,9 @@ class PlanOut(Out):
     max_abilities: int | None
     min_dimensions: int
     abilities: list[AbilityOut]
+    deliverables: list[SlotOut]
+    activities: list[NamedOut]
+    levels: list[NamedOut]
 
 
 class Choice(Edited):
@@ -192,6 +209,9 @@ def get_plan(session: Db, person: Reader, key: Key) -> PlanOut:
             for one in scheme.catalogue.abilities
             if rule.within != "school_list" or one.code in found.abilities
         ],
+        deliverables=[shown_slot(slot) for slot in scheme.slots(DELIVERABLES)],
+        activities=[NamedOut(id=one, name=name) for one, name in subjects(scheme, FactKind.ATTENDANCE).items()],
+        levels=[NamedOut(id=one.id, name=one.name_zh) for one in scheme.pipeline],
     )
 
 

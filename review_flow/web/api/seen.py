@@ -49,6 +49,13 @@ def school_round(session: Session, person: Person, key: int) -> Round:
     return mine.of_school(session, person, Round, key, _("考核轮次"))
 
 
+def led_round(session: Session, person: Person, key: int) -> Round:
+    """Return a round of the school, to whoever may know of it or leads one of its workshops."""
+    if not leads(session, actor=person, workshop_id=person.workshop_id):
+        round_(session, person, key)
+    return school_round(session, person, key)
+
+
 def panel_round(session: Session, person: Person, key: int) -> Round:
     """Return a round on whose panel the person sits."""
     seated = select(Round).join(PanelSeat, PanelSeat.round_id == Round.id)

@@ -345,11 +345,12 @@ def _result_out(session: Session, found: Result) -> ResultOut:
         composed_at=found.composed_at,
         ledger=outcome["ledger"],
         outcome=outcome,
-        appeal=_appeal(appeal) if appeal else None,
+        appeal=shown_appeal(appeal) if appeal else None,
     )
 
 
-def _appeal(one: Appeal) -> AppealOut:
+def shown_appeal(one: Appeal) -> AppealOut:
+    """Return an appeal as it is told."""
     return AppealOut(
         id=one.id, state=one.state.value, filed_at=one.filed_at, due_at=one.due_at, decided_at=one.decided_at
     )
@@ -366,7 +367,7 @@ def sign_result(session: Db, person: Teacher, key: Key, body: SignIn) -> ResultO
 @writes(routes, "POST", "/rounds/{key}/result/appeal", status=201, refuses=[appeals.NoAppeal, BadInput, WrongPhase])
 def file_appeal(session: Db, person: Teacher, key: Key, body: ReasonIn) -> AppealOut:
     """Appeal against the result, once in a round and in its days."""
-    return _appeal(appeals.file(session, actor=person, result=_result(session, person, key), reason=body.reason))
+    return shown_appeal(appeals.file(session, actor=person, result=_result(session, person, key), reason=body.reason))
 
 
 @reads(routes, "/rounds/{key}/adjustments")

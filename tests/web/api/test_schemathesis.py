@@ -15,13 +15,20 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 
-from review_flow.steps import tokens
+from models import Evidence, Role, Workshop
+from review_flow import schemes as scheme_files
+from review_flow.clock import now
+from review_flow.rules.scheme import Scheme
+from review_flow.rules.words import FactKind, GroupFactKind, NominationKind, ReportReason, RoleKind
+from review_flow.steps import claims, file_reports, gatherings, groups, nominations, programme, tokens
 from tests.cast import Clock, School
 from tests.stages import stage
 from tests.steps.test_county import above
+from tests.steps.test_voices import weighed
 from tests.web.api.conftest import Program
 from tests.web.conftest import Web
 
+LEADER = RoleKind.WORKSHOP_LEADER
 LONG = "REVIEW_FLOW_FUZZ_EXAMPLES" in os.environ
 EXAMPLES = int(os.environ.get("REVIEW_FLOW_FUZZ_EXAMPLES", "2"))
 ROLES = {"T01": {"read", "teach", "review"}, "P1": {"panel"}, "A01": {"admin"}, "C01": {"admin"}}
@@ -40,13 +47,43 @@ schemathesis.serializer.alias("application/offset+octet-stream", "application/oc
 @stage
 def under_way(session, _clock: Clock) -> School:
     """Everybody chose; two works are sealed and being reviewed, the others lack their evidence."""
-    school = School(session).open()
+    school = School(session, scheme=with_all()).open()
     for person in school.teachers:
         school.ready(person)
     for person in school.teachers[:4]:
         school.seal(person)
     school.allocate()
+    besides(school)
     return school
+
+
+def with_all() -> Scheme:
+    """A scheme that has of everything that routes speak of."""
+    persons, groups_ = (scheme_files.load(name).document for name in ("fuqing-30", "fuqing-workshop-ops"))
+    borrowed = {part: persons[part] for part in ("activities", "pipeline", "deliverables")}
+    return Scheme.from_document({**weighed().document, **borrowed, "quotas": groups_["quotas"]})
+
+
+def besides(school: School) -> None:
+    """T01 leads a workshop that tells, meets and puts a work forward; and has reported a file."""
+    session, (leader, author) = school.session, school.teachers[:2]
+    workshop = Workshop(organization_id=school.organization.id, name="物理坊")
+    session.add_all([workshop, Role(person_id=leader.id, organization_id=leader.organization_id, kind=LEADER)])
+    session.flush()
+    leader.workshop_id = author.workshop_id = workshop.id
+    group = groups.workshop_group(round_=school.round, workshop=workshop)
+    bulletin = groups.GroupTelling(GroupFactKind.COUNT, "bulletin", "1", "坊主登记")
+    groups.tell_group(session, actor=leader, group=group, telling=bulletin)
+    piece = programme.Telling(FactKind.PIECE, "lesson_design", "1", "坊主收齐")
+    programme.tell_fact(session, actor=leader, enrolment=school.enrolment(author), telling=piece)
+    put = nominations.Work(NominationKind.WORK, "浮力")
+    nominations.nominate(session, actor=leader, round_=school.round, author=author, work=put)
+    meeting = {"activity": "off1", "workshop": workshop, "held_at": now(), "place": "录播室"}
+    gatherings.hold(session, actor=leader, round_=school.round, **meeting)
+    task = claims.claim(session, actor=leader, round_=school.round)
+    file = session.query(Evidence).filter_by(submission_id=task.submission_id).order_by(Evidence.id).first()
+    told = {"reason": ReportReason.BROKEN, "note": "放到一半就停"}
+    file_reports.report(session, actor=leader, assignment=task, evidence=file, **told)
 
 
 @pytest.mark.slow
