@@ -105,6 +105,7 @@ def deliver_in_person(session: Session, *, actor: Person, enrolment: Enrolment) 
     """The administrator handed the plan over where the teacher didn't open it (T3); it goes on all the same."""
     round_ = session.get_one(Round, enrolment.round_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.OPEN)
     if enrolment.state is not EnrolmentState.REGISTERED:
         return

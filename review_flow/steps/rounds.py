@@ -86,6 +86,7 @@ def create(
 ) -> Round:
     """Set up a round of a published scheme; the days count to their last second in the school's zone (X-49)."""
     require_admin(session, actor=actor, organization_id=version.organization_id)
+    take_turn(session, organization_id=version.organization_id)
     if version.state is not SchemeState.PUBLISHED:
         raise UnpublishedScheme(version=version.version)
     _require_in_order(opens_on, submit_due_on, hard_close_on)
@@ -203,6 +204,7 @@ def _ends(round_: Round) -> tuple[datetime, datetime]:
 def seat(session: Session, *, actor: Person, round_: Round, person: Person, kind: SeatKind) -> PanelSeat:
     """Give a person a place on the panel (001-A-25, 001-A-43). Seats may still be added while the round runs."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(
         round_, RoundPhase.SETUP, RoundPhase.OPEN, RoundPhase.SCORING, RoundPhase.PUBLICITY, RoundPhase.SIGNING
     )
@@ -281,6 +283,7 @@ def open_round(session: Session, *, actor: Person, round_: Round) -> None:
     Raises NotReady naming every obstacle.
     """
     require_admin(session, actor=actor, organization_id=round_.organization_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SETUP)
     found = obstacles(session, round_=round_)
     if found:
@@ -302,6 +305,7 @@ def open_round(session: Session, *, actor: Person, round_: Round) -> None:
 def enrol(session: Session, *, actor: Person, round_: Round, person: Person) -> Enrolment:
     """Put a teacher into a round; once in, the same row is returned."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
+    take_turn(session, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SETUP, RoundPhase.OPEN)
     if person.organization_id != round_.organization_id:
         raise BadInput(field=say(_("参评教师")), problem=say(_("{name}不是本校教师。"), name=person.name))

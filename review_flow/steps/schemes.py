@@ -122,6 +122,7 @@ def _require_amendable(in_force: SchemeVersion, scheme: Scheme, *, effective_fro
 def confirm(session: Session, *, actor: Person, version: SchemeVersion, unknown_id: str) -> None:
     """Tick one value of 本校待确认: the default in force is the school's own will from now on."""
     require_admin(session, actor=actor, organization_id=version.organization_id)
+    take_turn(session, organization_id=version.organization_id)
     if version.state is not SchemeState.DRAFT:
         raise SchemeInUse(version=version.version)
     if unknown_id not in {unknown.id for unknown in scheme_of(version).unknowns}:
@@ -140,6 +141,7 @@ def confirm(session: Session, *, actor: Person, version: SchemeVersion, unknown_
 def publish(session: Session, *, actor: Person, version: SchemeVersion) -> None:
     """Publish a draft whose open values are all confirmed; the version before it retires for new rounds (T1)."""
     require_admin(session, actor=actor, organization_id=version.organization_id)
+    take_turn(session, organization_id=version.organization_id)
     open_ = [u for u in scheme_of(version).unconfirmed() if u.id not in version.confirmed]
     if open_:
         raise StillUnconfirmed(count=len(open_), names=listed(u.text_zh for u in open_))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, FastAPI, Form, Path, Request
@@ -112,10 +112,19 @@ def entered(request: Request, session: Db) -> Person:
     # For the head of every page and the log; a refusal is drawn when the transaction is over.
     request.state.name, request.state.person_id = found[1].name, found[1].id
     request.state.roles, request.state.seated = people.roles_and_seat(session, person=found[1])
-    kinds = {*(one.value for one in request.state.roles), *(["panel"] if request.state.seated else [])}
-    demanded = kinds & set(request.app.state.settings.second_factor)
-    request.state.factor_wanted = bool(demanded) and not door.has_second_factor(session, person_id=found[1].id)
+    request.state.factor_wanted = lacks_factor(
+        request, session, found[1], roles=request.state.roles, seated=request.state.seated
+    )
     return found[1]
+
+
+def lacks_factor(
+    request: Request, session: Session, person: Person, *, roles: Iterable[RoleKind], seated: bool
+) -> bool:
+    """Whether the operator demands a second factor of who holds these roles or a seat, and the person has none."""
+    kinds = {*(one.value for one in roles), *(["panel"] if seated else [])}
+    demanded = kinds & set(request.app.state.settings.second_factor)
+    return bool(demanded) and not door.has_second_factor(session, person_id=person.id)
 
 
 Entered = Annotated[Person, Depends(entered)]

@@ -11,11 +11,14 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from models import IdentityBinding, SecondFactor, WebSession
+from models import IdentityBinding, Person, SecondFactor, WebSession
 from review_flow.clock import now
 from review_flow.rules import second_factor as rules
+from review_flow.rules.tokens import Scope
 from review_flow.settings import Settings
+from review_flow.steps import tokens
 from tests.cast import Clock, School
+from tests.web.api.conftest import client_of
 from tests.web.conftest import Web
 from tests.web.test_door import enter, with_password
 
@@ -100,6 +103,24 @@ def test_where_the_operator_demands_it_nothing_else_opens_before(
         assert client.head("/uploads/none").status_code == 403
         assert "您的角色须开启" in client.get(PAGE).text
         turned_on(client)
+        assert client.get("/me").status_code == 200
+
+
+@pytest.mark.parametrize(("number", "kinds"), [("A01", ("school_admin",)), ("P1", ("panel",))])
+def test_a_program_is_asked_for_it_like_its_person(
+    web: Web, school: School, clock: Clock, tmp_path: Path, number: str, kinds: tuple[str, ...]
+) -> None:
+    def program(whose: str) -> TestClient:
+        actor = web.session.scalars(select(Person).where(Person.number == whose)).one()
+        return client_of(web.app, tokens.make(web.session, actor=actor, name="x", scopes=tuple(Scope), days=1)[1])
+
+    with program("T01") as teacher, program(number) as client, web.of(number) as person:
+        assert client.get("/me").status_code == 200
+        web.app.state.settings = Settings(home=tmp_path, second_factor=kinds)  # type: ignore[arg-type]  # as read
+        assert teacher.get("/me").status_code == 200
+        refused = [client.get("/me"), client.post("/uploads", headers={"tus-resumable": "1.0.0"})]
+        assert [(one.status_code, one.json()["code"]) for one in refused] == [(403, "factor-wanted")] * 2
+        turned_on(person)
         assert client.get("/me").status_code == 200
 
 

@@ -14,7 +14,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.tokens import Scope
 from review_flow.rules.words import RoleKind
 from review_flow.steps import county, people, tokens
-from review_flow.web.access import Db, MustChange, who
+from review_flow.web.access import Db, FactorWanted, MustChange, lacks_factor, who
 
 bearer = HTTPBearer(
     scheme_name="bearer",
@@ -54,12 +54,19 @@ def carried(
 
 
 @who
-def scoped(scopes: SecurityScopes, session: Db, found: Annotated[tokens.Bearer, Depends(carried)]) -> Person:
-    """Let in a person whose token has the scopes that the route asks for."""
+def scoped(
+    request: Request, scopes: SecurityScopes, session: Db, found: Annotated[tokens.Bearer, Depends(carried)]
+) -> Person:
+    """Let in a person whose token has the scopes that the route asks for, and who has the second factor, if demanded."""
     for one in scopes.scopes:
         if Scope(one) not in found.scopes:
             raise ScopeMissing(scope=one)
-    return session.get_one(Person, found.person_id)
+    person = session.get_one(Person, found.person_id)
+    if request.app.state.settings.second_factor:
+        roles, seated = people.roles_and_seat(session, person=person)
+        if lacks_factor(request, session, person, roles=roles, seated=seated):
+            raise FactorWanted
+    return person
 
 
 Reader = Annotated[Person, Security(scoped, scopes=[Scope.READ.value])]
@@ -72,7 +79,7 @@ Panelist = Annotated[Person, Security(scoped, scopes=[Scope.PANEL.value])]
 def passing(request: Request, scopes: SecurityScopes, found: Annotated[tokens.Bearer, Depends(carried)]) -> Person:
     """Let in like `scoped`, in a transaction that is over before the handler begins: it holds nobody up for long."""
     with transaction(request.app.state.engine) as session:
-        return scoped(scopes, session, found)
+        return scoped(request, scopes, session, found)
 
 
 PassingTeacher = Annotated[Person, Security(passing, scopes=[Scope.TEACH.value])]
@@ -86,6 +93,18 @@ def administrator(session: Db, person: Annotated[Person, Security(scoped, scopes
 
 
 Administrator = Annotated[Person, Depends(administrator)]
+
+
+@who
+def passing_administrator(
+    request: Request, scopes: SecurityScopes, found: Annotated[tokens.Bearer, Depends(carried)]
+) -> Person:
+    """Let in like `administrator`, in a transaction that is over before the handler begins."""
+    with transaction(request.app.state.engine) as session:
+        return administrator(session, scoped(request, scopes, session, found))
+
+
+PassingAdministrator = Annotated[Person, Security(passing_administrator, scopes=[Scope.ADMIN.value])]
 
 
 @who

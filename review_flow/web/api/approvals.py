@@ -7,19 +7,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from models import Round
+from models import Evidence, Round
 from review_flow.errors import NotFound
 from review_flow.rules.words import SeatKind
 from review_flow.steps import approvals, programme
 from review_flow.steps.rounds import WrongPhase, round_scheme
 from review_flow.web import approving, mine
 from review_flow.web.access import Db, Key
+from review_flow.web.api import seen
 from review_flow.web.api.access import Panelist
-from review_flow.web.api.pages import Asked, numbered_part
+from review_flow.web.api.pages import Asked, listed_part, numbered_part
 from review_flow.web.api.panel import who
 from review_flow.web.api.routes import reads, router, writes
 from review_flow.web.api.shapes import In, Line, Out, Page, Prose, Who
-from review_flow.web.api.teaching import EvidenceOut, evidence_of
 
 routes = router("approvals")
 
@@ -33,6 +33,18 @@ class ApprovalOut(Out):
     author: Who
     link: str
     until: datetime | None
+
+
+class ApprovalFile(Out):
+    """A file of a work that waits for approval; what the check saw in it is for its author and the panel."""
+
+    id: int
+    slot: str
+    file_name: str
+    size_bytes: int
+    sha256: str
+    uploaded_at: datetime
+    removed_at: datetime | None
 
 
 class ApprovalIn(In):
@@ -73,10 +85,16 @@ def get_approval(session: Db, person: Panelist, key: Key) -> ApprovalOut:
 
 
 @reads(routes, "/panel/approvals/{key}/evidence")
-def list_approval_evidence(session: Db, person: Panelist, key: Key, part: Asked) -> Page[EvidenceOut]:
+def list_approval_evidence(session: Db, person: Panelist, key: Key, part: Asked) -> Page[ApprovalFile]:
     """List the files of a work that waits for one's approval."""
     work, _link = mine.to_approve(session, person, key)
-    return evidence_of(session, work, part)
+    return listed_part(
+        session,
+        seen.files(work),
+        key=Evidence.id,
+        part=part,
+        shown=lambda rows: [ApprovalFile.model_validate(one, from_attributes=True) for (one,) in rows],
+    )
 
 
 @writes(routes, "POST", "/panel/approvals/{key}", status=204, refuses=[NotFound, programme.NotTold, WrongPhase])

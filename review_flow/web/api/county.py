@@ -9,21 +9,28 @@ from pydantic import Field
 from sqlalchemy import select
 
 from models import Enrolment, Hours, Organization, Person, Result
-from review_flow.errors import BadInput, NotFound
+from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.marks import shown
 from review_flow.steps import boards, certificates_valid, county, crediting
+from review_flow.steps.turn import take_turn
 from review_flow.web.access import Db, Key
 from review_flow.web.api.access import CountyAdministrator
-from review_flow.web.api.exports import ConfirmedOut, IssuerIn
+from review_flow.web.api.exports import ConfirmedOut
 from review_flow.web.api.pages import Asked, listed_part, numbered_part
 from review_flow.web.api.panel import who
 from review_flow.web.api.rounds import RoundOut, School, shown_round
 from review_flow.web.api.routes import reads, router, writes
-from review_flow.web.api.shapes import In, Out, Page, RowId, Who, Word
+from review_flow.web.api.shapes import In, Line, Out, Page, RowId, Who, Word
 from review_flow.web.api.teaching import LedgerLine
 
 routes = router("county")
+
+
+class OfficeIn(In):
+    """As which issuer one says it: one of one's own offices."""
+
+    issuer: Annotated[Line, Field(min_length=1)]
 
 
 class SchoolLine(Out):
@@ -202,18 +209,18 @@ def _credit(one: Hours, person: Person) -> CreditOut:
 def confirm_hours(session: Db, person: CountyAdministrator, key: Key, body: CreditsIn) -> ConfirmedOut:
     """Confirm hours; those that do not wait (any more) are passed over."""
     round_ = county.round_below(session, actor=person, key=key)
+    take_turn(session, organization_id=round_.organization_id)
     chosen = [one for one in crediting.unconfirmed_hours(session, round_=round_) if one.id in set(body.ids)]
     return ConfirmedOut(confirmed=crediting.confirm_hours(session, actor=person, round_=round_, told=chosen))
 
 
-@writes(routes, "POST", "/county/rounds/{key}/certificates/confirm", refuses=[BadInput])
-def confirm_county_certificates(session: Db, person: CountyAdministrator, key: Key, body: IssuerIn) -> ConfirmedOut:
+@writes(routes, "POST", "/county/rounds/{key}/certificates/confirm", refuses=[NotAllowed])
+def confirm_county_certificates(session: Db, person: CountyAdministrator, key: Key, body: OfficeIn) -> ConfirmedOut:
     """Confirm, as their issuer, the certificates that wait for it."""
     said = certificates_valid.confirm_all(
         session,
         actor=person,
         round_=county.round_below(session, actor=person, key=key),
         issuer=body.issuer,
-        proof=(body.proof or "").strip() or None,
     )
     return ConfirmedOut(confirmed=said)

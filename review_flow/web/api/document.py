@@ -75,7 +75,7 @@ ROUTERS = (
 ALWAYS = {
     "401": "No valid token.",
     "403": "The token lacks the scope, or its person may not do this.",
-    "413": "More than two megabytes.",
+    "413": "More than two megabytes; of a sheet (`POST /imports`), ten.",
     "422": "Something of the request can't be taken; `errors` says which fields.",
     "429": "The token has asked too often in this minute; Retry-After says how long to wait.",
 }

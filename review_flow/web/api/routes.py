@@ -38,10 +38,10 @@ class BodyTooLarge(Refusal):
 class Bounded(APIRoute):
     """A route whose body is counted while it is read: who asks is known only afterwards."""
 
-    most_bytes = MOST_BYTES
+    most_bytes, ahead = MOST_BYTES, True
 
     def get_route_handler(self) -> Callable[[Request], Any]:
-        """Read the body before FastAPI does, up to its limit."""
+        """Read the body before FastAPI does, up to its limit; not `ahead`, whoever wants it reads it."""
         answer = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:
@@ -56,7 +56,8 @@ class Bounded(APIRoute):
                 return message
 
             counted = Request(request.scope, receive)
-            await counted.body()
+            if self.ahead:
+                await counted.body()
             done: Response = await answer(counted)
             return done
 

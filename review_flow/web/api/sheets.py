@@ -26,7 +26,7 @@ from review_flow.steps.rounds import WrongPhase
 from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
-from review_flow.web.api.access import Administrator
+from review_flow.web.api.access import Administrator, PassingAdministrator
 from review_flow.web.api.pages import Asked, listed_part, numbered_part
 from review_flow.web.api.routes import Bounded, gives, reads, router, writes
 from review_flow.web.api.shapes import Code, Day, In, Line, Out, Page, RowId
@@ -41,9 +41,9 @@ STARTING = [spreadsheets.SheetUnreadable, WrongPhase, BadInput, NotFound]
 
 
 class AsLongAsASheet(Bounded):
-    """A route that takes a sheet: as long as a sheet may be."""
+    """A route that takes a sheet: as long as a sheet may be, and only from those who may bring one."""
 
-    most_bytes = spreadsheets.MOST_BYTES
+    most_bytes, ahead = spreadsheets.MOST_BYTES, False
 
 
 routes = router("sheets")
@@ -186,16 +186,17 @@ def get_template(person: Administrator, kind: SheetKind) -> Response:  # noqa: A
     return download(imports.template(kind), name=f"{say(TABLES[kind].title_zh)}.xlsx", kind=XLSX)
 
 
-async def _bytes(request: Request) -> bytes:
+async def _bytes(request: Request, _person: PassingAdministrator) -> bytes:
+    """Read the body, once it is known who sends it, and before the handler's transaction begins."""
     return await request.body()
 
 
 @writes(files, "POST", "/imports", status=202, refuses=STARTING, takes="application/octet-stream")
 def import_sheet(
     request: Request,
-    session: Db,
-    person: Administrator,
     data: Annotated[bytes, Depends(_bytes)],
+    session: Db,
+    person: PassingAdministrator,
     kind: Annotated[SheetKind, Query(description="Which sheet it is.")],
     round_id: Annotated[RowId | None, Query(description="Whose round; only a roster may do without.")] = None,
     file_name: Annotated[Line, Query(description="What the file is called.")] = "api",
