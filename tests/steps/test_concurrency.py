@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from models import Assignment, PanelMark, Person, Round, Submission
+from models import Assignment, PanelMark, PanelSeat, Person, Round, SchemeVersion, Submission
 from review_flow import schemes
 from review_flow.db import transaction
 from review_flow.errors import Refusal
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.scheme import Scheme
-from review_flow.steps import claims, panel, reviews, submissions, validity
+from review_flow.rules.words import SeatKind
+from review_flow.steps import claims, panel, reviews, rounds, submissions, validity
+from review_flow.steps import schemes as scheme_steps
 from tests.cast import School, form
 
 
@@ -189,3 +192,36 @@ def test_votes_that_arrive_at_once_decide_once(engine: Engine, clock, scheme: Sc
     assert Counter(at_once(engine, [vote(one) for one in voters])) == {"done": 2, "NotWaiting": 2}
     with transaction(engine) as session:
         assert session.get_one(Submission, work_id).state is SubmissionState.IN_PEER_REVIEW
+
+
+def test_values_confirmed_and_a_seat_given_at_once_are_all_kept_and_given_once(engine: Engine, clock) -> None:
+    with transaction(engine) as session:
+        school = School(session, teachers=1)
+        again = scheme_steps.adopt(
+            session,
+            actor=school.admin,
+            organization_id=school.organization.id,
+            scheme=school.scheme,
+            effective_from=date(2026, 4, 1),
+            reason="次年再用",
+        )
+        draft, unknowns = again.id, [one.id for one in school.scheme.unknowns][:4]
+        admin, round_id, newcomer = school.admin.id, school.round.id, school.person("P9", "新评委").id
+
+    def confirm(unknown: str) -> Callable[[Session], object]:
+        def deed(session: Session) -> object:
+            actor, version = session.get_one(Person, admin), session.get_one(SchemeVersion, draft)
+            return scheme_steps.confirm(session, actor=actor, version=version, unknown_id=unknown)
+
+        return deed
+
+    def seat(session: Session) -> object:
+        actor, round_ = session.get_one(Person, admin), session.get_one(Round, round_id)
+        person = session.get_one(Person, newcomer)
+        return rounds.seat(session, actor=actor, round_=round_, person=person, kind=SeatKind.MEMBER)
+
+    assert at_once(engine, [*map(confirm, unknowns), seat, seat, seat]) == ["done"] * 7
+    with transaction(engine) as session:
+        assert set(session.get_one(SchemeVersion, draft).confirmed) == set(unknowns)
+        seats = session.scalars(select(PanelSeat.id).where(PanelSeat.person_id == newcomer)).all()
+        assert len(seats) == 1
