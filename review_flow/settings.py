@@ -21,12 +21,16 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from review_flow.settings_identity import Providers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic.fields import FieldInfo
 
 PREFIX = "REVIEW_FLOW_"
 KEY_BYTES = 32
 OPEN_TO_OTHERS = 0o077
+FEWEST_SIGNS = 16
 HOME_KEY, PREVIOUS_HOME_KEY = "encryption.key", "encryption.key.previous"
+PREFECT_PROOF = "prefect.auth"
 
 
 class FromFiles(PydanticBaseSettingsSource):
@@ -53,6 +57,22 @@ def _key(key: SecretStr) -> bytes:
     return bytes.fromhex(key.get_secret_value())
 
 
+def _proof(given: SecretStr) -> SecretStr:
+    """Hold what opens Prefect's API to what an HTTP header and a comparison of bytes can take."""
+    value = given.get_secret_value()
+    if len(value) < FEWEST_SIGNS or not (value.isascii() and value.isprintable()) or " " in value or ":" not in value:
+        raise ValueError(f"not name:password, {FEWEST_SIGNS} ASCII signs or more")
+    return given
+
+
+def _fresh_key() -> bytes:
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def _fresh_proof() -> bytes:
+    return f"review-flow:{secrets.token_hex(KEY_BYTES)}".encode()
+
+
 def _web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
@@ -68,6 +88,8 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("review-flow")))
     database_url: str | None = None
     prefect_api_url: str | None = None
+    prefect_auth_string: Annotated[SecretStr, AfterValidator(_proof)] | None = None
+    """What opens the operator's own Prefect server, as name:password; the embedded one makes its own."""
     encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     previous_encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     """The key before this one, as long as `review-flow rotate-face-key` has not sealed everything anew."""
@@ -136,14 +158,14 @@ class Settings(BaseSettings):
         path.mkdir(exist_ok=True, mode=0o700)
         return path
 
-    def secret(self, name: str) -> bytes:
-        """Return 32 random bytes kept in <home>/secrets/<name>, made once with mode 0600."""
+    def secret(self, name: str, fresh_one: Callable[[], bytes] = _fresh_key) -> bytes:
+        """Return what is kept in <home>/secrets/<name>, made once with mode 0600: 32 random bytes, if nothing else."""
         path = self.folder("secrets") / name
         fresh = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
         if not path.exists():
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(32))
+                file.write(fresh_one())
             try:
                 os.link(fresh, path)  # whoever is first wins, and nobody ever reads half a key
             except FileExistsError:
@@ -157,6 +179,15 @@ class Settings(BaseSettings):
         folder = self.home / "secrets"
         kept = [self.home, folder, *sorted(folder.glob("*"))]
         return [path for path in kept if path.exists() and path.stat().st_mode & OPEN_TO_OTHERS]
+
+    def prefect_auth(self) -> str | None:
+        """Return what opens Prefect's API: what is set, else the home's own for the embedded server, made once.
+
+        None for an operator's server that was set up without.
+        """
+        if self.prefect_auth_string is not None:
+            return self.prefect_auth_string.get_secret_value()
+        return None if self.prefect_api_url else self.secret(PREFECT_PROOF, _fresh_proof).decode()
 
     def number_key(self) -> bytes:
         """Return the key of certificate numbers: the set one (64 hex digits), or the home's own, made once."""

@@ -72,6 +72,10 @@ def test_an_argument_wins_over_a_variable_and_that_over_a_file(monkeypatch: pyte
         ("ENCRYPTION_KEY", "secret"),
         ("ENCRYPTION_KEY", "ab" * 31),
         ("LOG_JSON", "maybe"),
+        ("PREFECT_AUTH_STRING", "name:short"),
+        ("PREFECT_AUTH_STRING", "no-name-before-this-password"),
+        ("PREFECT_AUTH_STRING", "school:a word of several"),
+        ("PREFECT_AUTH_STRING", "学校:0123456789abcdef"),
     ],
 )
 def test_a_wrong_value_refuses_to_start_and_names_its_setting(

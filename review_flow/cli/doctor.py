@@ -151,10 +151,12 @@ def _fonts() -> Iterable[tuple[Health, str]]:
 
 
 def _prefect() -> Iterable[tuple[Health, str]]:
-    from flows.server import reachable
+    from flows.server import lets_in, reachable
 
     url = reachable(settings())
-    if url is not None:
+    if url is not None and not lets_in(url, settings().prefect_auth()):
+        yield Health.BAD, say(_("{url} 不认我们的口令；请核对 REVIEW_FLOW_PREFECT_AUTH_STRING"), url=url)
+    elif url is not None:
         yield Health.GOOD, say(_("在 {url} 应答"), url=url)
     elif settings().prefect_api_url is not None:
         yield Health.BAD, say(_("{url} 没有应答；到期的工作等着，不会丢"), url=settings().prefect_api_url)
