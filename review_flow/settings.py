@@ -29,6 +29,7 @@ PREFIX = "REVIEW_FLOW_"
 KEY_BYTES = 32
 OPEN_TO_OTHERS = 0o077
 FEWEST_SIGNS = 16
+MOST_PORT = 65535
 HOME_KEY, PREVIOUS_HOME_KEY = "encryption.key", "encryption.key.previous"
 PREFECT_PROOF = "prefect.auth"
 
@@ -73,6 +74,13 @@ def _fresh_proof() -> bytes:
     return f"review-flow:{secrets.token_hex(KEY_BYTES)}".encode()
 
 
+def _socket(place: str) -> str:
+    host, _colon, port = place.rpartition(":")
+    if not place.startswith("/") and not (host and port.isdecimal() and 0 < int(port) <= MOST_PORT):
+        raise ValueError("not a socket like /run/clamav/clamd.ctl or 10.0.0.5:3310")
+    return place
+
+
 def _web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
@@ -108,6 +116,10 @@ class Settings(BaseSettings):
     face_models: Path | None = None
     """A folder with the school's own YuNet, SFace and their calibration; used once it is complete."""
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
+    scanner: Annotated[str, AfterValidator(_socket)] | None = None
+    """Where clamd listens: a socket's path, or host:port. Without it no file is looked into for viruses."""
+    scanner_bytes: Annotated[int, Field(ge=1_000_000, le=2_000_000_000)] = 100_000_000
+    """How much of a file clamd is sent; not more than its StreamMaxLength."""
     lease_seconds: Annotated[int, Field(ge=2, le=3600)] = 60
     """How long a worker may be silent before another takes its item over."""
     web_url: Annotated[str, AfterValidator(_web_address)] | None = None

@@ -72,6 +72,8 @@ def test_an_argument_wins_over_a_variable_and_that_over_a_file(monkeypatch: pyte
         ("ENCRYPTION_KEY", "secret"),
         ("ENCRYPTION_KEY", "ab" * 31),
         ("LOG_JSON", "maybe"),
+        ("SCANNER", "clamd.ctl"),
+        ("SCANNER", "10.0.0.5:99999"),
         ("PREFECT_AUTH_STRING", "name:short"),
         ("PREFECT_AUTH_STRING", "no-name-before-this-password"),
         ("PREFECT_AUTH_STRING", "school:a word of several"),

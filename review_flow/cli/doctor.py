@@ -211,6 +211,18 @@ def _sandbox() -> Iterable[tuple[Health, str]]:
         yield Health.NOTE, say(text, names=refused[False])
 
 
+def _scanner() -> Iterable[tuple[Health, str]]:
+    from review_flow.outside.scanner import scanner_at
+
+    place = settings().scanner
+    if place is None:
+        yield Health.NOTE, say(_("没有查毒：教师交来的文件不经查毒就能打开。可设 REVIEW_FLOW_SCANNER"))
+    elif scanner_at(place, most=settings().scanner_bytes).answers():
+        yield Health.GOOD, say(_("在 {place} 应答"), place=place)
+    else:
+        yield Health.BAD, say(_("{place} 没有应答；新交的文件等着，查毒之前谁也打不开"), place=place)
+
+
 def _consents() -> Iterable[tuple[Health, str]]:
     with transaction() as session:
         kept = faces.stored(session)
@@ -244,6 +256,7 @@ PARTS: dict[str, tuple[str, Callable[[], Iterable[tuple[Health, str]]]]] = {
     "fonts": (_("字体"), _fonts),
     "face_models": (_("人脸模型"), _faces),
     "sandbox": (_("隔离检查"), _sandbox),
+    "scanner": (_("查毒"), _scanner),
     "prefect": (_("Prefect"), _prefect),
     "database": (_("数据库"), _database),
     "due": (_("到期工作"), _due),
