@@ -124,6 +124,8 @@ class Settings(BaseSettings):
     """How long a worker may be silent before another takes its item over."""
     web_url: Annotated[str, AfterValidator(_web_address)] | None = None
     """Where people reach the web application: links that are printed begin with it; None: where it listens."""
+    plain_http: bool = False
+    """Whether other machines may be spoken to without TLS, which `review-flow serve` else refuses."""
     upload_bytes: Annotated[int, Field(ge=1_000_000)] = 4_000_000_000
     """The largest file that a teacher may send."""
     spare_bytes: Annotated[int, Field(ge=10_000_000)] = 1_000_000_000

@@ -44,6 +44,7 @@ PARTS = {
     "purge-evidence": ("operate", _("列出到了保存期限的证据文件；加 --delete 才删除，评分记录都保留")),
     "migrate": ("operate", _("建立或升级数据库")),
     "work": ("operate", _("处理到期的工作（常驻）")),
+    "tls": ("tls", _("证书：本校局域网自用的 HTTPS 证书")),
     "serve": ("serving", _("一条命令启动网页、Prefect 服务和后台工作")),
     "demo": ("operate", _("演示：一所学校走完一轮考核")),
 }

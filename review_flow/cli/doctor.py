@@ -24,6 +24,7 @@ from review_flow.steps import face_keys, faces, work
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+RENEW_DAYS = 60
 FACE_MODELS = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
 
 
@@ -211,6 +212,27 @@ def _sandbox() -> Iterable[tuple[Health, str]]:
         yield Health.NOTE, say(text, names=refused[False])
 
 
+def _certificate() -> Iterable[tuple[Health, str]]:
+    from review_flow.outside.authority import Pair, days_left
+
+    kept = Pair(settings())
+    if not kept.complete():
+        yield Health.NOTE, say(_("没有本校自建的证书；局域网可用 review-flow tls make 建立"))
+        return
+    left, names = days_left(kept), listed(kept.names())
+    if left > RENEW_DAYS:
+        yield Health.GOOD, say(_("{names}的证书还有{days}天到期"), names=names, days=left)
+    else:
+        yield (
+            Health.BAD,
+            say(
+                _("{names}的证书还有{days}天到期；请运行 review-flow tls make，再重新启动 serve"),
+                names=names,
+                days=max(0, left),
+            ),
+        )
+
+
 def _scanner() -> Iterable[tuple[Health, str]]:
     from review_flow.outside.scanner import scanner_at
 
@@ -256,6 +278,7 @@ PARTS: dict[str, tuple[str, Callable[[], Iterable[tuple[Health, str]]]]] = {
     "fonts": (_("字体"), _fonts),
     "face_models": (_("人脸模型"), _faces),
     "sandbox": (_("隔离检查"), _sandbox),
+    "certificate": (_("HTTPS 证书"), _certificate),
     "scanner": (_("查毒"), _scanner),
     "prefect": (_("Prefect"), _prefect),
     "database": (_("数据库"), _database),
