@@ -31,6 +31,7 @@ OPEN_TO_OTHERS = 0o077
 FEWEST_SIGNS = 16
 MOST_PORT = 65535
 HOME_KEY, PREVIOUS_HOME_KEY = "encryption.key", "encryption.key.previous"
+NUMBER_KEY = "certificate.key"
 PREFECT_PROOF = "prefect.auth"
 
 
@@ -102,7 +103,9 @@ class Settings(BaseSettings):
     previous_encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     """The key before this one, as long as `review-flow rotate-face-key` has not sealed everything anew."""
     certificate_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
-    """What only this installation can make certificate numbers with; another one would not know them again."""
+    """What only this installation can make certificate numbers with."""
+    former_certificate_keys: tuple[Annotated[SecretStr, AfterValidator(_hex_key)], ...] = ()
+    """Those before it, as a JSON list: what was numbered or sealed with them is known and opened for good."""
     public_url: Annotated[str, AfterValidator(_web_address)] | None = None
     """Where strangers reach this installation: a certificate's QR code opens <public_url>/verify/<number>."""
     face_idle_days: Annotated[int, Field(ge=1, le=3650)] = 180
@@ -203,13 +206,41 @@ class Settings(BaseSettings):
             return self.prefect_auth_string.get_secret_value()
         return None if self.prefect_api_url else self.secret(PREFECT_PROOF, _fresh_proof).decode()
 
-    def number_key(self) -> bytes:
-        """Return the key of certificate numbers: the set one (64 hex digits), or the home's own, made once."""
-        return _key(self.certificate_key) if self.certificate_key else self.secret("certificate.key")
+    def number_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of certificate numbers: the first makes them, all know them again; read anew each time.
 
-    def derived_key(self, label: str) -> bytes:
-        """Return the key of one purpose, made of the certificate key: the same on every machine that shares that."""
-        return hmac.new(self.number_key(), f"review-flow {label}".encode(), hashlib.sha256).digest()
+        The set key (64 hex digits) comes before the home's own, which is made once; then those of before.
+        """
+        first = _key(self.certificate_key) if self.certificate_key else self.secret(NUMBER_KEY)
+        kept = sorted((self.home / "secrets").glob(f"{NUMBER_KEY}*"))
+        return tuple(
+            dict.fromkeys([first, *map(_key, self.former_certificate_keys), *(one.read_bytes() for one in kept)])
+        )
+
+    def number_key(self) -> bytes:
+        """Return the one that makes them now."""
+        return self.number_keys()[0]
+
+    def derived_keys(self, label: str) -> tuple[bytes, ...]:
+        """Return the keys of one purpose, made of those: the first seals, all open; the same on machines that share them."""
+        return tuple(
+            hmac.new(key, f"review-flow {label}".encode(), hashlib.sha256).digest() for key in self.number_keys()
+        )
+
+    def begin_new_number_key(self) -> None:
+        """Put a new home key in the place of the old one, which stays beside it for good.
+
+        Killed at any point it can be called again. A key that was set is changed by whoever set it.
+        """
+        if self.certificate_key is not None:
+            return
+        key, old = self.folder("secrets") / NUMBER_KEY, self.secret(NUMBER_KEY)
+        former = key.with_name(f"{NUMBER_KEY}.{hashlib.sha256(old).hexdigest()[:16]}")
+        if not former.exists():
+            os.link(key, former)
+        name = f".{NUMBER_KEY}.{secrets.token_hex(4)}"
+        self.secret(name)
+        key.with_name(name).replace(key)
 
     def face_keys(self) -> tuple[bytes, ...]:
         """Return the keys of reference faces: the first seals, all open; read anew each time, for they may change.

@@ -70,6 +70,7 @@ def test_an_argument_wins_over_a_variable_and_that_over_a_file(monkeypatch: pyte
         ("EVIDENCE_WORKERS", "0"),
         ("EVIDENCE_WORKERS", "65"),
         ("ENCRYPTION_KEY", "secret"),
+        ("FORMER_CERTIFICATE_KEYS", '["secret"]'),
         ("ENCRYPTION_KEY", "ab" * 31),
         ("LOG_JSON", "maybe"),
         ("SCANNER", "clamd.ctl"),
@@ -86,7 +87,7 @@ def test_a_wrong_value_refuses_to_start_and_names_its_setting(
     monkeypatch.setenv(f"REVIEW_FLOW_{name}", value)
     with pytest.raises(ValidationError) as no:
         Settings()
-    assert [error["loc"] for error in no.value.errors()] == [(name.lower(),)]
+    assert [error["loc"][0] for error in no.value.errors()] == [name.lower()]
 
 
 def test_a_secret_file_that_is_not_there_refuses_to_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -193,7 +194,24 @@ def test_the_key_of_certificate_numbers_is_the_set_one_or_made_once(
     assert (len(own), Settings().number_key()) == (32, own)
     assert (tmp_path / "secrets" / "certificate.key").read_bytes() == own
     monkeypatch.setenv("REVIEW_FLOW_CERTIFICATE_KEY", KEY)
-    assert Settings().number_key() == bytes.fromhex(KEY)
+    assert Settings().number_keys() == (bytes.fromhex(KEY), own)
+    monkeypatch.setenv("REVIEW_FLOW_FORMER_CERTIFICATE_KEYS", f'["{"cd" * 32}", "{KEY}"]')
+    assert Settings().number_keys() == (bytes.fromhex(KEY), bytes.fromhex("cd" * 32), own)
+    assert len(set(Settings().derived_keys("webhooks"))) == 3
+    Settings().begin_new_number_key()  # the set key is changed by whoever set it
+    assert Settings().number_keys()[-1] == own
+
+
+def test_a_homes_key_of_numbers_is_changed_and_the_former_ones_stay(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    first = settings.number_key()
+    settings.begin_new_number_key()
+    second = settings.number_key()
+    settings.begin_new_number_key()
+    third, *former = settings.number_keys()
+    assert (len({first, second, third}), sorted(former)) == (3, sorted([first, second]))
+    modes = {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "secrets").iterdir()}
+    assert (modes, len(list((tmp_path / "secrets").iterdir()))) == ({0o600}, 3)
 
 
 @pytest.mark.parametrize("name", ["public_url", "web_url"])

@@ -114,6 +114,26 @@ def _rotate_face_key(desk: Desk) -> None:
     desk.show({"sealed": count, "retired": retired, "removed": removed, "damaged": sorted(damaged)}, told)
 
 
+@app.command(help=cli.PARTS["rotate-certificate-key"][1])
+def rotate_certificate_key(as_json: AsJson = False) -> None:
+    """Number certificates by a new key from now on, and seal what the old one sealed anew."""
+    run_deed(_rotate_certificate_key, {**NOBODY, "as_json": as_json}, {})
+
+
+def _rotate_certificate_key(desk: Desk) -> None:
+    from review_flow.steps import second_factor, webhooks
+
+    chosen, engine = settings(), ready_engine()
+    chosen.begin_new_number_key()
+    with transaction(engine) as session:
+        count = second_factor.seal_anew(session, keys=chosen.derived_keys("second factor"))
+        count += webhooks.seal_anew(session, seal_keys=chosen.derived_keys("webhooks"))
+    keys = len(chosen.number_keys())
+    told = [say(_("已用新密钥重新加密{count}份第二步验证和回调密钥。"), count=count)]
+    told += [say(_("以前的证书编号仍可核验：共保留{count}个密钥，请一并备份。"), count=keys)]
+    desk.show({"sealed": count, "keys": keys}, told)
+
+
 @app.command(help=cli.PARTS["index-copies"][1])
 def index_copies(as_json: AsJson = False) -> None:
     """Fingerprint what has none."""

@@ -179,10 +179,10 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
 def _require_allowed(authority: x509.Certificate, names: Sequence[str], folder: Path) -> None:
     allowed = authority.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees or []
     hosts = [one.value for one in allowed if isinstance(one, x509.DNSName)]
-    networks = [one.value for one in allowed if isinstance(one, x509.IPAddress)]
+    networks = [ipaddress.ip_network(one.value) for one in allowed if isinstance(one, x509.IPAddress)]
     for one in _general(names):
         if isinstance(one, x509.IPAddress):
-            fine = any(one.value in network for network in networks)
+            fine = any(ipaddress.ip_address(str(one.value)) in network for network in networks)
         else:
             fine = any(one.value == host or str(one.value).endswith(f".{host}") for host in hosts)
         if not fine:

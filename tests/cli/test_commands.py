@@ -24,6 +24,7 @@ from review_flow.clock import now
 from review_flow.db import engine_for, settings, transaction
 from review_flow.demo import media
 from review_flow.migrate import config, newest
+from review_flow.rules.certificates import genuine, number_of
 from review_flow.rules.words import WorkKind
 from review_flow.steps import faces
 
@@ -319,6 +320,14 @@ def test_the_face_key_is_changed_and_readings_are_listed(home: Path) -> None:
         rows = [(one["purpose"], one["number"], one["evidence"], one["encodings"], one["colleagues"]) for one in log]
         assert rows == [("rotate", "A1", None, 1, 0), ("enrol", "A1", None, 1, 0)]
     assert read("rotate-face-key")["sealed"] == 1  # the next change
+
+
+def test_the_key_of_certificate_numbers_is_changed_and_old_numbers_are_known(home: Path) -> None:
+    found()
+    old = number_of(b"12345678", key=settings().number_key())
+    assert read("rotate-certificate-key") == {"sealed": 0, "keys": 2}
+    assert genuine(old, keys=settings().number_keys()[:1]) is None
+    assert genuine(old, keys=settings().number_keys()) == old
 
 
 def test_a_damaged_face_is_named_and_the_others_get_their_new_key(home: Path) -> None:
