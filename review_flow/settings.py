@@ -127,6 +127,8 @@ class Settings(BaseSettings):
     """How long a worker may be silent before another takes its item over."""
     web_url: Annotated[str, AfterValidator(_web_address)] | None = None
     """Where people reach the web application: links that are printed begin with it; None: where it listens."""
+    breached_passwords: Path | None = None
+    """Have I Been Pwned's list of SHA-1 hashes, sorted: no password that stands in it is taken."""
     plain_http: bool = False
     """Whether other machines may be spoken to without TLS, which `review-flow serve` else refuses."""
     upload_bytes: Annotated[int, Field(ge=1_000_000)] = 4_000_000_000

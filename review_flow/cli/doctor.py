@@ -233,6 +233,18 @@ def _certificate() -> Iterable[tuple[Health, str]]:
         )
 
 
+def _breaches() -> Iterable[tuple[Health, str]]:
+    from review_flow.outside.breaches import Breaches
+
+    path = settings().breached_passwords
+    if path is None:
+        yield Health.NOTE, say(_("没有泄露密码库，只挡最常见的密码。可设 REVIEW_FLOW_BREACHED_PASSWORDS"))
+    elif (why := Breaches(path).problem()) is not None:
+        yield Health.BAD, say(_("{path} 用不了（{why}），谁都改不了密码"), path=path, why=why)
+    else:
+        yield Health.GOOD, str(path)
+
+
 def _scanner() -> Iterable[tuple[Health, str]]:
     from review_flow.outside.scanner import scanner_at
 
@@ -279,6 +291,7 @@ PARTS: dict[str, tuple[str, Callable[[], Iterable[tuple[Health, str]]]]] = {
     "face_models": (_("人脸模型"), _faces),
     "sandbox": (_("隔离检查"), _sandbox),
     "certificate": (_("HTTPS 证书"), _certificate),
+    "breaches": (_("泄露密码库"), _breaches),
     "scanner": (_("查毒"), _scanner),
     "prefect": (_("Prefect"), _prefect),
     "database": (_("数据库"), _database),
