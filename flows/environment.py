@@ -49,7 +49,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
     database = settings.home.absolute() / "prefect" / "prefect.db"
     proof = settings.prefect_auth()
     return {
-        **({"PREFECT_API_AUTH_STRING": proof, "PREFECT_SERVER_API_AUTH_STRING": proof} if proof else {}),
+        "PREFECT_API_AUTH_STRING": proof,
+        "PREFECT_SERVER_API_AUTH_STRING": proof,
         **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in unused},
         f"{recorder}_BATCH_SIZE": "50",
         f"{recorder}_READ_BATCH_SIZE": "50",

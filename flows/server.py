@@ -111,7 +111,7 @@ class PrefectServer:
             self._see_to_it()
         return found
 
-    def proof(self) -> str | None:
+    def proof(self) -> str:
         """Return what opens that API."""
         return self._settings.prefect_auth()
 

@@ -63,7 +63,7 @@ class Lane:
         """Whether a drain is running."""
         return self._thread is not None and self._thread.is_alive()
 
-    def wake(self, url: str, proof: str | None, patience: float) -> None:
+    def wake(self, url: str, proof: str, patience: float) -> None:
         """Start a drain unless one is running or the last failure is too near."""
         if not self.busy and time.monotonic() >= self._not_before:
             # A daemon: a hung item must not keep the process from ending.
@@ -77,7 +77,7 @@ class Lane:
         if self._thread is not None:
             self._thread.join(max(0.0, until - time.monotonic()))
 
-    def _run(self, url: str, proof: str | None, patience: float) -> None:
+    def _run(self, url: str, proof: str, patience: float) -> None:
         from prefect.settings import (
             PREFECT_API_AUTH_STRING,
             PREFECT_API_URL,

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from review_flow.settings_identity import Providers
+from review_flow.settings_lines import DatabaseUrl, Plain, PrefectProof, PrefectUrl, ScannerPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 PREFIX = "REVIEW_FLOW_"
 KEY_BYTES = 32
 OPEN_TO_OTHERS = 0o077
-FEWEST_SIGNS = 16
-MOST_PORT = 65535
 HOME_KEY, PREVIOUS_HOME_KEY = "encryption.key", "encryption.key.previous"
 NUMBER_KEY = "certificate.key"
 PREFECT_PROOF = "prefect.auth"
@@ -59,27 +58,12 @@ def _key(key: SecretStr) -> bytes:
     return bytes.fromhex(key.get_secret_value())
 
 
-def _proof(given: SecretStr) -> SecretStr:
-    """Hold what opens Prefect's API to what an HTTP header and a comparison of bytes can take."""
-    value = given.get_secret_value()
-    if len(value) < FEWEST_SIGNS or not (value.isascii() and value.isprintable()) or " " in value or ":" not in value:
-        raise ValueError(f"not name:password, {FEWEST_SIGNS} ASCII signs or more")
-    return given
-
-
 def _fresh_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
 
 def _fresh_proof() -> bytes:
     return f"review-flow:{secrets.token_hex(KEY_BYTES)}".encode()
-
-
-def _socket(place: str) -> str:
-    host, _colon, port = place.rpartition(":")
-    if not place.startswith("/") and not (host and port.isdecimal() and 0 < int(port) <= MOST_PORT):
-        raise ValueError("not a socket like /run/clamav/clamd.ctl or 10.0.0.5:3310")
-    return place
 
 
 def _web_address(url: str) -> str:
@@ -95,10 +79,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("review-flow")))
-    database_url: str | None = None
-    prefect_api_url: str | None = None
-    prefect_auth_string: Annotated[SecretStr, AfterValidator(_proof)] | None = None
+    plain_connections: tuple[Plain, ...] = ()
+    """Which lines to other machines need no encryption, since nobody else is on them; before what it is about."""
+    database_url: DatabaseUrl | None = None
+    prefect_auth_string: PrefectProof | None = None
     """What opens the operator's own Prefect server, as name:password; the embedded one makes its own."""
+    prefect_api_url: PrefectUrl | None = None
     encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     previous_encryption_key: Annotated[SecretStr, AfterValidator(_hex_key)] | None = None
     """The key before this one, as long as `review-flow rotate-face-key` has not sealed everything anew."""
@@ -119,7 +105,7 @@ class Settings(BaseSettings):
     face_models: Path | None = None
     """A folder with the school's own YuNet, SFace and their calibration; used once it is complete."""
     evidence_workers: Annotated[int, Field(ge=1, le=64)] = 2
-    scanner: Annotated[str, AfterValidator(_socket)] | None = None
+    scanner: ScannerPlace | None = None
     """Where clamd listens: a socket's path, or host:port. Without it no file is looked into for viruses."""
     scanner_bytes: Annotated[int, Field(ge=1_000_000, le=2_000_000_000)] = 100_000_000
     """How much of a file clamd is sent; not more than its StreamMaxLength."""
@@ -199,14 +185,11 @@ class Settings(BaseSettings):
         kept = [self.home, folder, *sorted(folder.glob("*"))]
         return [path for path in kept if path.exists() and path.stat().st_mode & OPEN_TO_OTHERS]
 
-    def prefect_auth(self) -> str | None:
-        """Return what opens Prefect's API: what is set, else the home's own for the embedded server, made once.
-
-        None for an operator's server that was set up without.
-        """
+    def prefect_auth(self) -> str:
+        """Return what opens Prefect's API: what is set, else the home's own for the embedded server, made once."""
         if self.prefect_auth_string is not None:
             return self.prefect_auth_string.get_secret_value()
-        return None if self.prefect_api_url else self.secret(PREFECT_PROOF, _fresh_proof).decode()
+        return self.secret(PREFECT_PROOF, _fresh_proof).decode()
 
     def number_keys(self) -> tuple[bytes, ...]:
         """Return the keys of certificate numbers: the first makes them, all know them again; read anew each time.

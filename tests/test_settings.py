@@ -37,11 +37,11 @@ def test_with_nothing_set_everything_lives_under_one_home(monkeypatch: pytest.Mo
 
 def test_a_variable_sets_a_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path))
-    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", "postgresql+psycopg://db/school")
+    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", "postgresql+psycopg://db/school?sslmode=verify-full")
     monkeypatch.setenv("REVIEW_FLOW_MESSAGE_URLS", '["mailto://a", "dingtalk://b"]')
     monkeypatch.setenv("REVIEW_FLOW_EVIDENCE_WORKERS", "8")
     settings = Settings()
-    assert (settings.home, settings.database) == (tmp_path, "postgresql+psycopg://db/school")
+    assert (settings.home, settings.database) == (tmp_path, "postgresql+psycopg://db/school?sslmode=verify-full")
     assert (settings.message_urls, settings.evidence_workers) == (("mailto://a", "dingtalk://b"), 8)
 
 
@@ -223,3 +223,71 @@ def test_our_own_addresses_are_addresses(monkeypatch: pytest.MonkeyPatch, name: 
         monkeypatch.setenv(variable, wrong)
         with pytest.raises(ValidationError):
             Settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////srv/school.db",
+        "postgresql+psycopg:///school",
+        "postgresql+psycopg://app@localhost/school",
+        "postgresql+psycopg://app:pw@127.0.0.1:5432/school",
+        "postgresql+psycopg://app@[::1]:5432/school",
+        "postgresql+psycopg://app@/school?host=/run/postgresql",
+        "postgresql+psycopg://app@db.school/school?sslmode=verify-full",
+        "postgresql+psycopg://app@db.school/school?sslmode=require",
+        "postgresql+psycopg://app@/school?host=one.school:5432&host=two.school&sslmode=verify-ca",
+    ],
+)
+def test_a_database_here_or_over_tls_is_taken(url: str) -> None:
+    assert Settings(database_url=url).database == url
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("postgresql+psycopg://app@db.school/school", "db.school"),
+        ("postgresql+psycopg://app@db.school/school?sslmode=prefer", "db.school"),
+        ("postgresql+psycopg://app@10.0.0.5:5432/school", "10.0.0.5"),
+        ("postgresql+psycopg://app@/school?host=/run/postgresql,db.school:5432", "db.school"),
+        ("postgresql+psycopg://app@localhost/school?host=db.school", "db.school"),
+        ("postgresql+psycopg:///?service=county", "county"),
+    ],
+)
+def test_a_database_elsewhere_in_the_open_is_refused_unless_somebody_says_so(url: str, host: str) -> None:
+    with pytest.raises(ValidationError, match=f"到 {host} 的连接没有加密；请在地址末尾加 .sslmode=verify-full") as no:
+        Settings(database_url=url)
+    assert [error["loc"] for error in no.value.errors()] == [("database_url",)]
+    assert Settings(database_url=url, plain_connections=("database",)).database == url
+
+
+def test_the_environment_of_postgresql_counts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "db.school")
+    with pytest.raises(ValidationError, match=r"db\.school"):
+        Settings(database_url="postgresql+psycopg:///school")
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert Settings(database_url="postgresql+psycopg:///school").database_url is not None
+
+
+def test_prefect_elsewhere_is_reached_over_tls_and_with_a_password() -> None:
+    proof = "school:0123456789abcdef"
+    for url in ("https://prefect.school/api", "http://127.0.0.1:4200/api"):
+        assert Settings(prefect_api_url=url, prefect_auth_string=proof).prefect_auth() == proof
+        with pytest.raises(ValidationError, match="REVIEW_FLOW_PREFECT_AUTH_STRING"):
+            Settings(prefect_api_url=url)
+    plain = "http://prefect.school:4200/api"
+    with pytest.raises(ValidationError, match="请改用 https 地址"):
+        Settings(prefect_api_url=plain, prefect_auth_string=proof)
+    assert Settings(prefect_api_url=plain, prefect_auth_string=proof, plain_connections=("prefect",)).prefect_api_url
+    with pytest.raises(ValidationError, match="not an address"):
+        Settings(prefect_api_url="prefect.school", prefect_auth_string=proof)
+
+
+def test_a_scanner_elsewhere_gets_files_only_where_somebody_says_so() -> None:
+    assert [Settings(scanner=one).scanner for one in ("/run/clamd", "127.0.0.1:3310")] == [
+        "/run/clamd",
+        "127.0.0.1:3310",
+    ]
+    with pytest.raises(ValidationError, match=r"到 10\.0\.0\.5 的连接没有加密"):
+        Settings(scanner="10.0.0.5:3310")
+    assert Settings(scanner="10.0.0.5:3310", plain_connections=("scanner",)).scanner == "10.0.0.5:3310"

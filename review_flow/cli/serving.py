@@ -17,6 +17,7 @@ from review_flow.db import settings, transaction
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.logs import configure
+from review_flow.settings_lines import is_here
 
 app = typer.Typer()
 AsJson = common.AsJson
@@ -121,14 +122,14 @@ def spoken(host: str, *, cert: Path | None, key: Path | None, proxies: list[str]
     PlainBeyondHere.
     """
     from review_flow.outside.authority import Pair
-    from review_flow.web.line import require_line, stays_here
+    from review_flow.web.line import require_line
 
     own = Pair(settings())
     ours = own.complete() and not (cert or key or proxies or plain)
     secure = _tls(own.server, own.server_key) if ours else _tls(cert, key)
     require_line(host, secure=bool(secure), proxied=bool(proxies), plain=plain)
     name = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - compared
-    if ours and not stays_here(host):
+    if ours and not is_here(host):
         name = own.names()[0]
     line = [*secure, *(["--plain-http"] if plain else []), *(part for one in proxies for part in ("--proxy", one))]
     return line, f"{'https' if secure else 'http'}://{name}"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from review_flow.errors import Refusal
 from review_flow.i18n import _
+from review_flow.settings_lines import is_here
 
 
 class PlainBeyondHere(Refusal):
@@ -22,15 +21,7 @@ class PlainBeyondHere(Refusal):
     )
 
 
-def stays_here(host: str) -> bool:
-    """Whether only this machine reaches what listens at a host."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def require_line(host: str, *, secure: bool, proxied: bool, plain: bool) -> None:
     """Raise PlainBeyondHere where plain HTTP would be spoken to other machines that nobody chose to speak it to."""
-    if not (stays_here(host) or secure or proxied or plain):
+    if not (is_here(host) or secure or proxied or plain):
         raise PlainBeyondHere(host=host)

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from review_flow.cli import app, serving
 from review_flow.outside import authority
 from review_flow.settings import Settings
-from review_flow.web.line import PlainBeyondHere, stays_here
+from review_flow.settings_lines import is_here
+from review_flow.web.line import PlainBeyondHere
 from tests.conftest import Templates
 
 
@@ -134,4 +135,4 @@ def test_each_choice_is_a_line_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_what_stays_on_this_machine() -> None:
     hosts = ["127.0.0.1", "127.8.8.8", "::1", "localhost", "0.0.0.0", "::", "10.0.0.5", "school.lan", ""]
-    assert [one for one in hosts if stays_here(one)] == hosts[:4]
+    assert [one for one in hosts if is_here(one)] == hosts[:4]
