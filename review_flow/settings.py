@@ -44,8 +44,12 @@ class FromFiles(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Return every setting that a file holds."""
-        found = ((name, self.get_field_value(field, name)[0]) for name, field in self.settings_cls.model_fields.items())
-        return {name: value for name, value in found if value is not None}
+        found = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, _name, is_list = self.get_field_value(field, name)
+            if value is not None:
+                found[name] = self.prepare_field_value(name, field, value, is_list)
+        return found
 
 
 def _hex_key(key: SecretStr) -> SecretStr:
@@ -81,6 +85,8 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("review-flow")))
     plain_connections: tuple[Plain, ...] = ()
     """Which lines to other machines need no encryption, since nobody else is on them; before what it is about."""
+    secrets_folder: Path | None = None
+    """Where keys lie that are not set one by one: a folder that a vault's agent fills; without it, in the home."""
     database_url: DatabaseUrl | None = None
     prefect_auth_string: PrefectProof | None = None
     """What opens the operator's own Prefect server, as name:password; the embedded one makes its own."""
@@ -163,9 +169,21 @@ class Settings(BaseSettings):
         path.mkdir(exist_ok=True, mode=0o700)
         return path
 
+    @property
+    def keys_folder(self) -> Path:
+        """Return the folder of the keys: of this home, unless a vault's agent keeps another; it may not be there yet."""
+        return self.secrets_folder or self.home / "secrets"
+
+    def made_keys_folder(self) -> Path:
+        """Return it, made with mode 0700 when missing."""
+        if self.secrets_folder is None:
+            return self.folder("secrets")
+        self.secrets_folder.mkdir(exist_ok=True, mode=0o700)
+        return self.secrets_folder
+
     def secret(self, name: str, fresh_one: Callable[[], bytes] = _fresh_key) -> bytes:
-        """Return what is kept in <home>/secrets/<name>, made once with mode 0600: 32 random bytes, if nothing else."""
-        path = self.folder("secrets") / name
+        """Return what is kept under a name in the folder of the keys, made once with mode 0600: 32 random bytes, if nothing else."""
+        path = self.made_keys_folder() / name
         fresh = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
         if not path.exists():
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -181,7 +199,7 @@ class Settings(BaseSettings):
 
     def open_to_others(self) -> list[Path]:
         """Return what other users of this machine may read of the home and its secrets; nothing where all is well."""
-        folder = self.home / "secrets"
+        folder = self.keys_folder
         kept = [self.home, folder, *sorted(folder.glob("*"))]
         return [path for path in kept if path.exists() and path.stat().st_mode & OPEN_TO_OTHERS]
 
@@ -197,7 +215,7 @@ class Settings(BaseSettings):
         The set key (64 hex digits) comes before the home's own, which is made once; then those of before.
         """
         first = _key(self.certificate_key) if self.certificate_key else self.secret(NUMBER_KEY)
-        kept = sorted((self.home / "secrets").glob(f"{NUMBER_KEY}*"))
+        kept = sorted(self.keys_folder.glob(f"{NUMBER_KEY}*"))
         return tuple(
             dict.fromkeys([first, *map(_key, self.former_certificate_keys), *(one.read_bytes() for one in kept)])
         )
@@ -219,7 +237,7 @@ class Settings(BaseSettings):
         """
         if self.certificate_key is not None:
             return
-        key, old = self.folder("secrets") / NUMBER_KEY, self.secret(NUMBER_KEY)
+        key, old = self.made_keys_folder() / NUMBER_KEY, self.secret(NUMBER_KEY)
         former = key.with_name(f"{NUMBER_KEY}.{hashlib.sha256(old).hexdigest()[:16]}")
         if not former.exists():
             os.link(key, former)
@@ -235,7 +253,7 @@ class Settings(BaseSettings):
         first = self.encryption_key and _key(self.encryption_key)
         given = [first or self.secret(HOME_KEY)]
         given += [_key(one) for one in [self.previous_encryption_key] if one is not None]
-        kept = (self.home / "secrets" / name for name in (HOME_KEY, PREVIOUS_HOME_KEY))
+        kept = (self.keys_folder / name for name in (HOME_KEY, PREVIOUS_HOME_KEY))
         given += [path.read_bytes() for path in kept if path.exists()]
         return tuple(dict.fromkeys(given))
 
@@ -246,7 +264,7 @@ class Settings(BaseSettings):
         """
         if self.encryption_key is not None:
             return
-        folder = self.folder("secrets")
+        folder = self.made_keys_folder()
         key, previous = folder / HOME_KEY, folder / PREVIOUS_HOME_KEY
         old = self.secret(HOME_KEY)
         if not previous.exists():
@@ -258,7 +276,7 @@ class Settings(BaseSettings):
 
     def end_old_face_key(self) -> list[Path]:
         """Remove the key files that nothing uses any more, and return them."""
-        folder = self.home / "secrets"
+        folder = self.keys_folder
         unused = [folder / PREVIOUS_HOME_KEY, *([folder / HOME_KEY] if self.encryption_key is not None else [])]
         there = [path for path in unused if path.exists()]
         for path in there:

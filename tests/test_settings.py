@@ -54,6 +54,18 @@ def test_a_secret_comes_from_a_file_and_is_not_shown(monkeypatch: pytest.MonkeyP
     assert KEY not in repr(settings)
 
 
+def test_a_list_comes_from_a_file_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f'["{KEY}"]\n', encoding="utf-8")
+    monkeypatch.setenv("REVIEW_FLOW_FORMER_CERTIFICATE_KEYS_FILE", str(tmp_path / "keys"))
+    (tmp_path / "urls").write_text('["mailto://a"]', encoding="utf-8")
+    monkeypatch.setenv("REVIEW_FLOW_MESSAGE_URLS_FILE", str(tmp_path / "urls"))
+    (tmp_path / "services").write_text("[]", encoding="utf-8")
+    monkeypatch.setenv("REVIEW_FLOW_IDENTITY_PROVIDERS_FILE", str(tmp_path / "services"))
+    settings = Settings()
+    assert [one.get_secret_value() for one in settings.former_certificate_keys] == [KEY]
+    assert (settings.message_urls, settings.identity_providers) == (("mailto://a",), ())
+
+
 def test_an_argument_wins_over_a_variable_and_that_over_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "workers").write_text("3", encoding="utf-8")
     monkeypatch.setenv("REVIEW_FLOW_EVIDENCE_WORKERS_FILE", str(tmp_path / "workers"))
@@ -112,6 +124,19 @@ def test_a_homes_own_key_is_made_once_and_closed_to_others(tmp_path: Path) -> No
     assert sorted(one.name for one in kept.parent.iterdir()) == ["encryption.key", "session.key"]
     assert Settings(home=tmp_path, encryption_key=KEY).face_keys() == (bytes.fromhex(KEY),)
     assert not (tmp_path / "secrets").exists()  # a set key makes none
+
+
+def test_keys_may_lie_where_a_vault_s_agent_puts_them(tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    settings = Settings(home=tmp_path / "home", secrets_folder=vault)
+    assert settings.open_to_others() == []
+    assert len(settings.secret("link.key")) == 32
+    (vault / "certificate.key").write_bytes(b"v" * 32)
+    assert settings.number_keys() == (b"v" * 32,)
+    assert not (tmp_path / "home").exists()
+    assert [stat.S_IMODE(vault.stat().st_mode), (vault / "link.key").stat().st_mode & 0o777] == [0o700, 0o600]
+    (vault / "certificate.key").chmod(0o644)
+    assert settings.open_to_others() == [vault / "certificate.key"]
 
 
 def test_a_set_key_seals_and_the_former_ones_still_open(tmp_path: Path) -> None:

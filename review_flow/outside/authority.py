@@ -55,7 +55,7 @@ class Pair:
 
     def __init__(self, settings: Settings) -> None:
         self.folder = settings.home / "tls"
-        self.secrets = settings.home / "secrets"
+        self.secrets = settings.keys_folder
         self.authority, self.authority_key = self.folder / "authority.crt", self.secrets / "tls-authority.key"
         self.server, self.server_key = self.folder / "server.crt", self.secrets / "tls-server.key"
 
@@ -78,8 +78,8 @@ def make(settings: Settings, *, names: Sequence[str]) -> Pair:
     Raises NotAName, NotVouchedFor.
     """
     pair = Pair(settings)
-    for folder in ("tls", "secrets"):
-        settings.folder(folder)
+    settings.folder("tls")
+    settings.made_keys_folder()
     every = tuple(dict.fromkeys([*map(_name, names), *HERE]))
     if not (pair.authority.exists() and pair.authority_key.exists()):
         key, made = _authority(every)
