@@ -17,7 +17,7 @@ from review_flow.cli.refusals import explained
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.db import engine_for, settings, transaction
 from review_flow.i18n import _, listed, say
-from review_flow.migrate import is_current
+from review_flow.migrate import is_current, may_alter
 from review_flow.rules.consent import FILING_DAYS, FILING_PEOPLE, Filing, filing
 from review_flow.steps import face_keys, faces, work
 
@@ -105,6 +105,8 @@ def _database() -> Iterable[tuple[Health, str]]:
             Health.BAD,
             say(_("{kind} {version}，结构不是最新的，请运行 review-flow migrate"), kind=kind, version=version),
         )
+    if may_alter(engine):
+        yield Health.NOTE, say(_("这个账户也能改表结构和审计记录；日常请另用一个账户（migrate --grant-to）"))
 
 
 def _due() -> Iterable[tuple[Health, str]]:

@@ -15,6 +15,7 @@ from review_flow.cli.demo import demo
 from review_flow.db import engine_for, settings, transaction
 from review_flow.errors import NotFound
 from review_flow.i18n import _, listed, say
+from review_flow.migrate import grant
 
 app = typer.Typer()
 AsJson = common.AsJson
@@ -215,16 +216,23 @@ def _purge_evidence(desk: Desk, *, delete: bool) -> None:
 
 
 @app.command(help=cli.PARTS["migrate"][1])
-def migrate(as_json: AsJson = False) -> None:
+def migrate(
+    grant_to: Annotated[
+        str | None, typer.Option(help=_("迁移后，让这个 PostgreSQL 账户只能读写数据，改不了表结构和审计记录"))
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring the database to the schema of this version."""
-    run_deed(_migrate, {**NOBODY, "as_json": as_json}, {})
+    run_deed(_migrate, {**NOBODY, "as_json": as_json}, {"grant_to": grant_to})
 
 
-def _migrate(desk: Desk) -> None:
+def _migrate(desk: Desk, *, grant_to: str | None) -> None:
     engine = engine_for(settings().database)
     if settings().database_url is None:
         engine = ready_engine()
     common.migrate(engine)
+    if grant_to is not None:
+        grant(engine, role=grant_to)
     desk.done(_("数据库已是最新：{place}。"), place=engine.url.render_as_string(hide_password=True))
 
 
