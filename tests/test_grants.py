@@ -56,7 +56,7 @@ def test_it_plays_a_round_to_its_end_and_every_statement_holds(
     grant(owner, role=role)  # as after every update
     assert (is_current(app), may_alter(app), may_alter(owner)) == (True, False, True)
     with transaction(app) as session:
-        school = School(session, teachers=3).open().whole()
+        school = School(session).open().whole()
         advance.advance(session, round_=school.round)
         made = school.compose()
         results.confirm_all(session, actor=school.members[0], round_=school.round)
