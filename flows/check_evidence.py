@@ -77,21 +77,18 @@ def _checked(item: Item, wanted: evidence.Wanted, told_before: list[Finding]) ->
         row = session.get_one(Evidence, item.subject_id)
         known = faces.known_for(session, evidence=row, encoder=encoder, keys=settings().face_keys)
     with storage().path(wanted.storage_key) as path:
-        report = (
-            sandbox()
-            .check(
-                path,
-                references=[from_bytes(one) for one in known.author],
-                colleagues=[[from_bytes(one) for one in those] for those in known.colleagues],
-                slot=wanted.slot,
-                known_hashes=wanted.known_hashes,
-                name=wanted.file_name,
-                sha256=wanted.sha256,
-                search=Search(confidence=wanted.confidence),
-                sheet=True,
-            )
-            .with_findings(told_before)
+        report = sandbox().check(
+            path,
+            references=[from_bytes(one) for one in known.author],
+            colleagues=[[from_bytes(one) for one in those] for those in known.colleagues],
+            slot=wanted.slot,
+            known_hashes=wanted.known_hashes,
+            name=wanted.file_name,
+            sha256=wanted.sha256,
+            search=Search(confidence=wanted.confidence),
+            sheet=True,
         )
+        report = report.with_findings(told_before)
         prints = _prints(path, report)
     if isinstance(prints, Finding):
         report, prints = report.with_findings([prints]), []

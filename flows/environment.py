@@ -38,7 +38,8 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
 def server_environment(settings: Settings) -> dict[str, str]:
     """Return the further variables of the embedded server: only what one machine's display of runs needs.
 
-    Nobody but the processes of this home knows what opens it; it is made when there is none. Measured: 100 items recorded at once keep a SQLite server busy for 6 s with the defaults, and under 1 s so.
+    Nobody but the processes of this home knows what opens it; that is made when there is none.
+    Measured: 100 items recorded at once keep a SQLite server busy for 6 s with the defaults, and under 1 s so.
     """
     # Off: what serves work pools, schedules and automations, of which the embedded server has none.
     unused = (

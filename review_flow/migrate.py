@@ -109,7 +109,7 @@ def grant(engine: Engine, *, role: str) -> None:
 
 def _owns(connection: Connection, role: str) -> bool:
     """Whether an account, by itself or as a member of others, is the owner of the audit trail."""
-    owner = text("SELECT pg_has_role(:role, relowner, 'MEMBER') FROM pg_class WHERE oid = CAST(:audit AS regclass)")
+    owner = text("SELECT pg_has_role(:role, relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass(:audit)")
     return bool(connection.scalar(owner, {"role": role, "audit": AUDIT}))
 
 

@@ -127,12 +127,15 @@ def _rotate_certificate_key(desk: Desk) -> None:
     chosen, engine = settings(), ready_engine()
     chosen.begin_new_number_key()
     with transaction(engine) as session:
-        count = second_factor.seal_anew(session, keys=chosen.derived_keys("second factor"))
-        count += webhooks.seal_anew(session, seal_keys=chosen.derived_keys("webhooks"))
-    keys = len(chosen.number_keys())
+        factors = second_factor.seal_anew(session, keys=chosen.derived_keys("second factor"))
+        hooks = webhooks.seal_anew(session, seal_keys=chosen.derived_keys("webhooks"))
+    keys, count, damaged = len(chosen.number_keys()), factors.count + hooks.count, factors.damaged + hooks.damaged
     told = [say(_("已用新密钥重新加密{count}份第二步验证和回调密钥。"), count=count)]
     told += [say(_("以前的证书编号仍可核验：共保留{count}个密钥，请一并备份。"), count=keys)]
-    desk.show({"sealed": count, "keys": keys}, told)
+    if damaged:
+        told.append(say(_("这些用哪个密钥都打不开，请重新设置：{whose}"), whose=listed(damaged)))
+    desk.status = REFUSED if damaged else 0
+    desk.show({"sealed": count, "keys": keys, "damaged": damaged}, told)
 
 
 @app.command(help=cli.PARTS["index-copies"][1])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from review_flow.settings import Settings
 
 HERE = ("localhost", "127.0.0.1", "::1")
-AUTHORITY_YEARS, SERVER_DAYS = 10, 800  # Apple's devices take no server's certificate of more than 825 days
+AUTHORITY_YEARS, SERVER_DAYS = 20, 800  # Apple's devices take no server's certificate of more than 825 days
 LONGEST_NAME = 253
 
 
@@ -81,7 +81,8 @@ def make(settings: Settings, *, names: Sequence[str]) -> Pair:
     settings.folder("tls")
     settings.made_keys_folder()
     every = tuple(dict.fromkeys([*map(_name, names), *HERE]))
-    if not (pair.authority.exists() and pair.authority_key.exists()):
+    there = pair.authority.exists() and pair.authority_key.exists()
+    if not there or _read(pair.authority).not_valid_after_utc <= now():
         key, made = _authority(every)
         _write(pair.authority_key, _private(key))
         _write(pair.authority, made.public_bytes(serialization.Encoding.PEM))

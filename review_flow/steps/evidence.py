@@ -70,17 +70,21 @@ class FileNotScanned(Refusal):
     status, text = 409, _("文件“{file}”还在查毒，查完才能打开，请稍后再试。")
 
 
-def why_closed(evidence: Evidence, *, scanned: bool) -> Refusal | None:
-    """Return why a file can't be opened, None where it can. `scanned`: whether the operator has a scanner."""
+def why_closed(evidence: Evidence, *, scanned: bool, named: bool = False) -> Refusal | None:
+    """Return why a file can't be opened, None where it can. `scanned`: whether the operator has a scanner.
+
+    It is told by its own name only to who may know whose it is (`named`).
+    """
+    name = evidence.file_name if named else neutral_name(evidence)
     if evidence.removed_at is not None:
         infected = MALWARE in (evidence.report or {})
-        return (FileInfected if infected else FileRemoved)(file=evidence.file_name, moment=shown(evidence.removed_at))
-    return FileNotScanned(file=evidence.file_name) if scanned and evidence.checked_at is None else None
+        return (FileInfected if infected else FileRemoved)(file=name, moment=shown(evidence.removed_at))
+    return FileNotScanned(file=name) if scanned and evidence.checked_at is None else None
 
 
-def require_open(evidence: Evidence, *, scanned: bool) -> Evidence:
+def require_open(evidence: Evidence, *, scanned: bool, named: bool = False) -> Evidence:
     """Return a file that may be opened; raises FileRemoved, FileInfected, FileNotScanned."""
-    closed = why_closed(evidence, scanned=scanned)
+    closed = why_closed(evidence, scanned=scanned, named=named)
     if closed is not None:
         raise closed
     return evidence

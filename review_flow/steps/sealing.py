@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,9 +28,22 @@ def unsealed(keys: Keys, content: bytes, *, bound_to: str) -> bytes:
     raise InvalidTag
 
 
-def sealed_anew(keys: Keys, content: bytes, *, bound_to: str) -> bytes | None:
-    """Return it sealed with the first key; None where it is already. Raises as `unsealed` does."""
-    with suppress(InvalidTag):
-        unsealed(keys[:1], content, bound_to=bound_to)
-        return None
-    return sealed(keys[0], unsealed(keys[1:], content, bound_to=bound_to), bound_to=bound_to)
+@dataclass(slots=True)
+class Resealed:
+    """How many things were sealed anew, and whose no key opens: those stay as they are."""
+
+    count: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+    def of(self, keys: Keys, content: bytes, *, bound_to: str) -> bytes:
+        """Return it sealed with the first key: the same bytes where it is already."""
+        with suppress(InvalidTag):
+            unsealed(keys[:1], content, bound_to=bound_to)
+            return content
+        try:
+            opened = unsealed(keys[1:], content, bound_to=bound_to)
+        except InvalidTag:
+            self.damaged.append(bound_to)
+            return content
+        self.count += 1
+        return sealed(keys[0], opened, bound_to=bound_to)

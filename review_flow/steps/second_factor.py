@@ -21,7 +21,7 @@ from review_flow.rules import second_factor as rules
 from review_flow.rules.door import digest, known_device
 from review_flow.steps import audit, door
 from review_flow.steps.people import require_admin
-from review_flow.steps.sealing import Keys, sealed, sealed_anew, unsealed
+from review_flow.steps.sealing import Keys, Resealed, sealed, unsealed
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
@@ -241,14 +241,12 @@ def _forgotten(session: Session, person: Person) -> bool:
     return True
 
 
-def seal_anew(session: Session, *, keys: Keys) -> int:
-    """Seal with the first key what is sealed with a later one; return how many were."""
-    count = 0
+def seal_anew(session: Session, *, keys: Keys) -> Resealed:
+    """Seal with the first key what is sealed with a later one."""
+    done = Resealed()
     for found in session.scalars(select(SecondFactor).order_by(SecondFactor.person_id)).all():
-        fresh = sealed_anew(keys, found.sealed, bound_to=f"person:{found.person_id}")
-        if fresh is not None:
-            found.sealed, count = fresh, count + 1
-    return count
+        found.sealed = done.of(keys, found.sealed, bound_to=f"person:{found.person_id}")
+    return done
 
 
 def _opened(keys: Keys, found: SecondFactor) -> bytes:

@@ -18,7 +18,7 @@ from review_flow.rules.words import WorkKind
 from review_flow.steps import audit, webhook_news
 from review_flow.steps.messages import tell_administrators
 from review_flow.steps.people import require_admin
-from review_flow.steps.sealing import Keys, sealed, sealed_anew, unsealed
+from review_flow.steps.sealing import Keys, Resealed, sealed, unsealed
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -160,14 +160,13 @@ def test(session: Session, *, actor: Person, webhook: Webhook) -> WebhookDeliver
     return webhook_news.deliver(session, webhook=webhook, event=TEST)
 
 
-def seal_anew(session: Session, *, seal_keys: Keys) -> int:
-    """Seal with the first key the secrets that are sealed with a later one; return how many were."""
-    count = 0
+def seal_anew(session: Session, *, seal_keys: Keys) -> Resealed:
+    """Seal with the first key the secrets that are sealed with a later one."""
+    done = Resealed()
     for webhook in session.scalars(select(Webhook).order_by(Webhook.id)).all():
-        fresh = sealed_anew(seal_keys, webhook.sealed_secret, bound_to=_owner(webhook.organization_id))
-        if fresh is not None:
-            webhook.sealed_secret, count = fresh, count + 1
-    return count
+        bound_to = _owner(webhook.organization_id)
+        webhook.sealed_secret = done.of(seal_keys, webhook.sealed_secret, bound_to=bound_to)
+    return done
 
 
 def due(session: Session, *, webhook_id: int, seal_keys: Keys) -> list[Telling]:

@@ -80,7 +80,7 @@ def file(request: Request, session: Db, person: Signed, token: str) -> Response:
     said = _opened(request, token)
     if said is None or said[2] != person.id or said[3] < now().timestamp():
         raise NotFound(what=say(_("文件")), key=token[:8])
-    evidence = require_open(session.get_one(Evidence, said[0]), scanned=_scanned(request))
+    evidence = require_open(session.get_one(Evidence, said[0]), scanned=_scanned(request), named=said[4])
     key = getattr(evidence, WHICH[said[1]])
     if key is None:
         raise NotFound(what=say(_("文件")), key=said[0])
@@ -145,7 +145,7 @@ def shown(request: Request, person: Person, one: Evidence, *, named: bool = True
         "kind": kind,
         "px": (media["width"], media["height"]) if "width" in media else None,
         "seconds": media.get("duration_s"),
-        "closed": why_closed(one, scanned=_scanned(request)),
+        "closed": why_closed(one, scanned=_scanned(request), named=named),
         "download": links["file"],
         "play": links.get("playable", links["file"]),
         "poster": links.get("poster"),

@@ -325,7 +325,7 @@ def test_the_face_key_is_changed_and_readings_are_listed(home: Path) -> None:
 def test_the_key_of_certificate_numbers_is_changed_and_old_numbers_are_known(home: Path) -> None:
     found()
     old = number_of(b"12345678", key=settings().number_key())
-    assert read("rotate-certificate-key") == {"sealed": 0, "keys": 2}
+    assert read("rotate-certificate-key") == {"sealed": 0, "keys": 2, "damaged": []}
     assert genuine(old, keys=settings().number_keys()[:1]) is None
     assert genuine(old, keys=settings().number_keys()) == old
 

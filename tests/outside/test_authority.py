@@ -68,6 +68,9 @@ def test_a_later_one_is_of_the_same_authority(settings: Settings) -> None:
         again = authority.make(settings, names=["review.school.lan"])
         assert (again.names(), authority.days_left(again) > 700) == (["review.school.lan"], True)
     assert (first.authority.read_bytes() == trusted, first.server.read_bytes() == served) == (True, False)
+    with hands_at(now() + timedelta(days=366 * 20)):
+        authority.make(settings, names=["school.lan"])
+        assert first.authority.read_bytes() != trusted
     with pytest.raises(NotVouchedFor, match=r"只能为school\.lan签发证书"):
         authority.make(settings, names=["other.lan"])
     with pytest.raises(NotVouchedFor, match=r"10\.0\.0\.5"):

@@ -59,6 +59,8 @@ def test_what_another_file_names_as_well_stays_for_its_own_look(school: School, 
 
 def test_nobody_opens_what_was_not_looked_at_where_there_is_a_scanner(school: School, file: Evidence) -> None:
     assert evidence.require_open(file, scanned=False) is file
+    told = [str(evidence.why_closed(file, scanned=True, named=named)) for named in (True, False)]
+    assert [file.file_name in one for one in told] == [True, False]  # reviewers don't learn whose it is
     with pytest.raises(evidence.FileNotScanned, match="还在查毒"):
         evidence.require_open(file, scanned=True)
     file.checked_at = now()

@@ -111,7 +111,7 @@ def test_files_go_when_their_time_is_over_and_what_was_decided_stays(
     )
     assert (evidence.wanted(session, evidence=file), evidence.to_copy(session, evidence=file)) == (None, None)
     with pytest.raises(evidence.FileRemoved) as no:
-        evidence.require_open(file, scanned=False)
+        evidence.require_open(file, scanned=False, named=True)
     assert str(no.value).startswith("文件“方案.docx”已于")
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from review_flow.steps.sealing import sealed, sealed_anew, unsealed
+from review_flow.steps.sealing import Resealed, sealed, unsealed
 
 KEY = b"k" * 32
 
@@ -24,9 +24,9 @@ def test_what_is_sealed_is_opened_with_its_key_where_it_belongs() -> None:
 def test_a_former_key_opens_until_it_is_sealed_anew() -> None:
     former, keys = sealed(KEY, b"secret", bound_to="person:1"), (b"n" * 32, KEY)
     assert unsealed(keys, former, bound_to="person:1") == b"secret"
-    fresh = sealed_anew(keys, former, bound_to="person:1")
-    assert fresh is not None
+    done = Resealed()
+    fresh = done.of(keys, former, bound_to="person:1")
     assert unsealed(keys[:1], fresh, bound_to="person:1") == b"secret"
-    assert sealed_anew(keys, fresh, bound_to="person:1") is None
-    with pytest.raises(InvalidTag):
-        sealed_anew((b"x" * 32, b"y" * 32), former, bound_to="person:1")
+    assert done.of(keys, fresh, bound_to="person:1") == fresh
+    assert done.of((b"x" * 32, b"y" * 32), former, bound_to="person:1") == former
+    assert (done.count, done.damaged) == (1, ["person:1"])

@@ -213,5 +213,5 @@ def test_a_changed_key_still_opens_and_is_sealed_anew(school: School) -> None:
     changed = (b"n" * 32, *KEYS)
     kept = session.scalars(select(SecondFactor)).one()
     before = second_factor._opened(changed, kept)
-    assert (second_factor.seal_anew(session, keys=changed), second_factor.seal_anew(session, keys=changed)) == (1, 0)
+    assert [second_factor.seal_anew(session, keys=changed).count for _time in range(2)] == [1, 0]
     assert second_factor._opened(changed[:1], kept) == before
