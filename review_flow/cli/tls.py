@@ -11,6 +11,7 @@ from review_flow.cli import common
 from review_flow.cli.common import Desk, run_deed
 from review_flow.clock import shown
 from review_flow.db import settings
+from review_flow.errors import BadInput
 from review_flow.i18n import _, listed, say
 from review_flow.outside import authority
 
@@ -39,7 +40,7 @@ def _make(desk: Desk, *, names: list[str]) -> None:
     kept = authority.Pair(chosen)
     wanted = names or (kept.names() if kept.complete() else [])
     if not wanted:
-        raise authority.NotAName(name="")
+        raise BadInput(field="--name", problem=say(_("请写出别人打开网页用的主机名，如 review.school.lan")))
     made = authority.make(chosen, names=wanted)
     told = {"names": made.names(), "ends_at": made.ends_at(), "authority": made.authority, "server": made.server}
     desk.show(
