@@ -35,7 +35,7 @@ fuzz: setup  ## 20 000 damaged files through the checks (ARGS="--runs 200000 --s
 coverage: setup  ## branch coverage of rules and steps, by their tests on SQLite (and the one race that only PostgreSQL has); below 100 % it fails
 	@$(RUN) pytest -n $(WORKERS) --dist worksteal -k "not postgresql or comes_second" --cov --cov-report=term --cov-fail-under=100 tests/rules tests/schemes tests/steps tests/test_i18n.py $(ARGS)
 
-serve: setup  ## start the web, the worker and Prefect's server on the embedded defaults (ARGS="--host 0.0.0.0 --port 8000")
+serve: setup  ## start the web, the worker and Prefect's server on the embedded defaults (ARGS="--port 8080"; for others: docs/operating.md, HTTPS)
 	@$(RUN) review-flow serve $(ARGS)
 
 lint: setup  ## style, types and import contracts

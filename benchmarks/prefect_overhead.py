@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 HOME = Path(tempfile.mkdtemp(prefix="prefect-overhead-"))
 os.environ["REVIEW_FLOW_HOME"] = str(HOME)
+os.environ["REVIEW_FLOW_PREFECT_AUTH_STRING"] = "overhead:of-a-throwaway-home"  # before the home makes its own
 
 import flows  # noqa: E402, F401 - settles Prefect's environment before Prefect is imported
 from flows.server import PrefectServer, read_note  # noqa: E402 - after the path and the home are set

@@ -119,9 +119,9 @@ def main() -> None:
             with PrefectServer(Settings()) as server:
                 while not (url := server.url()):
                     time.sleep(0.1)
-                from prefect.settings import PREFECT_API_URL, temporary_settings
+                from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-                with temporary_settings({PREFECT_API_URL: url}):
+                with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: server.proof()}):
                     walls[way] = measured(way, count, check_evidence)
         plain, flow = walls.values()
         print(f"Prefect adds {1000 * (flow - plain) / count:.0f} ms a file ({100 * (flow / plain - 1):.0f} %)")

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 from prefect import flow
 
 from flows.drain import Done, Item, Record, drain
-from flows.installation import sandbox, storage
+from flows.installation import sandbox, scanner, storage
 from flows.showing import Markdown
 from models import Evidence, Submission
+from review_flow.clock import now
 from review_flow.db import settings, transaction
+from review_flow.evidence.check import broken_off
 from review_flow.evidence.faces import from_bytes
 from review_flow.evidence.limits import Broken
 from review_flow.evidence.presence import Search
 from review_flow.i18n import _, say
+from review_flow.outside.scanner import ScannerAway
 from review_flow.outside.storage import keep
 from review_flow.rules.verdict import PICTURED, Finding, Level
 from review_flow.rules.words import Verdict, WorkKind
-from review_flow.steps import copies, evidence, faces, retention, submissions
+from review_flow.steps import copies, evidence, faces, quarantine, retention, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,14 +36,44 @@ if TYPE_CHECKING:
     from review_flow.evidence.check import Report
     from review_flow.evidence.copies import Print
 
+log = structlog.get_logger()
+SCANNER_PAUSE = timedelta(minutes=1)
+
 
 def handle(item: Item) -> Record:
-    """Look at one file in a limited child; the report, and what follows from it, are recorded."""
-    encoder = sandbox().recogniser()  # before the transaction: a cold child takes seconds
+    """Have the scanner look into one file, then a limited child; the report, and what follows from it, are recorded."""
     with transaction() as session:
         wanted = evidence.wanted(session, evidence=session.get_one(Evidence, item.subject_id))
-        if wanted is None:
-            return _nothing
+    if wanted is None:
+        return _nothing
+    try:
+        with storage().open(wanted.storage_key) as file:
+            look = scanner().look(file)
+    except ScannerAway as away:
+        return _later(item, away)
+    if look.malware is not None:
+        return partial(_removed, item, look.malware)
+    return _checked(item, wanted, [] if look.whole else [quarantine.seen_in_part(settings().scanner_bytes)])
+
+
+def _later(item: Item, away: ScannerAway) -> Record:
+    """Leave a file for later, as often as it takes: what the scanner has not seen is neither passed nor refused."""
+    log.warning(str(away), kind=item.kind.value, subject=item.subject_id)
+    return lambda _session: Done(again_at=now() + SCANNER_PAUSE)
+
+
+def _removed(item: Item, malware: str, session: Session) -> Done:
+    """Refuse and delete a file in which something was found: no library of ours ever opened it."""
+    row, finding = session.get_one(Evidence, item.subject_id), quarantine.infected(malware)
+    report = broken_off(finding, wall_s=0, size=row.size_bytes)
+    for key in quarantine.remove_infected(session, evidence=row, malware=malware, report=report.as_json()):
+        storage().delete(key)
+    return Done(shown=[_verdict(item, report, None)])
+
+
+def _checked(item: Item, wanted: evidence.Wanted, told_before: list[Finding]) -> Record:
+    encoder = sandbox().recogniser()  # before the transaction: a cold child takes seconds
+    with transaction() as session:
         row = session.get_one(Evidence, item.subject_id)
         known = faces.known_for(session, evidence=row, encoder=encoder, keys=settings().face_keys)
     with storage().path(wanted.storage_key) as path:
@@ -52,6 +88,7 @@ def handle(item: Item) -> Record:
             search=Search(confidence=wanted.confidence),
             sheet=True,
         )
+        report = report.with_findings(told_before)
         prints = _prints(path, report)
     if isinstance(prints, Finding):
         report, prints = report.with_findings([prints]), []

@@ -22,7 +22,7 @@ def handle(item: Item) -> Record:
     """Send what is due to one address, outside of any transaction. Cut off before the record, a telling comes twice."""
     poster = poster_for(settings())
     with transaction() as session:
-        tellings = webhooks.due(session, webhook_id=item.subject_id, seal_key=settings().derived_key("webhooks"))
+        tellings = webhooks.due(session, webhook_id=item.subject_id, seal_keys=settings().derived_keys("webhooks"))
     answers = []
     for one in tellings:
         headers = signed(one.secret, webhook_id=one.public_id, timestamp=int(now().timestamp()), body=one.body)

@@ -9,9 +9,11 @@ from review_flow.db import settings
 from review_flow.evidence.faces_opencv import calibrated_models
 from review_flow.evidence.limits import COPYING
 from review_flow.evidence.sandbox import Sandbox
+from review_flow.outside.scanner import scanner_at
 from review_flow.outside.storage import storage_at
 
 if TYPE_CHECKING:
+    from review_flow.outside.scanner import Scanner
     from review_flow.outside.storage import Storage
 
 
@@ -33,6 +35,12 @@ def copier() -> Sandbox:
     return Sandbox(workers=1, limits=COPYING)
 
 
+@functools.cache
+def scanner() -> Scanner:
+    """Return the operator's virus scanner, or the one that finds nothing."""
+    return scanner_at(settings().scanner, most=settings().scanner_bytes)
+
+
 def close() -> None:
     """End the children and forget everything: whoever asks next gets what the settings say then."""
     for pool in (sandbox, copier):
@@ -40,3 +48,4 @@ def close() -> None:
             pool().close()
         pool.cache_clear()
     storage.cache_clear()
+    scanner.cache_clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
 import structlog
@@ -65,6 +67,19 @@ def reachable(settings: Settings) -> str | None:
     return url if url and answers(url) else None
 
 
+def lets_in(url: str, proof: str | None, *, timeout_s: float = HEALTH_TIMEOUT_S) -> bool:
+    """Whether the API at this URL takes what we show it; one that asks for nothing takes everything."""
+    request = urllib.request.Request(f"{url.rstrip('/')}/admin/version")  # noqa: S310 - the operator's own address
+    if proof is not None:
+        request.add_header("authorization", f"Basic {base64.b64encode(proof.encode()).decode()}")
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=timeout_s) as reply:
+            return bool(reply.status == HTTPStatus.OK)
+    except (OSError, ValueError):
+        return False
+
+
 class PrefectServer:
     """The Prefect API of one installation, as a context manager.
 
@@ -95,6 +110,10 @@ class PrefectServer:
         elif not self._settings.prefect_api_url:
             self._see_to_it()
         return found
+
+    def proof(self) -> str:
+        """Return what opens that API."""
+        return self._settings.prefect_auth()
 
     @property
     def started(self) -> bool:

@@ -63,11 +63,13 @@ class Lane:
         """Whether a drain is running."""
         return self._thread is not None and self._thread.is_alive()
 
-    def wake(self, url: str, patience: float) -> None:
+    def wake(self, url: str, proof: str, patience: float) -> None:
         """Start a drain unless one is running or the last failure is too near."""
         if not self.busy and time.monotonic() >= self._not_before:
             # A daemon: a hung item must not keep the process from ending.
-            self._thread = threading.Thread(target=self._run, args=(url, patience), name=self.kind.value, daemon=True)
+            self._thread = threading.Thread(
+                target=self._run, args=(url, proof, patience), name=self.kind.value, daemon=True
+            )
             self._thread.start()
 
     def join(self, until: float) -> None:
@@ -75,16 +77,18 @@ class Lane:
         if self._thread is not None:
             self._thread.join(max(0.0, until - time.monotonic()))
 
-    def _run(self, url: str, patience: float) -> None:
+    def _run(self, url: str, proof: str, patience: float) -> None:
         from prefect.settings import (
+            PREFECT_API_AUTH_STRING,
             PREFECT_API_URL,
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
             temporary_settings,
         )
 
+        # Prefect's heartbeat thread holds each run up for a second at its end, and our leases do its work.
+        chosen = {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: proof, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
         try:
-            # Prefect's heartbeat thread holds each run up for a second at its end, and our leases do its work.
-            with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            with temporary_settings(chosen):
                 self._flow(patience=patience)
         except Exception as error:  # noqa: BLE001 - Prefect or the database is away: the work waits, we go on
             self._not_before = time.monotonic() + self._pause_s
@@ -163,7 +167,7 @@ def _watch(server: PrefectServer, lanes: Mapping[WorkKind, Lane], stop: threadin
             prefect.saw(there=url is not None)
             if url is not None:
                 for kind in ready:
-                    lanes[kind].wake(url, 0 if until_idle else PATIENCE_S)
+                    lanes[kind].wake(url, server.proof(), 0 if until_idle else PATIENCE_S)
         stop.wait(POLL_S)
 
 

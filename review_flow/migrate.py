@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
+from review_flow.errors import Refusal
+from review_flow.i18n import _
+
 if TYPE_CHECKING:
     from alembic.config import Config
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
+AUDIT, REVISION = "audit_event", "alembic_version"
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -57,3 +61,61 @@ def is_current(engine: Engine) -> bool:
         if not inspect(connection).has_table("alembic_version"):
             return False
         return list(connection.scalars(text("SELECT version_num FROM alembic_version"))) == [newest()]
+
+
+class NoSuchRole(Refusal):
+    """An account of PostgreSQL that must be made first, by whoever rules it."""
+
+    status, text = (
+        404,
+        _("数据库里没有账户“{role}”（只有 PostgreSQL 有账户）。请先建立：CREATE ROLE {role} LOGIN PASSWORD '…'"),
+    )
+
+
+class RoleTooMighty(Refusal):
+    """Who owns the tables, or rules the server, can be held to nothing."""
+
+    status, text = 409, _("账户“{role}”是表的所有者或超级用户，限制不了。请另建一个普通账户。")
+
+
+def grant(engine: Engine, *, role: str) -> None:
+    """Let an account of PostgreSQL work on the rows, and on nothing else; what it might before is taken back.
+
+    Of the audit trail it may read and add, never change or delete; it makes, alters and drops no table. For the
+    owner's account, after every migration. Raises NoSuchRole, RoleTooMighty.
+    """
+    if engine.dialect.name != "postgresql":
+        raise NoSuchRole(role=role)
+    name = engine.dialect.identifier_preparer.quote(role)
+    with engine.begin() as connection:
+        known = connection.execute(text("SELECT oid, rolsuper FROM pg_roles WHERE rolname = :role"), {"role": role})
+        found = known.one_or_none()
+        if found is None:
+            raise NoSuchRole(role=role)
+        if found.rolsuper or _owns(connection, role):
+            raise RoleTooMighty(role=role)
+        schema = engine.dialect.identifier_preparer.quote(str(connection.scalar(text("SELECT current_schema()"))))
+        for statement in (
+            f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {name}",
+            f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {name}",
+            f"GRANT USAGE ON SCHEMA {schema} TO {name}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {name}",
+            f"REVOKE UPDATE, DELETE ON {AUDIT} FROM {name}",
+            f"REVOKE INSERT, UPDATE, DELETE ON {REVISION} FROM {name}",
+            f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {name}",
+        ):
+            connection.exec_driver_sql(statement)
+
+
+def _owns(connection: Connection, role: str) -> bool:
+    """Whether an account, by itself or as a member of others, is the owner of the audit trail."""
+    owner = text("SELECT pg_has_role(:role, relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass(:audit)")
+    return bool(connection.scalar(owner, {"role": role, "audit": AUDIT}))
+
+
+def may_alter(engine: Engine) -> bool:
+    """Whether our own account could change the audit trail's table: only the one that migrates needs to."""
+    if engine.dialect.name != "postgresql":
+        return False
+    with engine.connect() as connection:
+        return _owns(connection, str(connection.scalar(text("SELECT current_user"))))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+from review_flow.settings_lines import is_here
 
 
 def _safe_address(url: str) -> str:
@@ -20,7 +20,7 @@ def _safe_address(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname or parts.query or parts.fragment:
         raise ValueError("not an address like https://sso.school.cn")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_here(parts.hostname)):
         raise ValueError("not https")
     return url.rstrip("/")
 

@@ -37,11 +37,11 @@ def test_with_nothing_set_everything_lives_under_one_home(monkeypatch: pytest.Mo
 
 def test_a_variable_sets_a_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path))
-    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", "postgresql+psycopg://db/school")
+    monkeypatch.setenv("REVIEW_FLOW_DATABASE_URL", "postgresql+psycopg://db/school?sslmode=verify-full")
     monkeypatch.setenv("REVIEW_FLOW_MESSAGE_URLS", '["mailto://a", "dingtalk://b"]')
     monkeypatch.setenv("REVIEW_FLOW_EVIDENCE_WORKERS", "8")
     settings = Settings()
-    assert (settings.home, settings.database) == (tmp_path, "postgresql+psycopg://db/school")
+    assert (settings.home, settings.database) == (tmp_path, "postgresql+psycopg://db/school?sslmode=verify-full")
     assert (settings.message_urls, settings.evidence_workers) == (("mailto://a", "dingtalk://b"), 8)
 
 
@@ -52,6 +52,18 @@ def test_a_secret_comes_from_a_file_and_is_not_shown(monkeypatch: pytest.MonkeyP
     assert settings.encryption_key is not None
     assert settings.encryption_key.get_secret_value() == KEY
     assert KEY not in repr(settings)
+
+
+def test_a_list_comes_from_a_file_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f'["{KEY}"]\n', encoding="utf-8")
+    monkeypatch.setenv("REVIEW_FLOW_FORMER_CERTIFICATE_KEYS_FILE", str(tmp_path / "keys"))
+    (tmp_path / "urls").write_text('["mailto://a"]', encoding="utf-8")
+    monkeypatch.setenv("REVIEW_FLOW_MESSAGE_URLS_FILE", str(tmp_path / "urls"))
+    (tmp_path / "services").write_text("[]", encoding="utf-8")
+    monkeypatch.setenv("REVIEW_FLOW_IDENTITY_PROVIDERS_FILE", str(tmp_path / "services"))
+    settings = Settings()
+    assert [one.get_secret_value() for one in settings.former_certificate_keys] == [KEY]
+    assert (settings.message_urls, settings.identity_providers) == (("mailto://a",), ())
 
 
 def test_an_argument_wins_over_a_variable_and_that_over_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -70,8 +82,15 @@ def test_an_argument_wins_over_a_variable_and_that_over_a_file(monkeypatch: pyte
         ("EVIDENCE_WORKERS", "0"),
         ("EVIDENCE_WORKERS", "65"),
         ("ENCRYPTION_KEY", "secret"),
+        ("FORMER_CERTIFICATE_KEYS", '["secret"]'),
         ("ENCRYPTION_KEY", "ab" * 31),
         ("LOG_JSON", "maybe"),
+        ("SCANNER", "clamd.ctl"),
+        ("SCANNER", "10.0.0.5:99999"),
+        ("PREFECT_AUTH_STRING", "name:short"),
+        ("PREFECT_AUTH_STRING", "no-name-before-this-password"),
+        ("PREFECT_AUTH_STRING", "school:a word of several"),
+        ("PREFECT_AUTH_STRING", "学校:0123456789abcdef"),
     ],
 )
 def test_a_wrong_value_refuses_to_start_and_names_its_setting(
@@ -80,7 +99,7 @@ def test_a_wrong_value_refuses_to_start_and_names_its_setting(
     monkeypatch.setenv(f"REVIEW_FLOW_{name}", value)
     with pytest.raises(ValidationError) as no:
         Settings()
-    assert [error["loc"] for error in no.value.errors()] == [(name.lower(),)]
+    assert [error["loc"][0] for error in no.value.errors()] == [name.lower()]
 
 
 def test_a_secret_file_that_is_not_there_refuses_to_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -105,6 +124,19 @@ def test_a_homes_own_key_is_made_once_and_closed_to_others(tmp_path: Path) -> No
     assert sorted(one.name for one in kept.parent.iterdir()) == ["encryption.key", "session.key"]
     assert Settings(home=tmp_path, encryption_key=KEY).face_keys() == (bytes.fromhex(KEY),)
     assert not (tmp_path / "secrets").exists()  # a set key makes none
+
+
+def test_keys_may_lie_where_a_vault_s_agent_puts_them(tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    settings = Settings(home=tmp_path / "home", secrets_folder=vault)
+    assert settings.open_to_others() == []
+    assert len(settings.secret("link.key")) == 32
+    (vault / "certificate.key").write_bytes(b"v" * 32)
+    assert settings.number_keys() == (b"v" * 32,)
+    assert not (tmp_path / "home").exists()
+    assert [stat.S_IMODE(vault.stat().st_mode), (vault / "link.key").stat().st_mode & 0o777] == [0o700, 0o600]
+    (vault / "certificate.key").chmod(0o644)
+    assert settings.open_to_others() == [vault / "certificate.key"]
 
 
 def test_a_set_key_seals_and_the_former_ones_still_open(tmp_path: Path) -> None:
@@ -187,7 +219,24 @@ def test_the_key_of_certificate_numbers_is_the_set_one_or_made_once(
     assert (len(own), Settings().number_key()) == (32, own)
     assert (tmp_path / "secrets" / "certificate.key").read_bytes() == own
     monkeypatch.setenv("REVIEW_FLOW_CERTIFICATE_KEY", KEY)
-    assert Settings().number_key() == bytes.fromhex(KEY)
+    assert Settings().number_keys() == (bytes.fromhex(KEY), own)
+    monkeypatch.setenv("REVIEW_FLOW_FORMER_CERTIFICATE_KEYS", f'["{"cd" * 32}", "{KEY}"]')
+    assert Settings().number_keys() == (bytes.fromhex(KEY), bytes.fromhex("cd" * 32), own)
+    assert len(set(Settings().derived_keys("webhooks"))) == 3
+    Settings().begin_new_number_key()  # the set key is changed by whoever set it
+    assert Settings().number_keys()[-1] == own
+
+
+def test_a_homes_key_of_numbers_is_changed_and_the_former_ones_stay(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    first = settings.number_key()
+    settings.begin_new_number_key()
+    second = settings.number_key()
+    settings.begin_new_number_key()
+    third, *former = settings.number_keys()
+    assert (len({first, second, third}), sorted(former)) == (3, sorted([first, second]))
+    modes = {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "secrets").iterdir()}
+    assert (modes, len(list((tmp_path / "secrets").iterdir()))) == ({0o600}, 3)
 
 
 @pytest.mark.parametrize("name", ["public_url", "web_url"])
@@ -199,3 +248,71 @@ def test_our_own_addresses_are_addresses(monkeypatch: pytest.MonkeyPatch, name: 
         monkeypatch.setenv(variable, wrong)
         with pytest.raises(ValidationError):
             Settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////srv/school.db",
+        "postgresql+psycopg:///school",
+        "postgresql+psycopg://app@localhost/school",
+        "postgresql+psycopg://app:pw@127.0.0.1:5432/school",
+        "postgresql+psycopg://app@[::1]:5432/school",
+        "postgresql+psycopg://app@/school?host=/run/postgresql",
+        "postgresql+psycopg://app@db.school/school?sslmode=verify-full",
+        "postgresql+psycopg://app@db.school/school?sslmode=require",
+        "postgresql+psycopg://app@/school?host=one.school:5432&host=two.school&sslmode=verify-ca",
+    ],
+)
+def test_a_database_here_or_over_tls_is_taken(url: str) -> None:
+    assert Settings(database_url=url).database == url
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("postgresql+psycopg://app@db.school/school", "db.school"),
+        ("postgresql+psycopg://app@db.school/school?sslmode=prefer", "db.school"),
+        ("postgresql+psycopg://app@10.0.0.5:5432/school", "10.0.0.5"),
+        ("postgresql+psycopg://app@/school?host=/run/postgresql,db.school:5432", "db.school"),
+        ("postgresql+psycopg://app@localhost/school?host=db.school", "db.school"),
+        ("postgresql+psycopg:///?service=county", "county"),
+    ],
+)
+def test_a_database_elsewhere_in_the_open_is_refused_unless_somebody_says_so(url: str, host: str) -> None:
+    with pytest.raises(ValidationError, match=f"到 {host} 的连接没有加密；请在地址末尾加 .sslmode=verify-full") as no:
+        Settings(database_url=url)
+    assert [error["loc"] for error in no.value.errors()] == [("database_url",)]
+    assert Settings(database_url=url, plain_connections=("database",)).database == url
+
+
+def test_the_environment_of_postgresql_counts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "db.school")
+    with pytest.raises(ValidationError, match=r"db\.school"):
+        Settings(database_url="postgresql+psycopg:///school")
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert Settings(database_url="postgresql+psycopg:///school").database_url is not None
+
+
+def test_prefect_elsewhere_is_reached_over_tls_and_with_a_password() -> None:
+    proof = "school:0123456789abcdef"
+    for url in ("https://prefect.school/api", "http://127.0.0.1:4200/api"):
+        assert Settings(prefect_api_url=url, prefect_auth_string=proof).prefect_auth() == proof
+        with pytest.raises(ValidationError, match="REVIEW_FLOW_PREFECT_AUTH_STRING"):
+            Settings(prefect_api_url=url)
+    plain = "http://prefect.school:4200/api"
+    with pytest.raises(ValidationError, match="请改用 https 地址"):
+        Settings(prefect_api_url=plain, prefect_auth_string=proof)
+    assert Settings(prefect_api_url=plain, prefect_auth_string=proof, plain_connections=("prefect",)).prefect_api_url
+    with pytest.raises(ValidationError, match="not an address"):
+        Settings(prefect_api_url="prefect.school", prefect_auth_string=proof)
+
+
+def test_a_scanner_elsewhere_gets_files_only_where_somebody_says_so() -> None:
+    assert [Settings(scanner=one).scanner for one in ("/run/clamd", "127.0.0.1:3310")] == [
+        "/run/clamd",
+        "127.0.0.1:3310",
+    ]
+    with pytest.raises(ValidationError, match=r"到 10\.0\.0\.5 的连接没有加密"):
+        Settings(scanner="10.0.0.5:3310")
+    assert Settings(scanner="10.0.0.5:3310", plain_connections=("scanner",)).scanner == "10.0.0.5:3310"

@@ -40,10 +40,15 @@ PARTS = {
     "doctor": ("operate", _("体检：设置、数据库、待办工作、字体、Prefect、人脸模型")),
     "resume": ("operate", _("重新尝试被搁置的工作")),
     "rotate-face-key": ("operate", _("更换人脸特征的密钥：全部重新加密，可中断后再运行")),
+    "rotate-certificate-key": (
+        "operate",
+        _("更换证书编号的密钥，并用新密钥重新加密由它保护的内容；以前的编号仍可核验"),
+    ),
     "index-copies": ("operate", _("给索引建立之前的文件补做雷同指纹，可中断后再运行")),
     "purge-evidence": ("operate", _("列出到了保存期限的证据文件；加 --delete 才删除，评分记录都保留")),
     "migrate": ("operate", _("建立或升级数据库")),
     "work": ("operate", _("处理到期的工作（常驻）")),
+    "tls": ("tls", _("证书：本校局域网自用的 HTTPS 证书")),
     "serve": ("serving", _("一条命令启动网页、Prefect 服务和后台工作")),
     "demo": ("operate", _("演示：一所学校走完一轮考核")),
 }

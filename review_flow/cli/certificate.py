@@ -181,7 +181,7 @@ def _write(pages: Sequence[Page], out: Path) -> None:
 @command(_("核验一个编号：只答真伪与可公开的几项"), of_round=False)
 def verify(desk: Desk, number: Number) -> None:
     """Say of a number what a stranger may know; a made-up one is told without the database. Status 1 unless valid."""
-    known = genuine(number, key=settings().number_key())
+    known = genuine(number, keys=settings().number_keys())
     found = UNKNOWN if known is None else certificates_valid.verify(desk.session, number=known)
     desk.status = 0 if found.standing is Standing.VALID else REFUSED
     facts = found.as_json()

@@ -160,7 +160,10 @@ def _show(story: Story) -> None:
         console.print(f"  {what}: {path}", soft_wrap=True)
     console.print(
         say(
-            _("查看流程：REVIEW_FLOW_HOME={home} review-flow work，再用浏览器打开它打印的 Prefect 地址。"),
+            _(
+                "查看流程：REVIEW_FLOW_HOME={home} review-flow work，再用浏览器打开 Prefect 的地址（review-flow doctor 会说）；"
+                "它问的口令是 {home}/secrets/prefect.auth 的全部内容。"
+            ),
             home=story.files["home"],
         ),
         soft_wrap=True,

@@ -17,13 +17,14 @@ from review_flow.cli.refusals import explained
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.db import engine_for, settings, transaction
 from review_flow.i18n import _, listed, say
-from review_flow.migrate import is_current
+from review_flow.migrate import is_current, may_alter
 from review_flow.rules.consent import FILING_DAYS, FILING_PEOPLE, Filing, filing
 from review_flow.steps import face_keys, faces, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+RENEW_DAYS = 60
 FACE_MODELS = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
 
 
@@ -104,6 +105,8 @@ def _database() -> Iterable[tuple[Health, str]]:
             Health.BAD,
             say(_("{kind} {version}，结构不是最新的，请运行 review-flow migrate"), kind=kind, version=version),
         )
+    if may_alter(engine):
+        yield Health.NOTE, say(_("这个账户也能改表结构和审计记录；日常请另用一个账户（migrate --grant-to）"))
 
 
 def _due() -> Iterable[tuple[Health, str]]:
@@ -151,10 +154,12 @@ def _fonts() -> Iterable[tuple[Health, str]]:
 
 
 def _prefect() -> Iterable[tuple[Health, str]]:
-    from flows.server import reachable
+    from flows.server import lets_in, reachable
 
     url = reachable(settings())
-    if url is not None:
+    if url is not None and not lets_in(url, settings().prefect_auth()):
+        yield Health.BAD, say(_("{url} 不认我们的口令；请核对 REVIEW_FLOW_PREFECT_AUTH_STRING"), url=url)
+    elif url is not None:
         yield Health.GOOD, say(_("在 {url} 应答"), url=url)
     elif settings().prefect_api_url is not None:
         yield Health.BAD, say(_("{url} 没有应答；到期的工作等着，不会丢"), url=settings().prefect_api_url)
@@ -209,6 +214,51 @@ def _sandbox() -> Iterable[tuple[Health, str]]:
         yield Health.NOTE, say(text, names=refused[False])
 
 
+def _certificate() -> Iterable[tuple[Health, str]]:
+    from review_flow.outside.authority import Pair, days_left
+
+    kept = Pair(settings())
+    if not kept.complete():
+        yield Health.NOTE, say(_("没有本校自建的证书；局域网可用 review-flow tls make 建立"))
+        return
+    left, names = days_left(kept), listed(kept.names())
+    if left > RENEW_DAYS:
+        yield Health.GOOD, say(_("{names}的证书还有{days}天到期"), names=names, days=left)
+    else:
+        yield (
+            Health.BAD,
+            say(
+                _("{names}的证书还有{days}天到期；请运行 review-flow tls make，再重新启动 serve"),
+                names=names,
+                days=max(0, left),
+            ),
+        )
+
+
+def _breaches() -> Iterable[tuple[Health, str]]:
+    from review_flow.outside.breaches import Breaches
+
+    path = settings().breached_passwords
+    if path is None:
+        yield Health.NOTE, say(_("没有泄露密码库，只挡最常见的密码。可设 REVIEW_FLOW_BREACHED_PASSWORDS"))
+    elif (why := Breaches(path).problem()) is not None:
+        yield Health.BAD, say(_("{path} 用不了（{why}），谁都改不了密码"), path=path, why=why)
+    else:
+        yield Health.GOOD, str(path)
+
+
+def _scanner() -> Iterable[tuple[Health, str]]:
+    from review_flow.outside.scanner import scanner_at
+
+    place = settings().scanner
+    if place is None:
+        yield Health.NOTE, say(_("没有查毒：教师交来的文件不经查毒就能打开。可设 REVIEW_FLOW_SCANNER"))
+    elif scanner_at(place, most=settings().scanner_bytes).answers():
+        yield Health.GOOD, say(_("在 {place} 应答"), place=place)
+    else:
+        yield Health.BAD, say(_("{place} 没有应答；新交的文件等着，查毒之前谁也打不开"), place=place)
+
+
 def _consents() -> Iterable[tuple[Health, str]]:
     with transaction() as session:
         kept = faces.stored(session)
@@ -242,6 +292,9 @@ PARTS: dict[str, tuple[str, Callable[[], Iterable[tuple[Health, str]]]]] = {
     "fonts": (_("字体"), _fonts),
     "face_models": (_("人脸模型"), _faces),
     "sandbox": (_("隔离检查"), _sandbox),
+    "certificate": (_("HTTPS 证书"), _certificate),
+    "breaches": (_("泄露密码库"), _breaches),
+    "scanner": (_("查毒"), _scanner),
     "prefect": (_("Prefect"), _prefect),
     "database": (_("数据库"), _database),
     "due": (_("到期工作"), _due),

@@ -10,7 +10,7 @@ from review_flow.cli.common import read_json
 from review_flow.db import settings
 from review_flow.outside.storage import storage_at
 from review_flow.rules.rubric import form_fields
-from review_flow.steps.evidence import neutral_name, require_kept, slots_filled, standing_evidence
+from review_flow.steps.evidence import neutral_name, require_open, slots_filled, standing_evidence
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def copied(desk: Desk, work: Submission, folder: Path) -> list[Path]:
     storage = storage_at(settings().storage)
     folder.mkdir(parents=True, exist_ok=True)
     made = []
-    for one in map(require_kept, standing_evidence(desk.session, submission=work)):
+    for one in standing_evidence(desk.session, submission=work):
+        require_open(one, scanned=settings().scanner is not None)
         made.append(folder / neutral_name(one))
         with storage.path(one.storage_key) as source:
             shutil.copyfile(source, made[-1])

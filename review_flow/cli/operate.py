@@ -15,6 +15,7 @@ from review_flow.cli.demo import demo
 from review_flow.db import engine_for, settings, transaction
 from review_flow.errors import NotFound
 from review_flow.i18n import _, listed, say
+from review_flow.migrate import grant
 
 app = typer.Typer()
 AsJson = common.AsJson
@@ -114,6 +115,29 @@ def _rotate_face_key(desk: Desk) -> None:
     desk.show({"sealed": count, "retired": retired, "removed": removed, "damaged": sorted(damaged)}, told)
 
 
+@app.command(help=cli.PARTS["rotate-certificate-key"][1])
+def rotate_certificate_key(as_json: AsJson = False) -> None:
+    """Number certificates by a new key from now on, and seal what the old one sealed anew."""
+    run_deed(_rotate_certificate_key, {**NOBODY, "as_json": as_json}, {})
+
+
+def _rotate_certificate_key(desk: Desk) -> None:
+    from review_flow.steps import second_factor, webhooks
+
+    chosen, engine = settings(), ready_engine()
+    chosen.begin_new_number_key()
+    with transaction(engine) as session:
+        factors = second_factor.seal_anew(session, keys=chosen.derived_keys("second factor"))
+        hooks = webhooks.seal_anew(session, seal_keys=chosen.derived_keys("webhooks"))
+    keys, count, damaged = len(chosen.number_keys()), factors.count + hooks.count, factors.damaged + hooks.damaged
+    told = [say(_("已用新密钥重新加密{count}份第二步验证和回调密钥。"), count=count)]
+    told += [say(_("以前的证书编号仍可核验：共保留{count}个密钥，请一并备份。"), count=keys)]
+    if damaged:
+        told.append(say(_("这些用哪个密钥都打不开，请重新设置：{whose}"), whose=listed(damaged)))
+    desk.status = REFUSED if damaged else 0
+    desk.show({"sealed": count, "keys": keys, "damaged": damaged}, told)
+
+
 @app.command(help=cli.PARTS["index-copies"][1])
 def index_copies(as_json: AsJson = False) -> None:
     """Fingerprint what has none."""
@@ -195,16 +219,23 @@ def _purge_evidence(desk: Desk, *, delete: bool) -> None:
 
 
 @app.command(help=cli.PARTS["migrate"][1])
-def migrate(as_json: AsJson = False) -> None:
+def migrate(
+    grant_to: Annotated[
+        str | None, typer.Option(help=_("迁移后，让这个 PostgreSQL 账户只能读写数据，改不了表结构和审计记录"))
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring the database to the schema of this version."""
-    run_deed(_migrate, {**NOBODY, "as_json": as_json}, {})
+    run_deed(_migrate, {**NOBODY, "as_json": as_json}, {"grant_to": grant_to})
 
 
-def _migrate(desk: Desk) -> None:
+def _migrate(desk: Desk, *, grant_to: str | None) -> None:
     engine = engine_for(settings().database)
     if settings().database_url is None:
         engine = ready_engine()
     common.migrate(engine)
+    if grant_to is not None:
+        grant(engine, role=grant_to)
     desk.done(_("数据库已是最新：{place}。"), place=engine.url.render_as_string(hide_password=True))
 
 

@@ -169,7 +169,7 @@ def blur(
     free, storage = free_place(out), storage_at(settings().storage)
     with Sandbox(limits=BLURRING, models=calibrated_models(settings().face_models)) as box:
         encoder = box.recogniser()
-        row = evidence.require_kept(_file(desk, file))
+        row = evidence.require_open(_file(desk, file), scanned=settings().scanner is not None)
         known = covering.known_to_cover(
             desk.session, actor=desk.actor, evidence=row, encoder=encoder, keys=settings().face_keys
         )

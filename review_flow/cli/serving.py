@@ -17,6 +17,7 @@ from review_flow.db import settings, transaction
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.logs import configure
+from review_flow.settings_lines import is_here
 
 app = typer.Typer()
 AsJson = common.AsJson
@@ -40,34 +41,49 @@ def serve(
     host: Annotated[str, typer.Option(help=_("监听地址；0.0.0.0 让同一网络的人都能访问"))] = "127.0.0.1",
     port: Annotated[int, typer.Option(help=_("端口"), min=1, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help=_("网页进程数；SQLite 用一个就够"), min=1, max=64)] = 1,
-    tls_cert: Annotated[Path | None, typer.Option(help=_("TLS 证书文件（PEM，含中间证书）"))] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help=_("TLS 证书文件（PEM，含中间证书）；不写则用 tls make 建立的"))
+    ] = None,
     tls_key: Annotated[Path | None, typer.Option(help=_("TLS 私钥文件（PEM）"))] = None,
     proxy: Annotated[
         list[str] | None, typer.Option(help=_("可信代理的地址，可重复；只信它的 X-Forwarded-* 头"))
     ] = None,
+    plain_http: Annotated[
+        bool, typer.Option("--plain-http", help=_("让别的机器以明文 HTTP 访问（同一网络里的人能看到密码）"))
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve until stopped."""
-    options = {"host": host, "port": port, "workers": workers, "cert": tls_cert, "key": tls_key, "proxies": proxy or []}
+    options = {
+        "host": host, "port": port, "workers": workers, "cert": tls_cert, "key": tls_key, "proxies": proxy or [],
+        "plain": plain_http,
+    }  # fmt: skip
     run_deed(_serve, {**NOBODY, "as_json": as_json}, options)
 
 
 def _serve(
-    desk: Desk, *, host: str, port: int, workers: int, cert: Path | None, key: Path | None, proxies: list[str]
+    desk: Desk,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    cert: Path | None,
+    key: Path | None,
+    proxies: list[str],
+    plain: bool,
 ) -> None:
     from review_flow.cli.supervise import Child, supervise
     from review_flow.steps import door
     from review_flow.web.assets import Assets
 
-    secure = _tls(cert, key)
+    line, here = spoken(host, cert=cert, key=key, proxies=proxies, plain=plain or settings().plain_http)
     for path in settings().open_to_others():
         if path != settings().home:  # a mounted folder is often open; what is in it must not be
             raise SecretsOpen(path=path)
     engine = ready_engine()
     Assets()  # refused here, by name, rather than by a child that dies again and again
     configure(as_json=settings().log_json)
-    here = f"{'https' if secure else 'http'}://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared
-    address = settings().web_url or here
+    address = settings().web_url or f"{here}:{port}"
     with transaction(engine) as session:
         token = door.first_link(session)
     engine.dispose()
@@ -75,8 +91,7 @@ def _serve(
     if token is not None:
         link = f"{address}/link/{token}"
         typer.echo(say(_("还没有能登录的管理员。请打开这个一次性链接（两天内有效）：{link}"), link=link))
-    web = ["-m", "review_flow.web", "--host", host, "--port", str(port), "--workers", str(workers), *secure]
-    web += [part for one in proxies for part in ("--proxy", one)]
+    web = ["-m", "review_flow.web", "--host", host, "--port", str(port), "--workers", str(workers), *line]
     supervise(
         [
             Child(say(_("网页")), web),
@@ -98,6 +113,26 @@ def _listens(host: str, port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def spoken(host: str, *, cert: Path | None, key: Path | None, proxies: list[str], plain: bool) -> tuple[list[str], str]:
+    """Return the web's arguments for the line people reach it by, and its address there without the port.
+
+    The home's own certificate is used where there is one and nothing else was chosen. Raises NoCertificate,
+    PlainBeyondHere.
+    """
+    from review_flow.outside.authority import Pair
+    from review_flow.web.line import require_line
+
+    own = Pair(settings())
+    ours = own.complete() and not (cert or key or proxies or plain)
+    secure = _tls(own.server, own.server_key) if ours else _tls(cert, key)
+    require_line(host, secure=bool(secure), proxied=bool(proxies), plain=plain)
+    name = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - compared
+    if ours and not is_here(host):
+        name = own.names()[0]
+    line = [*secure, *(["--plain-http"] if plain else []), *(part for one in proxies for part in ("--proxy", one))]
+    return line, f"{'https' if secure else 'http'}://{name}"
 
 
 def _tls(cert: Path | None, key: Path | None) -> list[str]:

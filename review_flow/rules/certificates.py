@@ -46,15 +46,15 @@ def number_of(chance: bytes, *, key: bytes) -> str:
     return "-".join(whole[place : place + GROUP] for place in range(0, len(whole), GROUP))
 
 
-def genuine(text: str, *, key: bytes) -> str | None:
-    """Return the number as it is written on the certificate, or None when it was made up or mistyped.
+def genuine(text: str, *, keys: Sequence[bytes]) -> str | None:
+    """Return the number as it is written on the certificate, or None when none of these keys made it.
 
     Small letters, blanks and the letters O, I and L for 0 and 1 are taken as they are meant.
     """
     read = text.upper().translate(MISREAD)
     if len(read) != CHANCE + CHECK or not set(read) <= set(SIGNS):
         return None
-    if not hmac.compare_digest(read[CHANCE:], _check(read[:CHANCE], key)):
+    if not any(hmac.compare_digest(read[CHANCE:], _check(read[:CHANCE], key)) for key in keys):
         return None
     return "-".join(read[place : place + GROUP] for place in range(0, len(read), GROUP))
 

@@ -85,6 +85,7 @@ GROUPS: tuple[tuple[str, dict[str, str]], ...] = (
             "evidence.compare": _("比对雷同"),
             "evidence.copy": _("生成便于播放的副本"),
             "evidence.cover": _("取用遮挡人脸的副本"),
+            "evidence.infected": _("查出病毒，删除文件"),
             "evidence.purge": _("到期删除证据文件"),
             "submission.seal": _("封存成果"),
             "submission.submit": _("提交成果"),

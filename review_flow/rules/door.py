@@ -49,11 +49,17 @@ def wait_s(failures: int, *, free: int) -> int:
 
 
 def password_problems(
-    password: str, *, number: str, name: str, school: str = "", common: Container[str] = frozenset()
+    password: str,
+    *,
+    number: str,
+    name: str,
+    school: str = "",
+    common: Container[str] = frozenset(),
+    breached: Container[str] = frozenset(),
 ) -> list[str]:
     """Return, as sentences, why a password can't be taken; length counts more than kinds of signs.
 
-    `common`: passwords in small letters that guessers try first.
+    `common`: passwords in small letters that guessers try first. `breached`: those that were stolen somewhere.
     """
     problems = []
     if not SHORTEST <= len(password) <= LONGEST:
@@ -64,6 +70,8 @@ def password_problems(
         problems.append(say(_("密码里不要有自己的工号、姓名或学校名。")))
     if is_guessed_first(password, common):
         problems.append(say(_("密码太容易猜到，很多人用过类似的。请换成几个不相干的词，例如一句只有自己知道的话。")))
+    if password in breached:
+        problems.append(say(_("这个密码在别处泄露过，攻击者会先试它。请换一个从没用过的。")))
     return problems
 
 

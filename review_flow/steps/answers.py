@@ -17,7 +17,7 @@ from models import KeptAnswer
 from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _
-from review_flow.steps.sealing import sealed, unsealed
+from review_flow.steps.sealing import Keys, sealed, unsealed
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -51,16 +51,16 @@ def begin(session: Session, *, actor: Person, key: str, request_digest: str) -> 
     return note
 
 
-def keep(note: KeptAnswer, *, answer: dict[str, Any], seal_key: bytes) -> None:
+def keep(note: KeptAnswer, *, answer: dict[str, Any], seal_keys: Keys) -> None:
     """Keep what a request was answered, encrypted: an answer may hold a secret that is shown once."""
-    note.sealed = sealed(seal_key, json.dumps(answer, ensure_ascii=False).encode(), bound_to=_request(note))
+    note.sealed = sealed(seal_keys[0], json.dumps(answer, ensure_ascii=False).encode(), bound_to=_request(note))
 
 
-def kept(note: KeptAnswer, *, seal_key: bytes) -> dict[str, Any] | None:
+def kept(note: KeptAnswer, *, seal_keys: Keys) -> dict[str, Any] | None:
     """Return what a request was answered before; None for a fresh note."""
     if note.sealed is None:
         return None
-    found: dict[str, Any] = json.loads(unsealed(seal_key, note.sealed, bound_to=_request(note)))
+    found: dict[str, Any] = json.loads(unsealed(seal_keys, note.sealed, bound_to=_request(note)))
     return found
 
 

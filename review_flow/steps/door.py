@@ -49,7 +49,7 @@ from review_flow.steps.tokens import tokens_of
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from argon2 import PasswordHasher
     from sqlalchemy import ColumnElement
@@ -59,6 +59,7 @@ WINDOW, KEPT_FOR = timedelta(minutes=15), timedelta(days=1)
 LONGEST_SESSION, LONGEST_PAUSE, SEEN_EVERY = timedelta(days=14), timedelta(days=3), timedelta(minutes=5)
 LINK_LASTS = timedelta(hours=48)
 AGENT_SIGNS, LABEL = 200, 16
+NONE: frozenset[str] = frozenset()
 
 
 class WrongPassword(Refusal):
@@ -319,8 +320,12 @@ def send_out(session: Session, *, actor: Person, person: Person) -> None:
     audit.record(session, organization_id=person.organization_id, actor=actor, deed="door.send_out", about=person)
 
 
-def change_password(session: Session, *, actor: Person, old: str, new: str, user_agent: str) -> str:
+def change_password(
+    session: Session, *, actor: Person, old: str, new: str, user_agent: str, breached: Container[str] = NONE
+) -> str:
     """Change the actor's own password and return the token of a new session; all others end.
+
+    `breached`: passwords that were stolen somewhere, none of which is taken; here and below.
 
     Raises WrongPassword, PasswordRefused.
     """
@@ -329,7 +334,7 @@ def change_password(session: Session, *, actor: Person, old: str, new: str, user
         raise WrongPassword
     if new == old:
         raise PasswordRefused(problems=say(_("新密码不能与旧密码相同。")))
-    _set(session, actor=actor, person=actor, password=new, must_change=False)
+    _set(session, actor=actor, person=actor, password=new, must_change=False, breached=breached)
     end_sessions(session, person=actor)
     return begin(session, person=actor, user_agent=user_agent, whole=True)
 
@@ -343,10 +348,19 @@ def give_password(session: Session, *, actor: Person, person: Person) -> str:
     return password
 
 
-def _set(session: Session, *, actor: Person, person: Person, password: str, must_change: bool) -> None:
+def _set(
+    session: Session,
+    *,
+    actor: Person,
+    person: Person,
+    password: str,
+    must_change: bool,
+    breached: Container[str] = NONE,
+) -> None:
     take_turn(session, organization_id=person.organization_id)
     school = session.get_one(Organization, person.organization_id).name
-    problems = password_problems(password, number=person.number, name=person.name, school=school, common=common())
+    own = {"number": person.number, "name": person.name, "school": school}
+    problems = password_problems(password, **own, common=common(), breached=breached)
     if problems:
         raise PasswordRefused(problems=clauses(problems))
     credential = session.scalars(select(Credential).where(Credential.person_id == person.id)).first()
@@ -404,24 +418,26 @@ def link_of(session: Session, *, token: str) -> OneTimeLink:
     return found
 
 
-def use_link(session: Session, *, token: str, password: str) -> Person:
+def use_link(session: Session, *, token: str, password: str, breached: Container[str] = NONE) -> Person:
     """Set the password of the link's person, whose other sessions end; the link opens nothing more."""
     link = link_of(session, token=token)
     if link.person_id is None:
         raise NotAllowed(why=say(_("这个链接用来建立第一位管理员")))
     person = session.get_one(Person, link.person_id)
-    _set(session, actor=person, person=person, password=password, must_change=False)
+    _set(session, actor=person, person=person, password=password, must_change=False, breached=breached)
     end_sessions(session, person=person)
     link.used_at = now()
     return person
 
 
-def found_by_link(session: Session, *, token: str, school: str, number: str, name: str, password: str) -> Person:
+def found_by_link(
+    session: Session, *, token: str, school: str, number: str, name: str, password: str, breached: Container[str] = NONE
+) -> Person:
     """Found the school with its first administrator, who holds the first link."""
     link = link_of(session, token=token)
     if link.person_id is not None:
         raise NotAllowed(why=say(_("这个链接只用来设置密码")))
     _school, admin = found_school(session, name=school.strip(), admin_number=number.strip(), admin_name=name.strip())
-    _set(session, actor=admin, person=admin, password=password, must_change=False)
+    _set(session, actor=admin, person=admin, password=password, must_change=False, breached=breached)
     link.used_at = now()
     return admin

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from review_flow.rules.catalogue import Slot
     from review_flow.rules.scheme import Scheme
 
+MALWARE = "malware"
+"""Under this a report names what the scanner found."""
 SIGNATURES = {kind: 2 if kind is AttestationKind.ON_SITE else 1 for kind in AttestationKind}
 
 
@@ -56,10 +58,35 @@ class FileRemoved(Refusal):
     status, text = 410, _("文件“{file}”已于{moment}按保存期限删除。")
 
 
-def require_kept(evidence: Evidence) -> Evidence:
-    """Return a file that is still kept; raises FileRemoved."""
+class FileInfected(Refusal):
+    """What the scanner found harmful was deleted at once."""
+
+    status, text = 410, _("文件“{file}”查出病毒，已于{moment}删除。")
+
+
+class FileNotScanned(Refusal):
+    """Where there is a scanner, nobody opens what it has not looked into."""
+
+    status, text = 409, _("文件“{file}”还在查毒，查完才能打开，请稍后再试。")
+
+
+def why_closed(evidence: Evidence, *, scanned: bool, named: bool = False) -> Refusal | None:
+    """Return why a file can't be opened, None where it can. `scanned`: whether the operator has a scanner.
+
+    It is told by its own name only to who may know whose it is (`named`).
+    """
+    name = evidence.file_name if named else neutral_name(evidence)
     if evidence.removed_at is not None:
-        raise FileRemoved(file=evidence.file_name, moment=shown(evidence.removed_at))
+        infected = MALWARE in (evidence.report or {})
+        return (FileInfected if infected else FileRemoved)(file=name, moment=shown(evidence.removed_at))
+    return FileNotScanned(file=name) if scanned and evidence.checked_at is None else None
+
+
+def require_open(evidence: Evidence, *, scanned: bool, named: bool = False) -> Evidence:
+    """Return a file that may be opened; raises FileRemoved, FileInfected, FileNotScanned."""
+    closed = why_closed(evidence, scanned=scanned, named=named)
+    if closed is not None:
+        raise closed
     return evidence
 
 

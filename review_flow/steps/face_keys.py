@@ -61,7 +61,7 @@ def opened(face: ReferenceFace, *, keys: Collection[bytes]) -> bytes:
     if key is None:
         raise KeyMissing(ids=face.key_id)
     try:
-        return sealing.unsealed(key, face.encrypted, bound_to=_owner(face.person_id))
+        return sealing.unsealed((key,), face.encrypted, bound_to=_owner(face.person_id))
     except InvalidTag:
         raise FaceDamaged(id=face.id) from None
 

@@ -21,7 +21,7 @@ from review_flow.rules import second_factor as rules
 from review_flow.rules.door import digest, known_device
 from review_flow.steps import audit, door
 from review_flow.steps.people import require_admin
-from review_flow.steps.sealing import sealed, unsealed
+from review_flow.steps.sealing import Keys, Resealed, sealed, unsealed
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class FactorNotBegun(Refusal):
     status, text = 409, _("请先点“开启”，用手机扫码，再输入验证码。")
 
 
-def begin(session: Session, *, actor: Person, key: bytes) -> None:
+def begin(session: Session, *, actor: Person, keys: Keys) -> None:
     """Draw a new secret for the actor, which counts once a code has confirmed it; raises FactorStands."""
     take_turn(session, organization_id=actor.organization_id)
     found = _of(session, actor.id)
@@ -59,18 +59,18 @@ def begin(session: Session, *, actor: Person, key: bytes) -> None:
     if found is not None:
         session.delete(found)
         session.flush()
-    secret = sealed(key, secrets.token_bytes(rules.SECRET_BYTES), bound_to=f"person:{actor.id}")
+    secret = sealed(keys[0], secrets.token_bytes(rules.SECRET_BYTES), bound_to=f"person:{actor.id}")
     session.add(SecondFactor(person_id=actor.id, sealed=secret, begun_at=now(), last_step=0))
     session.flush()
 
 
-def waiting(session: Session, *, actor: Person, key: bytes) -> bytes | None:
+def waiting(session: Session, *, actor: Person, keys: Keys) -> bytes | None:
     """Return the secret that waits for its first code, to be shown; a confirmed one is never shown again."""
     found = _of(session, actor.id)
-    return None if found is None or found.confirmed_at is not None else _opened(key, found)
+    return None if found is None or found.confirmed_at is not None else _opened(keys, found)
 
 
-def confirm(session: Session, *, actor: Person, code: str, key: bytes) -> list[str]:
+def confirm(session: Session, *, actor: Person, code: str, keys: Keys) -> list[str]:
     """Turn it on with a first code, and return the recovery codes; raises FactorNotBegun, FactorStands, WrongFactorCode."""
     take_turn(session, organization_id=actor.organization_id)
     found = _of(session, actor.id)
@@ -78,7 +78,7 @@ def confirm(session: Session, *, actor: Person, code: str, key: bytes) -> list[s
         raise FactorNotBegun
     if found.confirmed_at is not None:
         raise FactorStands
-    if not _right(session, found, code=code, key=key):
+    if not _right(session, found, code=code, keys=keys):
         raise WrongFactorCode
     found.confirmed_at = now()
     _record(session, actor, actor, "second_factor.begin")
@@ -155,7 +155,7 @@ def enter(
     address: str,
     devices: Mapping[str, str],
     device_key: bytes,
-    key: bytes,
+    keys: Keys,
 ) -> str | None:
     """Go the second step of signing in and return a new session's token; None, counted, where the code is wrong.
 
@@ -166,7 +166,7 @@ def enter(
     door.require_patience(session, one)
     take_turn(session, organization_id=person.organization_id)
     found = _of(session, person.id)
-    if found is not None and not (_right(session, found, code=code, key=key) or _recovers(session, person, code)):
+    if found is not None and not (_right(session, found, code=code, keys=keys) or _recovers(session, person, code)):
         session.add(SignInFailure(account=one.account, address=one.address, device=device, at=now()))
         return None
     return door.begin(session, person=person, user_agent=user_agent, instead_of=token, whole=True)
@@ -197,10 +197,10 @@ def _of(session: Session, person_id: int) -> SecondFactor | None:
     return session.scalars(select(SecondFactor).where(SecondFactor.person_id == person_id)).first()
 
 
-def _right(session: Session, found: SecondFactor, *, code: str, key: bytes) -> bool:
+def _right(session: Session, found: SecondFactor, *, code: str, keys: Keys) -> bool:
     """Whether a code is right and new; it is used up with this."""
     digits = rules.plain(code)
-    step = rules.step_of(_opened(key, found), digits, at_s=now().timestamp(), after=found.last_step)
+    step = rules.step_of(_opened(keys, found), digits, at_s=now().timestamp(), after=found.last_step)
     if step is None:
         return False
     found.last_step = step
@@ -241,8 +241,16 @@ def _forgotten(session: Session, person: Person) -> bool:
     return True
 
 
-def _opened(key: bytes, found: SecondFactor) -> bytes:
-    return unsealed(key, found.sealed, bound_to=f"person:{found.person_id}")
+def seal_anew(session: Session, *, keys: Keys) -> Resealed:
+    """Seal with the first key what is sealed with a later one."""
+    done = Resealed()
+    for found in session.scalars(select(SecondFactor).order_by(SecondFactor.person_id)).all():
+        found.sealed = done.of(keys, found.sealed, bound_to=f"person:{found.person_id}")
+    return done
+
+
+def _opened(keys: Keys, found: SecondFactor) -> bytes:
+    return unsealed(keys, found.sealed, bound_to=f"person:{found.person_id}")
 
 
 def _record(session: Session, actor: Person, about: Person, deed: str) -> None:

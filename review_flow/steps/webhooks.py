@@ -18,7 +18,7 @@ from review_flow.rules.words import WorkKind
 from review_flow.steps import audit, webhook_news
 from review_flow.steps.messages import tell_administrators
 from review_flow.steps.people import require_admin
-from review_flow.steps.sealing import sealed, unsealed
+from review_flow.steps.sealing import Keys, Resealed, sealed, unsealed
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
@@ -60,7 +60,7 @@ def make(
     actor: Person,
     url: str,
     events: Collection[str],
-    seal_key: bytes,
+    seal_keys: Keys,
     networks: Sequence[Network] = (),
 ) -> tuple[Webhook, str]:
     """Set up an address of the actor's school; return it with its secret, which is shown once.
@@ -78,7 +78,7 @@ def make(
         organization_id=actor.organization_id,
         url=url,
         events=_in_order(events),
-        sealed_secret=sealed(seal_key, secret, bound_to=_owner(actor.organization_id)),
+        sealed_secret=sealed(seal_keys[0], secret, bound_to=_owner(actor.organization_id)),
         made_by_id=actor.id,
         made_at=now(),
     )
@@ -160,12 +160,21 @@ def test(session: Session, *, actor: Person, webhook: Webhook) -> WebhookDeliver
     return webhook_news.deliver(session, webhook=webhook, event=TEST)
 
 
-def due(session: Session, *, webhook_id: int, seal_key: bytes) -> list[Telling]:
+def seal_anew(session: Session, *, seal_keys: Keys) -> Resealed:
+    """Seal with the first key the secrets that are sealed with a later one."""
+    done = Resealed()
+    for webhook in session.scalars(select(Webhook).order_by(Webhook.id)).all():
+        bound_to = _owner(webhook.organization_id)
+        webhook.sealed_secret = done.of(seal_keys, webhook.sealed_secret, bound_to=bound_to)
+    return done
+
+
+def due(session: Session, *, webhook_id: int, seal_keys: Keys) -> list[Telling]:
     """Return what is to be sent to an address now, the oldest first; nothing where it is switched off or taken away."""
     webhook = session.get_one(Webhook, webhook_id)
     if webhook.disabled_at is not None or webhook.removed_at is not None:
         return []
-    secret = unsealed(seal_key, webhook.sealed_secret, bound_to=_owner(webhook.organization_id))
+    secret = unsealed(seal_keys, webhook.sealed_secret, bound_to=_owner(webhook.organization_id))
     waiting = (
         select(WebhookDelivery)
         .where(WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.next_at <= now())

@@ -12,6 +12,7 @@ import uvicorn
 from review_flow.db import settings
 from review_flow.logs import configure
 from review_flow.web.app import MOST_CONNECTIONS, create_app
+from review_flow.web.line import PlainBeyondHere, require_line
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -36,7 +37,13 @@ def main() -> None:
     asked.add_argument(
         "--proxy", action="append", default=[], help="address of a proxy whose X-Forwarded-* headers count"
     )
+    asked.add_argument("--plain-http", action="store_true", help="speak plain HTTP to other machines")
     given = asked.parse_args()
+    plain = given.plain_http or settings().plain_http
+    try:
+        require_line(given.host, secure=given.tls_cert is not None, proxied=bool(given.proxy), plain=plain)
+    except PlainBeyondHere as no:
+        asked.error(str(no))
     # No proxy's headers unless told so: who asks is who connects. Our own log line says more than the server's, and no
     # address with a link's token.
     uvicorn.run(

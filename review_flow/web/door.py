@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Container
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Person
 from review_flow.db import transaction
+from review_flow.outside.breaches import breaches_in
 from review_flow.rules.door import device_cookie
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, identities, people, second_factor
@@ -25,6 +27,10 @@ Text = Annotated[str, Form(max_length=200)]
 PAGE = 50
 DEVICE_COOKIE, DEVICE_KEY, YEAR_S = "rf_device_", "device.key", 31_536_000
 CODE_PAGE = "/enter/code"
+
+
+def _breached(request: Request) -> Container[str]:
+    return breaches_in(request.app.state.settings.breached_passwords)
 
 
 @router.get("/enter")
@@ -126,9 +132,10 @@ def use_link(
 ) -> RedirectResponse:
     """Set the password, or found the school, and come in."""
     if school is not None and number is not None and name is not None:
-        person = door.found_by_link(session, token=token, school=school, number=number, name=name, password=password)
+        founded = {"school": school, "number": number, "name": name}
+        person = door.found_by_link(session, token=token, **founded, password=password, breached=_breached(request))
     else:
-        person = door.use_link(session, token=token, password=password)
+        person = door.use_link(session, token=token, password=password, breached=_breached(request))
     watch.note(request, "link-used", person=person.id)
     brought, agent = cookies.read(request, SESSION_COOKIE), request.headers.get("user-agent", "")
     begun = door.begin(session, person=person, user_agent=agent, instead_of=brought)
@@ -175,7 +182,8 @@ def password_page(request: Request, person: Entered) -> HTMLResponse:  # noqa: A
 def change_password(request: Request, session: Db, person: Entered, old: Text, new: Text) -> RedirectResponse:
     """Change one's password; every session ends, and this browser gets a new one."""
     agent = request.headers.get("user-agent", "")
-    token = door.change_password(session, actor=person, old=old, new=new, user_agent=agent)
+    stolen = _breached(request)
+    token = door.change_password(session, actor=person, old=old, new=new, user_agent=agent, breached=stolen)
     watch.note(request, "password-changed")
     answer = go("/me")
     remember(request, answer, token)

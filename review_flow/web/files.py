@@ -25,7 +25,7 @@ from review_flow.errors import NotFound
 from review_flow.evidence.heads import HEAD_BYTES, SHOWN, media_type
 from review_flow.i18n import _, say
 from review_flow.outside.storage import CHUNK
-from review_flow.steps.evidence import neutral_name, require_kept, standing_evidence
+from review_flow.steps.evidence import neutral_name, require_open, standing_evidence, why_closed
 from review_flow.web.access import Db, Signed
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ def link(request: Request, person: Person, evidence: Evidence, which: str = "fil
     until = (int((now() + LASTS).timestamp()) // UNTIL_STEP_S + 1) * UNTIL_STEP_S
     said = json.dumps([evidence.id, which, person.id, until, named], separators=(",", ":")).encode()
     return f"/files/{_text(said)}.{_seal(request, said)}"
+
+
+def _scanned(request: Request) -> bool:
+    return request.app.state.settings.scanner is not None
 
 
 def _text(raw: bytes) -> str:
@@ -76,7 +80,7 @@ def file(request: Request, session: Db, person: Signed, token: str) -> Response:
     said = _opened(request, token)
     if said is None or said[2] != person.id or said[3] < now().timestamp():
         raise NotFound(what=say(_("文件")), key=token[:8])
-    evidence = require_kept(session.get_one(Evidence, said[0]))
+    evidence = require_open(session.get_one(Evidence, said[0]), scanned=_scanned(request), named=said[4])
     key = getattr(evidence, WHICH[said[1]])
     if key is None:
         raise NotFound(what=say(_("文件")), key=said[0])
@@ -141,7 +145,7 @@ def shown(request: Request, person: Person, one: Evidence, *, named: bool = True
         "kind": kind,
         "px": (media["width"], media["height"]) if "width" in media else None,
         "seconds": media.get("duration_s"),
-        "removed": one.removed_at is not None,
+        "closed": why_closed(one, scanned=_scanned(request), named=named),
         "download": links["file"],
         "play": links.get("playable", links["file"]),
         "poster": links.get("poster"),

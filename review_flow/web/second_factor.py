@@ -33,9 +33,9 @@ Code = Annotated[str, Form(max_length=100)]
 PAGE = "/me/second-factor"
 
 
-def _key(request: Request) -> bytes:
-    key: bytes = request.app.state.settings.derived_key("second factor")
-    return key
+def _keys(request: Request) -> tuple[bytes, ...]:
+    keys: tuple[bytes, ...] = request.app.state.settings.derived_keys("second factor")
+    return keys
 
 
 @router.get(CODE_PAGE)
@@ -65,7 +65,7 @@ def enter_code(request: Request, session: Db, code: Code, next: Annotated[str, F
         address=request.client.host if request.client else "",
         devices=devices,
         device_key=device_key,
-        key=_key(request),
+        keys=_keys(request),
     )
     if token is None:
         watch.note(request, "sign-in-failed", person=person.id, way="code")
@@ -103,7 +103,7 @@ def prove(
 @router.get(PAGE)
 def factor_page(request: Request, session: Db, person: Settled) -> HTMLResponse:
     """Show whether it is on; while it is being turned on, what the phone reads."""
-    secret = second_factor.waiting(session, actor=person, key=_key(request))
+    secret = second_factor.waiting(session, actor=person, keys=_keys(request))
     drawn = None
     if secret is not None:
         address = rules.address_of(secret, issuer=say(_("校本应用考核")), account=person.number)
@@ -123,14 +123,14 @@ def factor_page(request: Request, session: Db, person: Settled) -> HTMLResponse:
 @router.post(PAGE)
 def begin(request: Request, session: Db, person: Proven) -> RedirectResponse:
     """Draw a secret for the phone."""
-    second_factor.begin(session, actor=person, key=_key(request))
+    second_factor.begin(session, actor=person, keys=_keys(request))
     return go(PAGE)
 
 
 @router.post(f"{PAGE}/confirm")
 def confirm(request: Request, session: Db, person: Proven, code: Code) -> HTMLResponse:
     """Turn it on, and show the recovery codes, once."""
-    codes = second_factor.confirm(session, actor=person, code=code, key=_key(request))
+    codes = second_factor.confirm(session, actor=person, code=code, keys=_keys(request))
     watch.note(request, "second-factor-on")
     return page(request, "door/recovery_codes.html", codes=codes)
 

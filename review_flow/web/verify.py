@@ -20,7 +20,7 @@ router = APIRouter()
 @public
 def ask(request: Request, number: Annotated[str, Query(max_length=60)] = "") -> Response:
     """Ask for a number, for whoever has only the paper; a number given leads to its page."""
-    known = genuine(number, key=request.app.state.settings.number_key()) if number else None
+    known = genuine(number, keys=request.app.state.settings.number_keys()) if number else None
     if known is not None:
         return go(f"/verify/{known}")
     return page(request, "verify/ask.html", number=number)
@@ -30,6 +30,6 @@ def ask(request: Request, number: Annotated[str, Query(max_length=60)] = "") -> 
 @public
 def verify(request: Request, session: Db, number: str) -> HTMLResponse:
     """Show whether a certificate stands; a made-up number is told without asking the database."""
-    known = genuine(number, key=request.app.state.settings.number_key())
+    known = genuine(number, keys=request.app.state.settings.number_keys())
     found = UNKNOWN if known is None else certificates_valid.verify(session, number=known)
     return page(request, "verify/shown.html", found=found, number=number)

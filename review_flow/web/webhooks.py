@@ -41,7 +41,7 @@ def make_webhook(
         actor=person,
         url=url.strip(),
         events=events,
-        seal_key=settings.derived_key("webhooks"),
+        seal_keys=settings.derived_keys("webhooks"),
         networks=settings.webhook_networks,
     )
     return page(request, "webhooks/made.html", row=row, secret=secret)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,15 @@ from typer.testing import CliRunner, Result
 from models import Consent, DueWork, Person, ReferenceFace
 from review_flow.cli import PARTS, _loaded, app
 from review_flow.cli.doctor import Health, to_file
-from review_flow.clock import now
+from review_flow.clock import hands_at, now
 from review_flow.db import engine_for, settings, transaction
 from review_flow.demo import media
 from review_flow.migrate import config, newest
+from review_flow.outside import authority
+from review_flow.rules.certificates import genuine, number_of
 from review_flow.rules.words import WorkKind
 from review_flow.steps import faces
+from tests.outside.clamd import clamd
 
 HEAVY = ("sqlalchemy", "prefect", "cv2", "numpy", "alembic")
 
@@ -229,6 +234,28 @@ def test_doctor_tells_parked_work_and_resume_takes_it_up(home: Path) -> None:
     assert after["due"]["text"].startswith("到期未做：open_round 1（最早 ")
 
 
+def test_doctor_looks_at_what_keeps_strangers_and_malware_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found()
+    asked = ("certificate", "breaches", "scanner")
+    assert [one["health"] for one in read("doctor") if one["name"] in asked] == ["note"] * 3
+    authority.make(settings(), names=["school.lan"])
+    stolen = home / "pwned.txt"
+    stolen.write_text("\n".join(sorted(hashlib.sha1(word).hexdigest() for word in (b"a", b"b", b"c"))))
+    monkeypatch.setenv("REVIEW_FLOW_BREACHED_PASSWORDS", str(stolen))
+    with clamd() as place:
+        monkeypatch.setenv("REVIEW_FLOW_SCANNER", place)
+        assert [one["health"] for one in read("doctor") if one["name"] in asked] == ["good"] * 3
+    stolen.write_text("password\n")
+    with hands_at(now() + timedelta(days=750)):
+        sick = [one for one in read("doctor", status=1) if one["name"] in asked]
+    assert [one["health"] for one in sick] == ["bad"] * 3
+    assert [
+        "review-flow tls make" in sick[0]["text"],
+        "谁都改不了密码" in sick[1]["text"],
+        "没有应答" in sick[2]["text"],
+    ] == [True] * 3
+
+
 def test_doctor_sees_a_home_that_is_open_to_others(home: Path) -> None:
     found()
     home.chmod(0o755)
@@ -319,6 +346,14 @@ def test_the_face_key_is_changed_and_readings_are_listed(home: Path) -> None:
         rows = [(one["purpose"], one["number"], one["evidence"], one["encodings"], one["colleagues"]) for one in log]
         assert rows == [("rotate", "A1", None, 1, 0), ("enrol", "A1", None, 1, 0)]
     assert read("rotate-face-key")["sealed"] == 1  # the next change
+
+
+def test_the_key_of_certificate_numbers_is_changed_and_old_numbers_are_known(home: Path) -> None:
+    found()
+    old = number_of(b"12345678", key=settings().number_key())
+    assert read("rotate-certificate-key") == {"sealed": 0, "keys": 2, "damaged": []}
+    assert genuine(old, keys=settings().number_keys()[:1]) is None
+    assert genuine(old, keys=settings().number_keys()) == old
 
 
 def test_a_damaged_face_is_named_and_the_others_get_their_new_key(home: Path) -> None:

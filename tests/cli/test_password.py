@@ -39,13 +39,13 @@ def test_the_administrator_prints_a_link_or_a_first_password(run: Any) -> None:
 
 def test_who_holds_the_machine_resets_a_second_factor_one_s_own_as_well(run: Any) -> None:
     run("school", "found", "实验中学", "--admin-number", "A01", "--admin-name", "陈静")
-    key = b"k" * 32
+    keys = (b"k" * 32,)
     with db.transaction() as session:
         admin = session.scalars(select(Person)).one()
-        second_factor.begin(session, actor=admin, key=key)
-        secret = second_factor.waiting(session, actor=admin, key=key)
+        second_factor.begin(session, actor=admin, keys=keys)
+        secret = second_factor.waiting(session, actor=admin, keys=keys)
         code = rules.code_at(secret or b"", int(now().timestamp()) // rules.STEP_S)
-        second_factor.confirm(session, actor=admin, code=code, key=key)
+        second_factor.confirm(session, actor=admin, code=code, keys=keys)
     assert run("school", "reset-second-factor", "A01").output == "陈静的第二步验证已关闭。\n"
     with db.transaction() as session:
         assert session.scalars(select(SecondFactor)).all() == []

@@ -60,6 +60,12 @@ def prefect_api(prefect_home: Path) -> Iterator[str]:
                 fcntl.flock(users, fcntl.LOCK_EX)
 
 
+@pytest.fixture(scope="session")
+def prefect_proof(prefect_home: Path, prefect_api: str) -> str:
+    """What opens it: made by whoever started it."""
+    return (prefect_home / "secrets" / "prefect.auth").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def used_home(tmp_path: Path, prefect_home: Path, prefect_api: str) -> Path:
     """A home whose server ran before: its database is copied, since making one anew takes seconds of CPU at every first start."""
@@ -74,13 +80,14 @@ def used_home(tmp_path: Path, prefect_home: Path, prefect_api: str) -> Path:
 class Workers:
     """Starts real worker processes on one database; what they did is in its table `effect`."""
 
-    def __init__(self, home: Path, database_url: str, api: str | None, engine: Engine) -> None:
+    def __init__(self, home: Path, database_url: str, api: tuple[str, str], engine: Engine) -> None:
         self.engine, self.home = engine, home
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
             "REVIEW_FLOW_HOME": str(home),
             "REVIEW_FLOW_DATABASE_URL": database_url,
-            **({"REVIEW_FLOW_PREFECT_API_URL": api} if api else {}),
+            "REVIEW_FLOW_PREFECT_API_URL": api[0],
+            "REVIEW_FLOW_PREFECT_AUTH_STRING": api[1],
             "PREFECT_LOGGING_LEVEL": "WARNING",
         }
         self.started: list[subprocess.Popen[str]] = []
@@ -116,8 +123,10 @@ class Workers:
 
 
 @pytest.fixture
-def workers(tmp_path: Path, database_url: str, engine: Engine, prefect_api: str) -> Iterator[Workers]:
-    made = Workers(tmp_path / "home", database_url, prefect_api, engine)
+def workers(
+    tmp_path: Path, database_url: str, engine: Engine, prefect_api: str, prefect_proof: str
+) -> Iterator[Workers]:
+    made = Workers(tmp_path / "home", database_url, (prefect_api, prefect_proof), engine)
     yield made
     made.end()
 

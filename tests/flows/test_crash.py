@@ -28,8 +28,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.crash]
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def prefects(prefect_api: str, prefect_proof: str) -> tuple[str, str]:
+    """Where the server for all is, and what opens it."""
+    return prefect_api, prefect_proof
+
+
 @contextmanager
-def worker(home: Path, database_url: str, api: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def worker(home: Path, database_url: str, api: tuple[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """`review-flow work`, as an operator starts it, with leases of a few seconds; its own Prefect server without `api`."""
     clean = {
         key: value for key, value in os.environ.items() if not key.startswith(("REVIEW_FLOW_", "PREFECT_", "COV_"))
@@ -40,7 +46,7 @@ def worker(home: Path, database_url: str, api: str | None = None) -> Iterator[su
         "REVIEW_FLOW_DATABASE_URL": database_url,
         "REVIEW_FLOW_LEASE_SECONDS": "3",
         "PREFECT_LOGGING_LEVEL": "ERROR",
-        **({"REVIEW_FLOW_PREFECT_API_URL": api} if api else {}),
+        **({"REVIEW_FLOW_PREFECT_API_URL": api[0], "REVIEW_FLOW_PREFECT_AUTH_STRING": api[1]} if api else {}),
     }
     with (home / "worker.log").open("ab") as log:
         process = subprocess.Popen(
@@ -118,14 +124,16 @@ def home(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_worker_killed_in_the_middle_of_checking(engine: Engine, database_url: str, home: Path, prefect_api: str):
+def test_a_worker_killed_in_the_middle_of_checking(
+    engine: Engine, database_url: str, home: Path, prefects: tuple[str, str]
+):
     files_waiting(engine, home, teachers=3)
-    with worker(home, database_url, prefect_api) as first:
+    with worker(home, database_url, prefects) as first:
         until(lambda: count(engine, CHECKED) >= 5)
         first.kill()
         first.wait()
     assert not all_done(engine, WorkKind.CHECK_EVIDENCE)
-    with worker(home, database_url, prefect_api):
+    with worker(home, database_url, prefects):
         until(lambda: all_done(engine, WorkKind.CHECK_EVIDENCE))
     assert_every_file_was_checked_once(engine)
 
@@ -146,18 +154,20 @@ def test_prefects_server_killed_in_the_middle_of_checking(engine: Engine, databa
     assert_every_file_was_checked_once(engine)
 
 
-def test_a_worker_killed_in_the_middle_of_composing(engine: Engine, database_url: str, home: Path, prefect_api: str):
+def test_a_worker_killed_in_the_middle_of_composing(
+    engine: Engine, database_url: str, home: Path, prefects: tuple[str, str]
+):
     with closing(Clock().stack), transaction(engine) as session:
         school = School(session, teachers=6).open().whole()
         school.round.phase = school.round.phase.__class__.SCORING
         enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=school.round.id)
     composed = select(func.count()).select_from(Result)
-    with worker(home, database_url, prefect_api) as first:
+    with worker(home, database_url, prefects) as first:
         until(lambda: count(engine, composed) >= 2)
         first.kill()
         first.wait()
     cut_at = count(engine, composed)
-    with worker(home, database_url, prefect_api):
+    with worker(home, database_url, prefects):
         until(lambda: all_done(engine, WorkKind.FINALISE_ROUND))
     assert 2 <= cut_at <= 6
     assert count(engine, composed) == 6

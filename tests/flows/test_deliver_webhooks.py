@@ -70,7 +70,7 @@ def test_news_arrives_signed_and_is_sent_again_when_it_did_not(
             actor=school.admin,
             url=url,
             events=["round.opened"],
-            seal_key=settings().derived_key("webhooks"),
+            seal_keys=settings().derived_keys("webhooks"),
             networks=settings().webhook_networks,
         )
         messages.tell(session, person_id=person_id, round_id=school.round.id, kind="round.opened", sentence="开始了")

@@ -23,7 +23,7 @@ from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled
 from ruamel.yaml import YAML
 from sqlalchemy import select
@@ -39,6 +39,7 @@ from tests.flows.conftest import ROOT, until
 from tests.flows.test_crash import all_done, assert_every_file_was_checked_once, files_waiting
 
 # For the test's sake: Prefect books runs and asks for them every few seconds rather than every minute and every ten.
+PROOF = "county:0123456789abcdef"
 HASTE = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2", "PREFECT_WORKER_QUERY_SECONDS": "2"}
 STAYS_S = 15
 ASK_EVERY_S = 0.5
@@ -161,7 +162,10 @@ def county(postgres: Postgres, folder: Path) -> Iterator[tuple[Machines, Api]]:
         "REVIEW_FLOW_ENCRYPTION_KEY": "5e" * 32,
         "REVIEW_FLOW_CERTIFICATE_KEY": "7c" * 32,
         "REVIEW_FLOW_PREFECT_API_URL": url,
+        "REVIEW_FLOW_PREFECT_AUTH_STRING": PROOF,
         "PREFECT_API_URL": url,
+        "PREFECT_API_AUTH_STRING": PROOF,
+        "PREFECT_SERVER_API_AUTH_STRING": PROOF,
         "REVIEW_FLOW_CODE": str(ROOT),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(postgres.database()).replace("psycopg", "asyncpg"),
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
@@ -177,7 +181,10 @@ def county(postgres: Postgres, folder: Path) -> Iterator[tuple[Machines, Api]]:
         for queue in [machines.type(f"prefect work-queue create {name}") for name in ("urgent", "steady", "heavy")]:
             assert queue.wait(90) == 0
         machines.done("prefect --no-prompt deploy --all")
-        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+        with (
+            temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: PROOF}),
+            get_client(sync_client=True) as client,
+        ):
             machines.done("prefect deployment schedule pause")
             api = Api(client)
             api.call_off_what_is_due()

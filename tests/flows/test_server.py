@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from flows.environment import prefect_environment, server_environment
-from flows.server import PrefectServer, answers, reachable, read_note
+from flows.server import PrefectServer, answers, lets_in, reachable, read_note
 from review_flow.settings import Settings
 from tests.flows.conftest import ROOT, until
 
+ELSEWHERE, PROOF = "https://prefect.school/api", "school:0123456789abcdef"
 PARENT = """
 import sys
 from pathlib import Path
@@ -49,9 +51,9 @@ def test_prefect_lives_in_the_home_and_phones_nobody(tmp_path: Path) -> None:
 
 
 def test_the_operators_server_is_the_one_that_is_used(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, prefect_api_url="http://prefect.school:4200/api")
+    settings = Settings(home=tmp_path, prefect_api_url=ELSEWHERE, prefect_auth_string=PROOF)
 
-    assert prefect_environment(settings)["PREFECT_API_URL"] == "http://prefect.school:4200/api"
+    assert prefect_environment(settings)["PREFECT_API_URL"] == ELSEWHERE
 
 
 def test_prefect_knows_every_variable_we_set(tmp_path: Path) -> None:
@@ -59,18 +61,39 @@ def test_prefect_knows_every_variable_we_set(tmp_path: Path) -> None:
     from prefect.settings.models.root import _get_settings_accessors
 
     known = set(_get_settings_accessors(PrefectSettings)) | {"DO_NOT_TRACK"}
-    settings = Settings(home=tmp_path, prefect_api_url="http://prefect.school:4200/api")
+    settings = Settings(home=tmp_path, prefect_api_url=ELSEWHERE, prefect_auth_string=PROOF)
 
     assert {*prefect_environment(settings), *server_environment(settings)} - known == set()
 
 
+def test_the_operators_server_is_opened_with_what_the_operator_set(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, prefect_api_url=ELSEWHERE, prefect_auth_string=PROOF)
+
+    assert prefect_environment(settings)["PREFECT_API_AUTH_STRING"] == PROOF
+    assert settings.prefect_auth() == PROOF
+
+
+def test_a_home_makes_what_opens_its_own_server_once_and_for_itself_alone(tmp_path: Path) -> None:
+    proof = Settings(home=tmp_path).prefect_auth()
+    kept = tmp_path / "secrets" / "prefect.auth"
+
+    environment = server_environment(Settings(home=tmp_path))
+
+    assert re.fullmatch("review-flow:[0-9a-f]{64}", proof)
+    assert (environment["PREFECT_SERVER_API_AUTH_STRING"], kept.read_text(), kept.stat().st_mode & 0o777) == (
+        proof,
+        proof,
+        0o600,
+    )
+
+
 def test_where_nothing_answers_there_is_no_server(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, prefect_api_url="http://127.0.0.1:9/api")
+    settings = Settings(home=tmp_path, prefect_api_url="http://127.0.0.1:9/api", prefect_auth_string=PROOF)
 
     with PrefectServer(settings) as server:
         assert server.url() is None
         assert server.started is False
-    assert reachable(settings) is None
+    assert (reachable(settings), lets_in("http://127.0.0.1:9/api", None)) == (None, False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -85,6 +108,7 @@ def test_the_embedded_server_comes_back_where_it_was_and_goes_with_us(used_home:
         assert (note.url, reachable(settings), second.url(), second.started) == (url, url, url, False)
         with urllib.request.urlopen(f"{url}/health") as reply:
             assert "connect-src 'self'" in reply.headers["content-security-policy"]
+        assert [lets_in(url, shown) for shown in (None, PROOF, server.proof())] == [False, False, True]
         foreign = urllib.request.Request(f"{url}/health", headers={"origin": "http://evil.example"})
         with urllib.request.urlopen(foreign) as reply:
             assert reply.headers["access-control-allow-origin"] is None

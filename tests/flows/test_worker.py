@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import subprocess
@@ -25,16 +26,15 @@ def put(engine: Engine, *subjects: int) -> None:
             enqueue(session, kind=WorkKind.CHECK_EVIDENCE, subject_id=subject)
 
 
-def asked(api: str, what: str, **wishes: object) -> list[dict]:
-    request = urllib.request.Request(
-        f"{api}/{what}/filter", json.dumps(wishes).encode(), {"content-type": "application/json"}
-    )
+def asked(api: str, proof: str, what: str, **wishes: object) -> list[dict]:
+    known = {"content-type": "application/json", "authorization": f"Basic {base64.b64encode(proof.encode()).decode()}"}
+    request = urllib.request.Request(f"{api}/{what}/filter", json.dumps(wishes).encode(), known)
     with urllib.request.urlopen(request) as reply:
         return json.load(reply)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_what_is_done_shows_in_prefect_by_ids_alone(workers: Workers, prefect_api: str) -> None:
+def test_what_is_done_shows_in_prefect_by_ids_alone(workers: Workers, prefect_api: str, prefect_proof: str) -> None:
     put(workers.engine, 9001, 9002, 9003)
     process = workers.start(idle=1, broken=9002)
 
@@ -49,7 +49,7 @@ def test_what_is_done_shows_in_prefect_by_ids_alone(workers: Workers, prefect_ap
     assert "张三的照片打不开" in output
 
     def shown(subject: int) -> list[tuple[str, str, str]]:
-        runs = asked(prefect_api, "task_runs", flow_runs={"tags": {"all_": [f"evidence:{subject}"]}})
+        runs = asked(prefect_api, prefect_proof, "task_runs", flow_runs={"tags": {"all_": [f"evidence:{subject}"]}})
         ended = [run for run in runs if run["name"].endswith(f" {subject}") and run["state_type"] in ENDED]
         return [(run["name"], run["state_type"], run["state"]["message"]) for run in ended]
 
@@ -65,9 +65,11 @@ def test_what_is_done_shows_in_prefect_by_ids_alone(workers: Workers, prefect_ap
             "Task run encountered an exception ItemFailed: check_evidence 9002: ValueError",
         )
     ]
-    artifacts = asked(prefect_api, "artifacts", artifacts={"key": {"any_": ["verdict-9001", "verdict-9002"]}})
+    artifacts = asked(
+        prefect_api, prefect_proof, "artifacts", artifacts={"key": {"any_": ["verdict-9001", "verdict-9002"]}}
+    )
     assert [(found["key"], found["data"]) for found in artifacts] == [("verdict-9001", "证据 9001：有效")]
-    assert [line for line in asked(prefect_api, "logs") if "张三" in line["message"]] == []
+    assert [line for line in asked(prefect_api, prefect_proof, "logs") if "张三" in line["message"]] == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -170,12 +170,12 @@ class Worlds:
 
     def guarded(self, half: Person, pairing: Person) -> None:
         """One who has a second factor, so that coming in stops there; another who is just turning it on."""
-        key = self.settings.derived_key("second factor")
+        keys = self.settings.derived_keys("second factor")
         for person in (half, pairing):
-            second_factor.begin(self.session, actor=person, key=key)
-        secret = second_factor.waiting(self.session, actor=half, key=key)
+            second_factor.begin(self.session, actor=person, keys=keys)
+        secret = second_factor.waiting(self.session, actor=half, keys=keys)
         code = code_at(secret or b"", int(now().timestamp()) // STEP_S)
-        second_factor.confirm(self.session, actor=half, code=code, key=key)
+        second_factor.confirm(self.session, actor=half, code=code, keys=keys)
 
     def contested(self, school: School) -> tuple[int, int]:
         """A file that a reviewer reported, and a deduction that a teacher contests."""
@@ -205,7 +205,7 @@ class Worlds:
             actor=school.admin,
             url="https://xiaoneng.example.edu.cn/hook",
             events=EVENTS[:2],
-            seal_key=bytes(32),
+            seal_keys=(bytes(32),),
         )
         webhooks.test(self.session, actor=school.admin, webhook=made)
         self.webhook = made.id

@@ -64,6 +64,8 @@ def test_what_is_long_or_drawn_by_lot_is_not(password: str) -> None:
 
 def test_a_number_of_one_sign_is_in_many_passwords() -> None:
     assert password_problems("correct horse", number="h", name="王芳") == []
+    [stolen] = password_problems("correct horse", number="h", name="王芳", breached={"correct horse"})
+    assert stolen == "这个密码在别处泄露过，攻击者会先试它。请换一个从没用过的。"
 
 
 @given(st.integers(1, 10**9), st.text("0123456789abcdef", min_size=1, max_size=40))

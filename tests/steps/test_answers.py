@@ -14,7 +14,7 @@ from review_flow.steps import answers, audit
 from tests.cast import Clock, School
 from tests.steps.test_concurrency import at_once
 
-KEY = b"k" * 32
+KEYS = (b"k" * 32,)
 
 
 def note(session: Session, person: Person, digest: str = "d", key: str = "one") -> KeptAnswer:
@@ -24,16 +24,16 @@ def note(session: Session, person: Person, digest: str = "d", key: str = "one") 
 def test_the_same_request_gets_the_same_answer(school: School) -> None:
     session, person = school.session, school.teachers[0]
     first = note(session, person)
-    assert answers.kept(first, seal_key=KEY) is None
-    answers.keep(first, answer={"status": 200, "body": {"secret": "秘密"}}, seal_key=KEY)
+    assert answers.kept(first, seal_keys=KEYS) is None
+    answers.keep(first, answer={"status": 200, "body": {"secret": "秘密"}}, seal_keys=KEYS)
     session.flush()
     again = note(session, person)
-    assert answers.kept(again, seal_key=KEY) == {"status": 200, "body": {"secret": "秘密"}}
+    assert answers.kept(again, seal_keys=KEYS) == {"status": 200, "body": {"secret": "秘密"}}
     assert "秘密".encode() not in (first.sealed or b"")
     with pytest.raises(InvalidTag):
-        answers.kept(again, seal_key=b"x" * 32)
-    assert answers.kept(note(session, school.teachers[1]), seal_key=KEY) is None
-    assert answers.kept(note(session, person, key="other"), seal_key=KEY) is None
+        answers.kept(again, seal_keys=(b"x" * 32,))
+    assert answers.kept(note(session, school.teachers[1]), seal_keys=KEYS) is None
+    assert answers.kept(note(session, person, key="other"), seal_keys=KEYS) is None
 
 
 def test_a_key_stands_for_one_request_for_a_day(school: School, clock: Clock) -> None:
@@ -57,11 +57,11 @@ def people(engine: Engine, clock: Clock) -> list[int]:
 def deed(session: Session, person_id: int, refused: bool = False) -> None:  # noqa: FBT001, FBT002 - a helper
     person = session.get_one(Person, person_id)
     kept = note(session, person)
-    if answers.kept(kept, seal_key=KEY) is None:
+    if answers.kept(kept, seal_keys=KEYS) is None:
         audit.record(session, organization_id=person.organization_id, actor=person, deed="test.deed", about=person)
         if refused:
             raise NotAllowed(why="不行")
-        answers.keep(kept, answer={"status": 200}, seal_key=KEY)
+        answers.keep(kept, answer={"status": 200}, seal_keys=KEYS)
 
 
 def deeds(engine: Engine) -> int:

@@ -137,7 +137,7 @@ def test_what_a_certificate_keeps(signed: School) -> None:
     assert (one.title, one.holder, one.school, one.round_name) == ("校本应用考核合格证书", "王芳", "实验中学", "2026春")
     assert (one.ledger, str(one.hours), one.result_id) == ("总学时", "50.00", result.id)
     assert one.outcome_digest == results.outcome_digest(result)
-    assert genuine(one.number, key=KEY) == one.number
+    assert genuine(one.number, keys=[KEY]) == one.number
     assert deeds(signed, one) == ["certificate.issue"]
     assert [row.name for row in certificates.issuers_of(signed.session, certificate=one)] == ["实验中学"]
     assert told(signed, "certificate.issued") == [

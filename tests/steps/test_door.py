@@ -201,6 +201,28 @@ def test_what_everybody_tries_is_refused_as_a_password(school: School, password:
         door.use_link(school.session, token=token, password=password)
 
 
+def test_what_was_stolen_somewhere_is_taken_by_no_way_in(school: School) -> None:
+    session, person = school.session, known(school.session, school)
+    token = door.make_link(session, actor=school.admin, person=person)
+    with pytest.raises(door.PasswordRefused, match="在别处泄露过"):
+        door.use_link(session, token=token, password="another horse", breached={"another horse"})
+    with pytest.raises(door.PasswordRefused, match="在别处泄露过"):
+        door.change_password(
+            session, actor=person, old=GOOD, new="stolen horse", user_agent="", breached={"stolen horse"}
+        )
+    first = door._link(session, person_id=None, made_by_id=None)
+    with pytest.raises(door.PasswordRefused, match="在别处泄露过"):
+        door.found_by_link(
+            session,
+            token=first,
+            school="第二中学",
+            number="B01",
+            name="李军",
+            password="a horse too",
+            breached={"a horse too"},
+        )
+
+
 def test_who_signs_in_again_has_a_new_session_instead_of_the_old_one(school: School) -> None:
     session, _person = school.session, known(school.session, school)
     older, another = come_in(session), come_in(session)

@@ -111,13 +111,13 @@ def test_files_go_when_their_time_is_over_and_what_was_decided_stays(
     )
     assert (evidence.wanted(session, evidence=file), evidence.to_copy(session, evidence=file)) == (None, None)
     with pytest.raises(evidence.FileRemoved) as no:
-        evidence.require_kept(file)
+        evidence.require_open(file, scanned=False, named=True)
     assert str(no.value).startswith("文件“方案.docx”已于")
 
 
 def test_nothing_goes_while_the_round_runs_or_an_appeal_is_open(school: School, work: Submission, clock: Clock) -> None:
     session, file = school.session, file_of(school, work)
-    assert evidence.require_kept(file) is file
+    assert evidence.require_open(file, scanned=False) is file
     filed = appeal(school, AppealState.FILED)
     clock.to(now() + timedelta(days=800))
     assert (retention.ends_at(session, round_=school.round, days=30), retention.due(session, days=30)) == (None, [])

@@ -14,18 +14,18 @@ from review_flow.rules.door import device_cookie, digest
 from review_flow.steps import door, second_factor
 from tests.cast import Clock, School
 
-KEY, DEVICES = b"s" * 32, b"d" * 32
+KEYS, DEVICES = (b"s" * 32,), b"d" * 32
 GOOD = "correct horse"
 
 
 def code_of(school: School, person: Person, *, later: int = 0) -> str:
     kept = school.session.scalars(select(SecondFactor).where(SecondFactor.person_id == person.id)).one()
-    return rules.code_at(second_factor._opened(KEY, kept), int(now().timestamp()) // rules.STEP_S + later)
+    return rules.code_at(second_factor._opened(KEYS, kept), int(now().timestamp()) // rules.STEP_S + later)
 
 
 def turned_on(school: School, person: Person) -> list[str]:
-    second_factor.begin(school.session, actor=person, key=KEY)
-    return second_factor.confirm(school.session, actor=person, code=code_of(school, person, later=-1), key=KEY)
+    second_factor.begin(school.session, actor=person, keys=KEYS)
+    return second_factor.confirm(school.session, actor=person, code=code_of(school, person, later=-1), keys=KEYS)
 
 
 def half(school: School, person: Person) -> str:
@@ -46,7 +46,7 @@ def enter(school: School, person: Person, code: str, token: str, *, address: str
         address=address,
         devices={door.account_of(person)[: door.LABEL]: cookie},
         device_key=DEVICES,
-        key=KEY,
+        keys=KEYS,
     )
 
 
@@ -57,24 +57,24 @@ def deeds(school: School) -> list[str]:
 
 def test_it_counts_once_a_code_has_confirmed_it(school: School, clock: Clock) -> None:
     session, person = school.session, school.teachers[0]
-    assert second_factor.waiting(session, actor=person, key=KEY) is None
+    assert second_factor.waiting(session, actor=person, keys=KEYS) is None
     with pytest.raises(second_factor.FactorNotBegun):
-        second_factor.confirm(session, actor=person, code="000000", key=KEY)
+        second_factor.confirm(session, actor=person, code="000000", keys=KEYS)
     with pytest.raises(second_factor.FactorNotBegun):
         second_factor.new_codes(session, actor=person)
-    second_factor.begin(session, actor=person, key=KEY)
-    first = second_factor.waiting(session, actor=person, key=KEY)
-    second_factor.begin(session, actor=person, key=KEY)
-    assert second_factor.waiting(session, actor=person, key=KEY) not in {None, first}
+    second_factor.begin(session, actor=person, keys=KEYS)
+    first = second_factor.waiting(session, actor=person, keys=KEYS)
+    second_factor.begin(session, actor=person, keys=KEYS)
+    assert second_factor.waiting(session, actor=person, keys=KEYS) not in {None, first}
     with pytest.raises(second_factor.WrongFactorCode):
-        second_factor.confirm(session, actor=person, code=code_of(school, person, later=5), key=KEY)
+        second_factor.confirm(session, actor=person, code=code_of(school, person, later=5), keys=KEYS)
     assert door.has_second_factor(session, person_id=person.id) is False
-    codes = second_factor.confirm(session, actor=person, code=code_of(school, person), key=KEY)
+    codes = second_factor.confirm(session, actor=person, code=code_of(school, person), keys=KEYS)
     assert (len(set(codes)), second_factor.codes_left(session, actor=person)) == (10, 10)
-    assert second_factor.waiting(session, actor=person, key=KEY) is None
+    assert second_factor.waiting(session, actor=person, keys=KEYS) is None
     for again in (
-        lambda: second_factor.begin(session, actor=person, key=KEY),
-        lambda: second_factor.confirm(session, actor=person, code="000000", key=KEY),
+        lambda: second_factor.begin(session, actor=person, keys=KEYS),
+        lambda: second_factor.confirm(session, actor=person, code="000000", keys=KEYS),
     ):
         with pytest.raises(second_factor.FactorStands):
             again()
@@ -83,17 +83,17 @@ def test_it_counts_once_a_code_has_confirmed_it(school: School, clock: Clock) ->
 
 def test_the_secret_is_sealed_and_bound_to_its_person(school: School) -> None:
     session, person = school.session, school.teachers[0]
-    second_factor.begin(session, actor=person, key=KEY)
-    secret = second_factor.waiting(session, actor=person, key=KEY)
+    second_factor.begin(session, actor=person, keys=KEYS)
+    secret = second_factor.waiting(session, actor=person, keys=KEYS)
     kept = session.scalars(select(SecondFactor)).one()
     assert secret is not None
     assert (len(secret), secret in kept.sealed) == (20, False)
     with pytest.raises(InvalidTag):
-        second_factor.waiting(session, actor=person, key=b"x" * 32)
+        second_factor.waiting(session, actor=person, keys=(b"x" * 32,))
     kept.person_id = school.teachers[1].id
     session.flush()
     with pytest.raises(InvalidTag):
-        second_factor.waiting(session, actor=school.teachers[1], key=KEY)
+        second_factor.waiting(session, actor=school.teachers[1], keys=KEYS)
 
 
 def test_signing_in_takes_the_code_which_is_good_once(school: School, clock: Clock) -> None:
@@ -205,3 +205,13 @@ def test_a_proof_is_fresh_for_ten_minutes_and_guessing_it_waits(school: School, 
     session.flush()
     with pytest.raises(door.TooFast):
         second_factor.prove(session, actor=person, here=here, password=GOOD)
+
+
+def test_a_changed_key_still_opens_and_is_sealed_anew(school: School) -> None:
+    session, [person, *_others] = school.session, school.teachers
+    turned_on(school, person)
+    changed = (b"n" * 32, *KEYS)
+    kept = session.scalars(select(SecondFactor)).one()
+    before = second_factor._opened(changed, kept)
+    assert [second_factor.seal_anew(session, keys=changed).count for _time in range(2)] == [1, 0]
+    assert second_factor._opened(changed[:1], kept) == before

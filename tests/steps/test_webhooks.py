@@ -19,17 +19,18 @@ from review_flow.outside.webhooks import Answer, NotForOutside
 from review_flow.rules.webhooks import EVENTS, KEPT_FOR, PAUSES, next_try
 from review_flow.rules.words import WorkKind
 from review_flow.steps import messages, people, webhooks
+from review_flow.steps.sealing import unsealed
 from tests.cast import Clock, School, queries
 
 ROOT = Path(__file__).parent.parent.parent
-KEY = b"k" * 32
+KEYS = (b"k" * 32,)
 URL = "https://oa.school.test/hook"
 NO, YES = Answer(500), Answer(204)
 
 
 def make(school: School, *events: str, url: str = URL) -> tuple[Webhook, str]:
     wanted = events or ("result.published",)
-    return webhooks.make(school.session, actor=school.admin, url=url, events=wanted, seal_key=KEY)
+    return webhooks.make(school.session, actor=school.admin, url=url, events=wanted, seal_keys=KEYS)
 
 
 def tell(school: School, kind: str = "result.published") -> Message:
@@ -38,7 +39,7 @@ def tell(school: School, kind: str = "result.published") -> Message:
 
 
 def due(school: School, webhook: Webhook) -> list[webhooks.Telling]:
-    return webhooks.due(school.session, webhook_id=webhook.id, seal_key=KEY)
+    return webhooks.due(school.session, webhook_id=webhook.id, seal_keys=KEYS)
 
 
 def answer(school: School, webhook: Webhook, *said: Answer) -> object:
@@ -205,7 +206,7 @@ def test_only_a_school_s_administrator_sets_up_where_it_may(school: School) -> N
     webhook, _secret = make(school)
     _other, stranger = people.found_school(session, name="第二中学", admin_number="Z01", admin_name="吴静")
     with pytest.raises(NotAllowed):
-        webhooks.make(session, actor=school.teachers[0], url=URL, events=["round.opened"], seal_key=KEY)
+        webhooks.make(session, actor=school.teachers[0], url=URL, events=["round.opened"], seal_keys=KEYS)
     with pytest.raises(NotFound):
         webhooks.webhook_of(session, actor=stranger, key=webhook.id)
     with pytest.raises(NotFound):
@@ -216,7 +217,7 @@ def test_only_a_school_s_administrator_sets_up_where_it_may(school: School) -> N
     with pytest.raises(BadInput, match="没有这样的事件：nothing"):
         make(school, "nothing.known", "round.opened")
     with pytest.raises(BadInput, match="至少选一项"):
-        webhooks.make(session, actor=school.admin, url=URL, events=[], seal_key=KEY)
+        webhooks.make(session, actor=school.admin, url=URL, events=[], seal_keys=KEYS)
     for _time in range(webhooks.MOST - 1):
         make(school)
     with pytest.raises(webhooks.TooManyWebhooks):
@@ -225,6 +226,17 @@ def test_only_a_school_s_administrator_sets_up_where_it_may(school: School) -> N
 
 def test_another_school_s_news_is_not_told(school: School) -> None:
     _other, stranger = people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
-    theirs, _secret = webhooks.make(school.session, actor=stranger, url=URL, events=["result.published"], seal_key=KEY)
+    theirs, _secret = webhooks.make(
+        school.session, actor=stranger, url=URL, events=["result.published"], seal_keys=KEYS
+    )
     tell(school)
     assert due(school, theirs) == []
+
+
+def test_a_changed_key_still_signs_as_before_and_is_sealed_anew(school: School) -> None:
+    webhook, secret = make(school)
+    changed = (b"n" * 32, *KEYS)
+    assert [webhooks.seal_anew(school.session, seal_keys=changed).count for _time in range(2)] == [1, 0]
+    sealed = school.session.get_one(Webhook, webhook.id).sealed_secret
+    opened = unsealed(changed[:1], sealed, bound_to=webhooks._owner(webhook.organization_id))
+    assert webhooks.shown_secret(opened) == secret

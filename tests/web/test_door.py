@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -163,3 +164,25 @@ def test_the_door_says_it_in_english(web: Web, school: School, path: str) -> Non
     with web.stranger() as client:
         page = client.get(path, headers={"accept-language": "en"}).text
     assert re.findall("[\u4e00-\u9fff]+", page) == ["中文"]
+
+
+def test_a_password_of_the_operator_s_list_is_not_taken(
+    web: Web, school: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pwned.txt"
+    stolen = hashlib.sha1(b"another horse").hexdigest().upper()
+    path.write_text(f"{stolen}:3\r\n")
+    monkeypatch.setattr(
+        web.app.state, "settings", web.app.state.settings.model_copy(update={"breached_passwords": path})
+    )
+    token = door.make_link(school.session, actor=school.admin, person=school.teachers[0])
+    web.release()
+    with web.stranger() as client:
+        no = client.post(f"/link/{token}", data={"password": "another horse"})
+        assert (no.status_code, "在别处泄露过" in no.text) == (422, True)
+        assert client.post(f"/link/{token}", data={"password": GOOD}).status_code == 303
+        no = client.post("/me/password", data={"old": GOOD, "new": "another horse"})
+        assert (no.status_code, "在别处泄露过" in no.text) == (422, True)
+        path.unlink()
+        no = client.post("/me/password", data={"old": GOOD, "new": "some other horse"})
+        assert (no.status_code, "泄露密码库读不到" in no.text) == (502, True)

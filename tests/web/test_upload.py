@@ -161,6 +161,26 @@ def test_what_is_not_tus_is_refused(web: Web, opened: School) -> None:
         assert (spoken["tus-version"], spoken["tus-extension"]) == ("1.0.0", "creation,termination,expiration")
 
 
+def test_where_there_is_a_scanner_nobody_opens_a_file_before_it_was_looked_at(
+    web: Web, opened: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with web.of("T01") as client:
+        _status, address = begin(client, web, opened)
+        work = waiting(web).submission_id
+        send(client, address, FILM, 0)
+        link = client.get(f"/works/{work}").text.split('href="/files/')[1].split('"')[0]
+        guarded = web.app.state.settings.model_copy(update={"scanner": "/run/clamav/clamd.ctl"})
+        monkeypatch.setattr(web.app.state, "settings", guarded)
+        page = client.get(f"/works/{work}").text
+        assert ("课.mp4" in page, 'href="/files/' in page) == (True, False)
+        no = client.get(f"/files/{link}")
+        assert (no.status_code, "还在查毒" in no.text) == (409, True)
+        [file] = handed(web)
+        file.checked_at = now()
+        web.session.commit()
+        assert client.get(f"/files/{link}").content == FILM
+
+
 def test_a_file_is_given_to_its_own_person_by_parts_and_for_a_while(web: Web, opened: School, clock: Clock) -> None:
     with web.of("T01") as client, web.of("T02") as colleague:
         _status, address = begin(client, web, opened)

@@ -83,7 +83,7 @@ class Call:
 
     key: str | None
     digest: str
-    seal_key: bytes
+    seal_keys: tuple[bytes, ...]
 
 
 async def _call(
@@ -102,7 +102,7 @@ async def _call(
 ) -> Call:
     said = [request.method, request.url.path, request.url.query, request.headers.get("if-match", "")]
     digest = hashlib.sha256("\n".join(said).encode() + b"\n" + await request.body()).hexdigest()
-    return Call(idempotency_key, digest, request.app.state.settings.derived_key("kept answers"))
+    return Call(idempotency_key, digest, request.app.state.settings.derived_keys("kept answers"))
 
 
 def reads(to: APIRouter, path: str, *, refuses: Iterable[type[Refusal]] = ()) -> Callable[[Handler], Handler]:
@@ -160,14 +160,14 @@ def writes(
             if call.key is None:
                 return _answer(request, status, handler(**_named(own, given, request)))
             note = answers.begin(session, actor=person, key=call.key, request_digest=call.digest)
-            before = answers.kept(note, seal_key=call.seal_key)
+            before = answers.kept(note, seal_keys=call.seal_keys)
             if before is not None:
                 return _sent(before["status"], before["body"], {**before["headers"], "idempotency-replayed": "true"})
             answer = handler(**_named(own, given, request))
             sent = _answer(request, status, answer)
             headers = {} if answer is None else answer.headers()
             said = {"status": sent.status_code, "body": _body(answer), "headers": headers}
-            answers.keep(note, answer=said, seal_key=call.seal_key)
+            answers.keep(note, answer=said, seal_keys=call.seal_keys)
             return sent
 
         more = inspect.Parameter("call", inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Call, Depends(_call)])

@@ -91,7 +91,7 @@ def make_webhook(request: Request, session: Db, person: Administrator, body: Web
         actor=person,
         url=body.url,
         events=body.events,
-        seal_key=settings.derived_key("webhooks"),
+        seal_keys=settings.derived_keys("webhooks"),
         networks=settings.webhook_networks,
     )
     return WebhookMade(**_shown(made).model_dump(), secret=secret)

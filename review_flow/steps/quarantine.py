@@ -1,0 +1,57 @@
+"""查毒: a file in which the virus scanner found something is refused like a broken one, and deleted.
+
+Nobody opens a file before it was looked at (`steps/evidence.py` why_closed).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from models import Evidence, Round, Submission
+from review_flow.clock import now
+from review_flow.i18n import _, say
+from review_flow.rules.verdict import Finding, Level
+from review_flow.steps import audit, copies, retention
+from review_flow.steps.evidence import MALWARE
+from review_flow.steps.submissions import record_check
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def infected(malware: str) -> Finding:
+    """Return what is told of a file with something harmful in it."""
+    text = say(_("文件里查出病毒（{name}），已删除。请先给您的设备查毒，再交一份干净的文件。"), name=malware)
+    return Finding("infected", Level.REJECT, text)
+
+
+def seen_in_part(size: int) -> Finding:
+    """Return what is told of a file of which the scanner saw only so many bytes."""
+    return Finding(
+        "scanned_in_part", Level.INFO, say(_("文件较大，只查了开头 {size} MB 有没有病毒。"), size=size // 1_000_000)
+    )
+
+
+def remove_infected(session: Session, *, evidence: Evidence, malware: str, report: dict[str, Any]) -> list[str]:
+    """Refuse a file for what the scanner found in it; return the storage keys that nothing names any more.
+
+    Its author is told, a sealed work comes back for correction. The caller deletes those keys before it commits:
+    killed in between, it is all done again.
+    """
+    before = (evidence.storage_key, evidence.sheet_key, evidence.playable_key, evidence.poster_key)
+    record_check(session, evidence=evidence, report=report, sheet_key=None)
+    evidence.playable_key = evidence.poster_key = None
+    evidence.report, evidence.removed_at = {**(evidence.report or {}), MALWARE: malware}, now()
+    copies.forget(session, evidence=evidence)
+    session.flush()
+    submission = session.get_one(Submission, evidence.submission_id)
+    audit.record(
+        session,
+        organization_id=session.get_one(Round, submission.round_id).organization_id,
+        actor=None,
+        deed="evidence.infected",
+        about=evidence,
+        malware=malware,
+        sha256=evidence.sha256,
+    )
+    return retention.unused(session, keys=[key for key in before if key])
