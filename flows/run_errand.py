@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from flows.drain import Item, Record, drain
 from models import Errand, Person, Round
 from review_flow.db import transaction
+from review_flow.i18n import LANGUAGES, speaking
 from review_flow.rules.words import ErrandKind, WorkKind
 from review_flow.steps import audit, errands, feedback
 
@@ -47,6 +48,21 @@ def _agreement(errand_id: int, begin: Begin) -> dict[str, Any]:
     return errands.agreed(feedback.agree(given))
 
 
+def _dry_run(errand_id: int, begin: Begin) -> dict[str, Any]:
+    """Say it in each language: who reads it chooses."""
+    from review_flow.steps import dry_run  # the solver is loaded by whoever asks for it
+
+    told = {}
+    for one in LANGUAGES:
+        with speaking(one):
+            with begin() as session:
+                errand = session.get_one(Errand, errand_id)
+                actor, round_ = session.get_one(Person, errand.asked_by_id), session.get_one(Round, errand.round_id)
+                given = dry_run.gather(session, actor=actor, round_=round_)
+            told[one] = dry_run.told(given, dry_run.rehearse(given))
+    return told
+
+
 def _chain(errand_id: int, begin: Begin) -> dict[str, Any]:
     with begin() as session:
         organization_id = session.get_one(Errand, errand_id).organization_id
@@ -75,6 +91,7 @@ DEEDS = {
     ErrandKind.AGREEMENT: _agreement,
     ErrandKind.CHAIN: _chain,
     ErrandKind.CONFIRM_GRADES: _confirm_grades,
+    ErrandKind.DRY_RUN: _dry_run,
 }
 
 

@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import functools
 import os
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 LANGUAGES = ("zh", "en")
 language: ContextVar[str] = ContextVar("language", default=os.environ.get("REVIEW_FLOW_LANG", "zh")[:2])
+
+
+@contextmanager
+def speaking(one: str) -> Iterator[None]:
+    """Say everything inside in one of LANGUAGES."""
+    before = language.set(one)
+    try:
+        yield
+    finally:
+        language.reset(before)
 
 
 def _(sentence: str) -> str:

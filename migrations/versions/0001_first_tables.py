@@ -485,6 +485,7 @@ def upgrade() -> None:
                 "agreement",
                 "chain",
                 "confirm_grades",
+                "dry_run",
                 name="errand_kind",
                 native_enum=False,
                 create_constraint=True,

@@ -243,6 +243,7 @@ class ErrandKind(Enum):
     AGREEMENT = "agreement"
     CHAIN = "chain"
     CONFIRM_GRADES = "confirm_grades"
+    DRY_RUN = "dry_run"
 
 
 class JobState(Enum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from models import Round
 
 MOST_PLAYED = 60  # made-up people; more change the answer little
+MOST_STUCK = 8
 MOST_WORKS = 600  # of the real people; a larger school is tried with one work of each
 
 
@@ -100,6 +101,21 @@ def rehearse(given: Given) -> Rehearsal:
         most=max(loads.values(), default=0),
         findings=simulate(scheme, teachers=min(max(given.teachers, 2), MOST_PLAYED), seed=given.seed),
     )
+
+
+def told(given: Given, rehearsal: Rehearsal) -> dict[str, Any]:
+    """Return what a page shows of it: sentences, counts, and the names a scheme gives its grades and gates, in order."""
+    found = rehearsal.findings
+    return {
+        "said": said(rehearsal),
+        "authors": len(given.authors),
+        "reviewers": len(given.reviewers),
+        "reviews": rehearsal.reviews,
+        "most": rehearsal.most,
+        "teachers": found.teachers,
+        "grades": list(found.grades.items()),
+        "stuck": [(one.name_zh, one.failed) for one in found.stuck[:MOST_STUCK] if one.failed],
+    }
 
 
 def said(rehearsal: Rehearsal) -> list[str]:

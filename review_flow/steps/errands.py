@@ -55,6 +55,12 @@ def ask_agreement(session: Session, *, actor: Person, round_: Round) -> Errand:
     return _ask(session, actor, ErrandKind.AGREEMENT, round_.organization_id, round_)
 
 
+def ask_dry_run(session: Session, *, actor: Person, round_: Round) -> Errand:
+    """Ask what a round would lack and what nobody could fulfil, for the school's administrators; NotAllowed for others."""
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    return _ask(session, actor, ErrandKind.DRY_RUN, round_.organization_id, round_)
+
+
 def ask_chain(session: Session, *, actor: Person) -> Errand:
     """Ask whether the chain of the actor's school is whole, for its administrators; NotAllowed for others."""
     require_admin(session, actor=actor, organization_id=actor.organization_id)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 
 import pytest
@@ -127,3 +128,21 @@ def test_an_errand_is_followed_by_who_asked_and_a_school_s_administrators(compos
         errands.of_person(session, person=composed.admin, key=999)
     assert errands.following(session, errand=None) == Known(None, None, None, None)
     assert len(session.scalars(select(Errand)).all()) == 2
+
+
+def test_a_round_is_tried_out_and_told_in_each_language(school: School) -> None:
+    session, round_ = school.session, school.round
+    with pytest.raises(NotAllowed):
+        errands.ask_dry_run(session, actor=school.teachers[0], round_=round_)
+    round_.abilities = ["A1"]
+    asked = errands.ask_dry_run(session, actor=school.admin, round_=round_)
+    assert errands.ask_dry_run(session, actor=school.admin, round_=round_) is asked
+    do_errands(session)
+    answer = known(school, ErrandKind.DRY_RUN, round_=round_).answer
+    assert answer is not None
+    chinese, english = answer["zh"], answer["en"]
+    numbers = {"authors": 5, "reviewers": 5, "reviews": 45, "most": 9, "teachers": 5}
+    assert {name: chinese[name] for name in numbers} == {name: english[name] for name in numbers} == numbers
+    assert (chinese["said"][0], english["said"][0]) == ("至少选3项，还差2项", "Choose at least 3; 2 more needed")
+    assert sum(count for _grade, count in chinese["grades"]) == 5
+    assert json.loads(json.dumps(answer)) == json.loads(json.dumps(asked.answer))

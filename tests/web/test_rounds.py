@@ -6,6 +6,7 @@ from models import PanelSeat, Round, SchemeVersion
 from review_flow import schemes
 from review_flow.rules.lifecycle import RoundPhase, SchemeState
 from tests.cast import School
+from tests.due import do_errands
 from tests.web.conftest import Web
 
 DAYS = {"opens_on": "2026-09-01", "submit_due_on": "2026-09-20", "hard_close_on": "2026-09-30"}
@@ -55,8 +56,14 @@ def test_a_round_is_made_filled_tried_out_and_opened(web: Web, school: School) -
         last = school.session.scalars(select(PanelSeat.id).order_by(PanelSeat.id.desc())).first()
         web.release()
         assert admin.post(f"/school/seats/{last}/remove").status_code == 303
+        assert "开始试" in admin.get(f"{address}/dry-run").text
+        assert admin.post(f"{address}/dry-run").headers["location"] == f"{address}/dry-run"
+        assert "在后台进行" in admin.get(f"{address}/dry-run").text
+        do_errands(web.session)
+        web.release()
         tried = admin.get(f"{address}/dry-run").text
         assert ("没有发现问题" in tried, "位虚构的教师走了一遍" in tried) == (True, True)
+        assert "No problem was found." in admin.get(f"{address}/dry-run", headers={"accept-language": "en"}).text
         assert admin.post(f"{address}/open", data={"yes": "yes"}).headers["location"] == f"{address}/progress"
         later = {"submit_due_on": "2026-09-27", "hard_close_on": "2026-10-09", "reason": "台风", "yes": "yes"}
         assert admin.post(f"{address}/put-off", data=later).headers["location"] == address

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from models import Person, Round
 from review_flow.errors import NotAllowed
+from review_flow.i18n import language
 from review_flow.rules.words import ErrandKind, RoleKind
 from review_flow.steps import charts, errands, people
 from review_flow.web import mine
@@ -56,6 +57,26 @@ class AgreementOut(ErrandAt):
     """How a round's reviewers agree, as it was computed last: Krippendorff's alpha; null: not yet, or too few marks."""
 
     alpha: str | None
+
+
+class Count(Out):
+    """How many of the made-up teachers, at a grade or stuck at a demand."""
+
+    name: str
+    teachers: int
+
+
+class DryRunOut(ErrandAt):
+    """What would happen in a round, as it was tried out last: what stands in the way, in words, and in numbers."""
+
+    problems: list[str]
+    authors: int | None
+    reviewers: int | None
+    reviews: int | None
+    most: int | None
+    teachers: int | None
+    grades: list[Count]
+    stuck: list[Count]
 
 
 class Series(Out):
@@ -136,6 +157,31 @@ def _chain(session: Session, person: Person) -> ChainOut:
     known = errands.known(session, kind=ErrandKind.CHAIN, organization_id=person.organization_id)
     answer = known.answer or {"count": None, "wrong": []}
     return ChainOut(**_at(known).model_dump(), count=answer["count"], wrong=answer["wrong"])
+
+
+@writes(routes, "POST", "/rounds/{key}/dry-run", status=202)
+def rehearse_round(session: Db, person: Administrator, key: Key) -> DryRunOut:
+    """Have a round tried out before anybody is invited to it; the worker does it, and changes nothing."""
+    round_ = seen.school_round(session, person, key)
+    errands.ask_dry_run(session, actor=person, round_=round_)
+    return _dry_run(session, round_)
+
+
+@reads(routes, "/rounds/{key}/dry-run")
+def get_dry_run(session: Db, person: Administrator, key: Key) -> DryRunOut:
+    """Tell what would happen in a round, as it was tried out last."""
+    return _dry_run(session, seen.school_round(session, person, key))
+
+
+def _dry_run(session: Session, round_: Round) -> DryRunOut:
+    known = errands.known(session, kind=ErrandKind.DRY_RUN, organization_id=round_.organization_id, round_=round_)
+    told = (known.answer or {}).get(language.get(), {})
+    numbers = {name: told.get(name) for name in ("authors", "reviewers", "reviews", "most", "teachers")}
+    counts = {
+        name: [{"name": one, "teachers": count} for one, count in told.get(name, [])] for name in ("grades", "stuck")
+    }
+    at = _at(known).model_dump()
+    return DryRunOut.model_validate({**at, "problems": told.get("said", []), **numbers, **counts})
 
 
 @writes(routes, "POST", "/rounds/{key}/agreement", status=202)

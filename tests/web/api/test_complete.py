@@ -49,6 +49,7 @@ BY_ROUTE = {
     "/school/rounds/{key}/enrol-all": "enrolEverybody",
     "/school/rounds/{key}/seats": "giveSeat",
     "/school/seats/{key}/remove": "takeSeat",
+    "/school/rounds/{key}/dry-run": "rehearseRound",
     "/school/rounds/{key}/open": "openRound",
     "/school/rounds/{key}/put-off": "putOffRound",
     "/school/rounds/{key}/remind": "remindTeachers",

@@ -53,7 +53,7 @@ def test_a_round_is_told_in_numbers(web: Web, marked: School, program: Program) 
 
 
 def test_what_takes_long_is_asked_for_and_read_when_it_is_done(web: Web, marked: School, program: Program) -> None:
-    agreement = f"/rounds/{marked.round.id}/agreement"
+    agreement, dry_run = (f"/rounds/{marked.round.id}/{one}" for one in ("agreement", "dry-run"))
     with program("A01") as admin, program("P1") as member:
         assert admin.get("/audit/chain").json() == {
             "under_way": False,
@@ -62,7 +62,7 @@ def test_what_takes_long_is_asked_for_and_read_when_it_is_done(web: Web, marked:
             "count": None,
             "wrong": [],
         }
-        for place in ("/audit/chain", agreement):
+        for place in ("/audit/chain", agreement, dry_run):
             asked = admin.post(place)
             assert (asked.status_code, asked.json()["under_way"]) == (202, True)
             assert member.post(place).status_code == 403
@@ -71,6 +71,8 @@ def test_what_takes_long_is_asked_for_and_read_when_it_is_done(web: Web, marked:
         read = admin.get("/audit/chain").json()
         assert (read["under_way"], read["count"] > 0, read["wrong"]) == (False, True, [])
         assert admin.get(agreement).json()["under_way"] is False
+        tried = admin.get(dry_run).json()
+        assert (tried["under_way"], tried["authors"], tried["reviews"], len(tried["grades"])) == (False, 5, 45, 3)
         costs = []
         for limit in (1, 3):
             with queries(web.session) as sent:
