@@ -129,9 +129,13 @@ class Scheme:
         """Return the plain value at a dotted path (items of lists by id, grade or code), or None."""
         return value_at(self.document, path)
 
-    def values(self) -> list[tuple[str, object]]:
+    def values(self) -> tuple[tuple[str, object], ...]:
         """Return path and value of every rule that is set, in document order."""
-        return [(path, value) for path, value in leaves(self.document) if value not in (None, [], {})]
+        return self._values
+
+    @cached_property
+    def _values(self) -> tuple[tuple[str, object], ...]:
+        return tuple((path, value) for path, value in leaves(self.document) if value not in (None, [], {}))
 
     def unconfirmed(self) -> tuple[Unknown, ...]:
         """Return what the school still has to confirm (本校待确认): a value with a source of its own is settled."""

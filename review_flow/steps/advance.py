@@ -45,7 +45,7 @@ from review_flow.steps.messages import tell, tell_admins
 from review_flow.steps.owners import appeals_in, standing_results, standing_states
 from review_flow.steps.people import require_admin
 from review_flow.steps.results import ENDED, NotComposed, notices_over_at, results_of, stale
-from review_flow.steps.reviews import lapse, participants
+from review_flow.steps.reviews import count_participants, lapse, participants
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.submissions import submit
 from review_flow.steps.taking_back import take_back
@@ -208,7 +208,7 @@ def _ask_for_results(session: Session, *, round_: Round) -> None:
     if session.scalar(unfinished):
         return
     composed = results_of(session, round_=round_)
-    missing = len(composed) < len(participants(session, round_=round_))
+    missing = len(composed) < count_participants(session, round_=round_)
     if missing or any(stale(session, result=one) for one in composed):
         enqueue(session, kind=WorkKind.FINALISE_ROUND, subject_id=round_.id)
 

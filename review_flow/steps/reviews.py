@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
@@ -327,10 +328,13 @@ def close_short(session: Session, *, submission: Submission) -> None:
 
 def participants(session: Session, *, round_: Round) -> list[Enrolment]:
     """Return the round's enrolments that are not exempt, in order of enrolment."""
-    return list(
-        session.scalars(
-            select(Enrolment)
-            .where(Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT)
-            .order_by(Enrolment.id)
-        )
-    )
+    return list(session.scalars(select(Enrolment).where(*_taking_part(round_)).order_by(Enrolment.id)))
+
+
+def count_participants(session: Session, *, round_: Round) -> int:
+    """Return how many enrolments of the round are not exempt."""
+    return session.scalar(select(func.count(Enrolment.id)).where(*_taking_part(round_))) or 0
+
+
+def _taking_part(round_: Round) -> tuple[ColumnElement[bool], ...]:
+    return Enrolment.round_id == round_.id, Enrolment.state != EnrolmentState.EXEMPT

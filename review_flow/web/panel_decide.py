@@ -21,7 +21,7 @@ from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentKind, ErrandKind, SeatKind
 from review_flow.steps import adjustments, appeals, errands, results
 from review_flow.steps.people import conflicting_with, has_seat
-from review_flow.steps.reviews import participants
+from review_flow.steps.reviews import count_participants
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine, workshops
 from review_flow.web.access import Db, Filled, Key, Signed
@@ -160,7 +160,7 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
         ],
         waiting=_count(session, mine_.where(waiting)),
         aside=everybody - count,
-        missing=len(participants(session, round_=round_)) - everybody,
+        missing=count_participants(session, round_=round_) - everybody,
         number=number,
         pages=pages_of(count, PAGE),
         **_about(session, person, round_),
