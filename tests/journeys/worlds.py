@@ -204,7 +204,7 @@ class Worlds:
             self.session,
             actor=school.admin,
             url="https://xiaoneng.example.edu.cn/hook",
-            events=EVENTS[:2],
+            events=list(EVENTS)[:2],
             seal_key=bytes(32),
         )
         webhooks.test(self.session, actor=school.admin, webhook=made)
