@@ -10,7 +10,7 @@ EVENTS = {
     "adjustment.noted": _("迟交已记录"),
     "adjustment.notified": _("登记了加减分"),
     "adjustment.taken_back": _("加减分已撤销"),
-    "appeal.decided": _("申诉已有决定"),
+    "appeal.decided": _("申诉已作决定"),
     "appeal.filed": _("有申诉待复核"),
     "appeal.late": _("申诉逾期未决定"),
     "approval.late": _("成果逾期未审核"),
