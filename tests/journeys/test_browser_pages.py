@@ -131,7 +131,6 @@ ANSWERS: dict[str, tuple[str, str, str, dict[str, str], str, str]] = {
         "main button",
         "#refusal > *",
     ),
-    "recovery-codes": ("middle", WHOLE, "/me/second-factor", {}, "[action$='/codes'] button", "ol code"),
     "one-time-link": ("middle", "admin", "/school/people", {}, "[action$='/link'] button", "main code"),
     "token-made": (
         "middle",
