@@ -43,6 +43,11 @@ KIND_WORDS = {
     Kind.AUDIO: _("录音"),
     Kind.UNKNOWN: _("无法识别的文件"),
 }
+VERDICT_WORDS = {
+    Verdict.VALID: _("检查通过"),
+    Verdict.HUMAN: _("请人工查看"),
+    Verdict.REJECTED: _("退回，请更换"),
+}
 PICTURED = frozenset({Kind.VIDEO, Kind.PHOTO})
 
 

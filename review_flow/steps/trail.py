@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from models import AuditEvent, Person
 from review_flow.clock import first_second_of, last_second_of
 from review_flow.i18n import say
 from review_flow.rules.deeds import DEEDS, THINGS
-from review_flow.steps.file_reports import REASONS
+from review_flow.steps import trail_details
 from review_flow.steps.people import require_admin
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 PAGE = 50
-REPORTED = {one.value: words for one, words in REASONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +37,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event, and who acted; None: the clock itself, or somebody who is not told."""
+    """One event, who acted (None: the clock itself, or somebody who is not told), and the names of whom it tells."""
 
     event: AuditEvent
     actor: Person | None
+    names: Mapping[int, str]
 
     @property
     def deed(self) -> str:
@@ -66,8 +66,12 @@ class Event:
     @property
     def reason(self) -> str:
         """Return why, where somebody said so."""
-        said = str(json.loads(self.event.data).get("reason") or "")
-        return say(REPORTED.get(said, said)) if self.event.deed == "file.report" else said
+        return trail_details.reason_of(self.event)
+
+    @property
+    def details(self) -> list[tuple[str, str]]:
+        """Return what else is noted, each with what it is called."""
+        return trail_details.details(self.event, names=self.names)
 
 
 def words(deed: str) -> str:
@@ -97,7 +101,9 @@ def search(
         .order_by(AuditEvent.number.desc())
         .limit(PAGE + 1)
     ).all()
-    found = [Event(*row) for row in rows[:PAGE]]
+    events = [event for event, _actor in rows[:PAGE]]
+    names = trail_details.names_in(session, events=events, organization_id=actor.organization_id)
+    found = [Event(event, who, names) for event, who in rows[:PAGE]]
     return found, found[-1].event.number if len(rows) > PAGE else None
 
 

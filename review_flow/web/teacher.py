@@ -22,6 +22,7 @@ from review_flow.rules.path import Stage
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.scheme import DELIVERABLES, Scheme
 from review_flow.rules.selection import selection_problems
+from review_flow.rules.verdict import VERDICT_WORDS
 from review_flow.rules.words import Verdict
 from review_flow.steps import (
     appeals,
@@ -46,9 +47,9 @@ router = APIRouter()
 Codes = Annotated[list[str], Form(max_length=100)]
 VERDICTS = {
     None: (_("正在检查"), "warn"),
-    Verdict.VALID: (_("检查通过"), "good"),
-    Verdict.HUMAN: (_("请人工查看"), "warn"),
-    Verdict.REJECTED: (_("退回，请更换"), "no"),
+    Verdict.VALID: (VERDICT_WORDS[Verdict.VALID], "good"),
+    Verdict.HUMAN: (VERDICT_WORDS[Verdict.HUMAN], "warn"),
+    Verdict.REJECTED: (VERDICT_WORDS[Verdict.REJECTED], "no"),
 }
 EDITABLE = {SubmissionState.DRAFT, SubmissionState.CORRECTING}
 ENDED = {SubmissionState.INVALID, SubmissionState.GRADED}

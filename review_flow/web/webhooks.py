@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Person, Webhook, WebhookDelivery
-from review_flow.rules.webhooks import EVENTS
+from review_flow.rules.webhooks import EVENTS, TEST
 from review_flow.steps import webhooks
 from review_flow.web.access import Admin, Db, Key
 from review_flow.web.render import go, page
@@ -52,7 +52,7 @@ def webhook_page(request: Request, session: Db, person: Admin, key: Key) -> HTML
     """Show an address, and what was sent to it lately."""
     row = webhooks.webhook_of(session, actor=person, key=key)
     latest = webhooks.deliveries(row).order_by(WebhookDelivery.id.desc()).limit(LATEST)
-    return page(request, "webhooks/one.html", row=row, sent=session.scalars(latest).all(), events=EVENTS)
+    return page(request, "webhooks/one.html", row=row, sent=session.scalars(latest).all(), events=EVENTS, test=TEST)
 
 
 @router.post("/school/webhooks/{key}")

@@ -66,10 +66,11 @@ class Served:
     def prepare(self) -> None:
         """What must be there before anybody asks."""
 
-    def cookie(self, person_id: int) -> Any:
-        """A browser in which the person is signed in, without the time that passwords take."""
+    def cookie(self, person_id: int, *, whole: bool = False) -> Any:
+        """A browser in which the person is signed in, without the time that passwords take; whole: past the second step."""
         with transaction(self.engine) as session:
-            token = door.begin(session, person=session.get_one(Person, person_id), user_agent="Chromium")
+            person = session.get_one(Person, person_id)
+            token = door.begin(session, person=person, user_agent="Chromium", whole=whole)
         return {"name": SESSION_COOKIE, "value": token, "url": self.address}
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import io
 import os
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 
 from review_flow.db import transaction
 from review_flow.web.envelope import LANGUAGE_COOKIE
+from review_flow.web.pace import Pace
 from tests.cast import Clock
 from tests.conftest import Templates
 from tests.journeys.browsers import DESK, IN_CHROMIUM, PATIENCE_MS, PHONE, Served, axe_script, keep
@@ -25,6 +27,7 @@ from tests.journeys.worlds import World, Worlds
 
 pytestmark = [*IN_CHROMIUM, pytest.mark.timeout(600)]
 NOBODY = "nobody"
+WHOLE = "whole"  # who is past the second step
 # Route → world, who, and the rows that fill its braces, in their order; several where it shows different things.
 PAGES: dict[str, list[tuple[str, ...]]] = {
     "/": [("middle", "new"), ("middle", "collecting"), ("middle", "reviewer"), ("end", "to sign"), ("middle", "admin")],
@@ -36,9 +39,9 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/me/face": [("middle", "reviewer"), ("middle", "done")],
     "/me/password": [("middle", "collecting")],
     "/me/proof": [("middle", "collecting")],
-    "/me/second-factor": [("middle", "collecting"), ("middle", "pairing")],
-    "/me/tokens": [("middle", "admin")],
-    "/panel": [("middle", "member"), ("end", "member"), ("end", "hearer")],
+    "/me/second-factor": [("middle", "collecting"), ("middle", "pairing"), ("middle", WHOLE)],
+    "/me/tokens": [("middle", "admin"), ("bare", "admin")],
+    "/panel": [("middle", "member"), ("end", "member"), ("end", "hearer"), ("middle", "new")],
     "/panel/adjustments/{key}": [("middle", "other", "fact")],
     "/panel/approvals/{key}": [("chain", "admin", "work")],
     "/panel/rounds/{key}/approvals": [("chain", "admin", "round")],
@@ -52,7 +55,7 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/panel/rounds/{key}/adjustments": [("middle", "member", "round")],
     "/panel/rounds/{key}/grades": [("end", "member", "waiting"), ("end", "admin", "round")],
     "/panel/validity/{key}": [("middle", "other", "doubtful")],
-    "/reviews": [("middle", "reviewer"), ("middle", "done")],
+    "/reviews": [("middle", "reviewer"), ("middle", "done"), ("bare", "admin")],
     "/reviews/{key}": [("middle", "reviewer", "task")],
     "/rounds/{key}": [("middle", "collecting", "round"), ("visits", "teacher", "round")],
     "/rounds/{key}/choose": [("middle", "collecting", "round")],
@@ -60,35 +63,39 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/rounds/{key}/plan": [("middle", "new", "round"), ("middle", "collecting", "round")],
     "/rounds/{key}/records": [("middle", "reviewer", "round"), ("programme", "teacher", "round")],
     "/rounds/{key}/result": [("end", "appealing", "round"), ("end", "signed", "round"), ("end", "to sign", "round")],
-    "/county": [("end", "officer")],
+    "/county": [("end", "officer"), ("setup", "officer")],
     "/county/rounds/{key}": [("end", "officer", "round")],
     "/county/rounds/{key}/results/{result}": [("end", "officer", "round", "drawn")],
-    "/school": [("middle", "admin")],
+    "/school": [("middle", "admin"), ("bare", "admin")],
     "/school/audit": [("middle", "admin")],
     "/school/enrolments/{key}": [("middle", "admin", "enrolment")],
-    "/school/imports/{key}": [("middle", "admin", "sheet")],
+    "/school/imports/{key}": [("middle", "admin", "sheet"), ("middle", "admin", "looked")],
     "/school/library/{name}": [("middle", "admin", "library")],
-    "/school/new-round": [("middle", "admin")],
+    "/school/new-round": [("middle", "admin"), ("bare", "admin")],
     "/school/own-scheme": [("middle", "admin")],
     "/school/roles": [("middle", "admin")],
-    "/school/rounds/{key}": [("middle", "admin", "round")],
-    "/school/rounds/{key}/agreement": [("end", "admin", "round")],
-    "/school/rounds/{key}/board": [("programme", "admin", "round")],
-    "/school/rounds/{key}/certificates": [("end", "admin", "round")],
-    "/school/rounds/{key}/charts": [("end", "admin", "round"), ("middle", "admin", "round")],
+    "/school/rounds/{key}": [("middle", "admin", "round"), ("setup", "admin", "round")],
+    "/school/rounds/{key}/agreement": [("end", "admin", "round"), ("setup", "admin", "round")],
+    "/school/rounds/{key}/board": [("programme", "admin", "round"), ("setup", "admin", "round")],
+    "/school/rounds/{key}/certificates": [("end", "admin", "round"), ("setup", "admin", "round")],
+    "/school/rounds/{key}/charts": [
+        ("end", "admin", "round"),
+        ("middle", "admin", "round"),
+        ("setup", "admin", "round"),
+    ],
     "/school/rounds/{key}/dry-run": [("middle", "admin", "round")],
-    "/school/rounds/{key}/finish": [("end", "admin", "round")],
-    "/school/rounds/{key}/progress": [("middle", "admin", "round")],
+    "/school/rounds/{key}/finish": [("end", "admin", "round"), ("setup", "admin", "round")],
+    "/school/rounds/{key}/progress": [("middle", "admin", "round"), ("setup", "admin", "round")],
     "/school/rounds/{key}/publicity": [("end", "admin", "round")],
-    "/school/rounds/{key}/reviews": [("middle", "admin", "round")],
+    "/school/rounds/{key}/reviews": [("middle", "admin", "round"), ("setup", "admin", "round")],
     "/school/rounds/{key}/sheets": [("middle", "admin", "round")],
     "/school/schemes": [("middle", "admin")],
-    "/school/schemes/{key}": [("middle", "admin", "scheme")],
+    "/school/schemes/{key}": [("middle", "admin", "scheme"), ("bare", "admin", "draft")],
     "/school/schemes/{key}/plan": [("middle", "admin", "scheme")],
-    "/school/sheets": [("middle", "admin")],
+    "/school/sheets": [("middle", "admin"), ("bare", "admin")],
     "/school/tasks/{key}": [("middle", "admin", "task")],
     "/school/people": [("middle", "admin")],
-    "/school/webhooks": [("middle", "admin")],
+    "/school/webhooks": [("middle", "admin"), ("bare", "admin")],
     "/school/webhooks/{key}": [("middle", "admin", "webhook")],
     "/sign-in/{key}": [("programme", "teacher", "meeting")],
     "/sign-in/{key}/{code}": [("programme", "teacher", "meeting", "code")],
@@ -99,6 +106,49 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
         ("middle", "collecting", "full"),
         ("middle", "reviewer", "sealed"),
     ],
+}
+# What else a page may say: name → world, who, address, status.
+MOMENTS: dict[str, tuple[str, str, str, int]] = {
+    "not-there": ("middle", "reviewer", "/works/987654", 404),
+    "no-such-page": ("middle", NOBODY, "/nothing", 404),
+    "not-for-teachers": ("middle", "reviewer", "/school", 403),
+    "not-well-asked": ("middle", "admin", "/school/audit?key=x", 422),
+    "link-used-up": ("middle", NOBODY, "/link/nothing", 410),
+    "certificate-unknown": ("end", NOBODY, "/verify/7K2M-90QF-3TXW-8A1B", 200),
+    "audit-nothing": ("middle", "admin", "/school/audit?who=nobody", 200),
+    "audit-one-thing": ("middle", "admin", "/school/audit?thing=round", 200),
+    "people-nobody": ("middle", "admin", "/school/people?word=nobody", 200),
+    "roles-nobody": ("middle", "admin", "/school/roles?word=nobody", 200),
+    "too-busy": ("middle", "new", "/", 429),
+}
+# What answers a form: name → world, who, address, what is typed where, the button, and what is seen then.
+ANSWERS: dict[str, tuple[str, str, str, dict[str, str], str, str]] = {
+    "refused-sign-in": (
+        "middle",
+        NOBODY,
+        "/enter",
+        {"#number": "T01", "#password": "-"},
+        "main button",
+        "#refusal > *",
+    ),
+    "one-time-link": ("middle", "admin", "/school/people", {}, "[action$='/link'] button", "main code"),
+    "token-made": (
+        "middle",
+        "admin",
+        "/me/tokens",
+        {"#name": "x", "#scope-read": ""},
+        "[action='/me/tokens'] button",
+        "p.sheet code",
+    ),
+    "webhook-made": (
+        "bare",
+        "admin",
+        "/school/webhooks",
+        {"#url": "https://xiaoneng.example.edu.cn/hook", "#event-1": ""},
+        "[action='/school/webhooks'] button",
+        "p.sheet code",
+    ),
+    "own-scheme-wrong": ("middle", "admin", "/school/own-scheme", {"#text": "id: x"}, "main form button", ".tag-no"),
 }
 # What is no page of its own: for machines, files, parts of pages, ways out to other services.
 NO_PAGES = {
@@ -170,7 +220,7 @@ class Reader:
         self.page = self.context.new_page()
         self.page.on("console", lambda said: self.said.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.cookies: dict[int, Any] = {}
+        self.cookies: dict[tuple[int, bool], Any] = {}
 
     def become(self, world: World, who: str) -> None:
         self.site.clock.to(world.at)
@@ -182,27 +232,42 @@ class Reader:
     def proof(self, world: World, who: str) -> list[Any]:
         if who == NOBODY:
             return []
-        person = world.people[who]
+        person = world.people[who], who == WHOLE
         if person not in self.cookies:
-            self.cookies[person] = self.site.cookie(person)
+            self.cookies[person] = self.site.cookie(person[0], whole=person[1])
         return [self.cookies[person]]
 
     def open(self, path: str, name: str, status: int = 200) -> None:
-        self.said.clear()
-        self.page.set_viewport_size(PHONE)
-        self.page.emulate_media(color_scheme="light")
-        answer = self.page.goto(self.site.address + path)
+        answer = self.go(path)
         self.demand(name, answer.status == status, f"answered {answer.status}")
         settled = self.page.evaluate(SETTLED)
         self.demand(name, settled["moved"] <= MOST_MOVED, f"jumped by {settled['moved']}")
         self.demand(name, 0 < settled["bytes"] <= MOST_BYTES or name.startswith(HEAVY), f"is {settled['bytes']} bytes")
+        self.judge(name)
+
+    def go(self, path: str) -> Any:
+        self.said.clear()
+        self.page.set_viewport_size(PHONE)
+        self.page.emulate_media(color_scheme="light")
+        return self.page.goto(self.site.address + path)
+
+    def answered(self, path: str, name: str, typed: dict[str, str], button: str, seen: str) -> None:
+        self.go(path)
+        for field, text in typed.items():
+            self.page.locator(field).check() if not text else self.page.fill(field, text)
+        self.page.locator(button).last.click()
+        self.page.locator(seen).first.wait_for()
+        self.judge(name)
+
+    def judge(self, name: str) -> None:
         language = self.page.get_attribute("html", "lang")
         self.demand(name, language == {"zh": "zh-CN", "en": "en"}[self.language], f"lang is {language}")
         for size, colours in ((PHONE, "light"), (DESK, "dark")):
             self.page.set_viewport_size(size)
             self.page.emulate_media(color_scheme=colours)
             self.look(f"{name}-{self.language}-{size['width']}", size["width"])
-        self.demand(name, not [one for one in self.said if f"status of {status} " not in one], f"console: {self.said}")
+        wrong = [one for one in self.said if not re.search(r"status of 4\d\d ", one)]
+        self.demand(name, not wrong, f"console: {wrong}")
 
     def look(self, name: str, width: int) -> None:
         keep(self.page, name)
@@ -240,8 +305,24 @@ def test_every_page_is_for_everybody(site: Site, chromium: Any, language: str) -
             reader.become(world, who)
             values = iter(str(world.ids[row]) for row in rows)
             reader.open(re.sub(r"{[^}]*}", lambda _found, left=values: next(left), path), named(path, number))
-    reader.become(site.worlds.middle, "reviewer")
-    reader.open("/works/987654", "not-there", 404)
+    if reader.problems:
+        pytest.fail("\n".join(reader.problems))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_else_a_page_may_say_is_for_everybody(
+    site: Site, chromium: Any, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(chromium, site, language)
+    for name, (world_name, who, path, *rest) in ANSWERS.items():
+        reader.become(getattr(site.worlds, world_name), who)
+        reader.answered(path, name, *rest)
+    for name, (world_name, who, path, status) in MOMENTS.items():
+        reader.become(getattr(site.worlds, world_name), who)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            monkeypatch.setattr(site.app.state, "pace_of_people", Pace(1))
+            reader.go(path)
+        reader.open(path, name, status)
     if reader.problems:
         pytest.fail("\n".join(reader.problems))
 

@@ -34,9 +34,11 @@ from review_flow.steps import (
     file_reports,
     gatherings,
     panel,
+    people,
     results,
     reviews,
     rounds,
+    schemes,
     second_factor,
     tokens,
     uploads,
@@ -73,6 +75,7 @@ class Worlds:
         self.session, self.storage, self.settings = session, storage, settings
         self.middle, self.programme = self.amid(), self.fuqing()
         self.chain, self.visits = self.approving(), self.visited()
+        self.bare, self.setup = self.founded(), self.before()
         self.end = self.ended(clock)
         clock.to(START)
         self.workshops = self.judged(clock)
@@ -102,7 +105,7 @@ class Worlds:
         self.admin_has(school)
         faces.give_consent(self.session, actor=busy[1])
         self.guarded(school.hearers[0], school.hearers[1])
-        sheet = self.sheet(school)
+        sheet, looked = self.sheet(school, ["T09", "", "语文"]), self.sheet(school, ["T10", "钱进", "语文"])
         member = min(
             school.members, key=lambda one: -len(panel.asked_of(self.session, person=one, round_=school.round))
         )
@@ -114,6 +117,7 @@ class Worlds:
         found.people |= {"admin": school.admin.id, "reviewer": busy[0].id, "done": busy[1].id, "member": member.id}
         found.people |= {"collecting": collecting.id, "new": new.id, "other": school.members[1].id}
         found.people |= {"half in": school.hearers[0].id, "pairing": school.hearers[1].id}
+        found.people["whole"] = school.hearers[0].id
         found.ids |= {"round": school.round.id, "work": first.id, "task": task.id, "marks": asked[0].id}
         found.ids |= {"doubtful": doubtful or 0, "report": report, "fact": fact, "full": works[1].id}
         found.ids |= {"sealed": self.work_of(busy[0]), "webhook": self.webhook, "link": self.link(school, new)}
@@ -122,6 +126,7 @@ class Worlds:
             "library": "fuqing-50",
             "enrolment": school.enrolment(collecting).id,
             "sheet": sheet,
+            "looked": looked,
         }
         self.named(school, "第一中学")
         return found
@@ -204,16 +209,16 @@ class Worlds:
             self.session,
             actor=school.admin,
             url="https://xiaoneng.example.edu.cn/hook",
-            events=EVENTS[:2],
+            events=list(EVENTS)[:2],
             seal_keys=(bytes(32),),
         )
         webhooks.test(self.session, actor=school.admin, webhook=made)
         self.webhook = made.id
         tokens.make(self.session, actor=school.admin, name="成绩同步到教务系统", scopes=[*tokens.Scope][:2], days=90)
 
-    def sheet(self, school: School) -> int:
-        """A roster that was looked through: somebody new, and a row that can't be taken."""
-        rows = [["T08", "吴霞", "美术"], ["T09", "", "语文"]]
+    def sheet(self, school: School, second: list[str]) -> int:
+        """A roster that was looked through: somebody new, and a second row."""
+        rows = [["T08", "吴霞", "美术"], second]
         header, name = ["工号", "姓名", "学科"], "教师名单.xlsx"
         brought = bring(
             school, SheetKind.ROSTER, header, *rows, storage=self.storage, file_name=name, to_round=False, look=True
@@ -244,6 +249,26 @@ class Worlds:
         self.named(shop.school, "第二中学")
         return found
 
+    def founded(self) -> World:
+        """A school of one administrator, in which nothing was done yet but to take a scheme to look at."""
+        made, admin = people.found_school(self.session, name="第七中学", admin_number="A-7", admin_name="吴静")
+        draft = schemes.adopt(
+            self.session,
+            actor=admin,
+            organization_id=made.id,
+            scheme=scheme_files.load("fuqing-30"),
+            effective_from=date(2026, 3, 1),
+        )
+        return World(START, {"admin": admin.id}, {"draft": draft.id})
+
+    def before(self) -> World:
+        """A round that is set up and not open; above it a county that has no schools."""
+        school = School(self.session, teachers=3)
+        officer = above(school)
+        school.organization.parent_id = None
+        self.named(school, "第八中学")
+        return World(START, {"admin": school.admin.id, "officer": officer.id}, {"round": school.round.id})
+
     def approving(self) -> World:
         """Works that wait for their school's word before colleagues see them."""
         school = _sealed(self.session, chained())
@@ -255,9 +280,9 @@ class Worlds:
     def visited(self) -> World:
         """A scheme in which teachers and visitors of a lesson give marks."""
         school = School(self.session, teachers=2, scheme=weighed()).open()
-        people = {"member": school.members[0].id, "teacher": school.teachers[0].id}
+        known = {"member": school.members[0].id, "teacher": school.teachers[0].id}
         self.named(school, "第五中学")
-        return World(START, people, {"round": school.round.id})
+        return World(START, known, {"round": school.round.id})
 
     def judged(self, clock: Clock) -> World:
         """A workshop's result, published."""
@@ -266,9 +291,9 @@ class Worlds:
         made = self.session.scalars(of_school).one()
         results.confirm(self.session, actor=school.members[0], result=made)
         results.publish(self.session, actor=school.admin, round_=school.round)
-        people = {"member": school.members[0].id, "leader": school.teachers[0].id}
+        known = {"member": school.members[0].id, "leader": school.teachers[0].id}
         self.named(school, "第六中学")
-        return World(now(), people, {"round": school.round.id, "result": made.id})
+        return World(now(), known, {"round": school.round.id, "result": made.id})
 
     def ended(self, clock: Clock) -> World:
         """Marked, published, signed by one, appealed by another; and a round beside it that waits for its grades."""

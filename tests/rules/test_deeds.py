@@ -9,7 +9,7 @@ from pathlib import Path
 
 import review_flow
 from models.base import Base
-from review_flow.rules.deeds import DEEDS, PRIVATE, THINGS
+from review_flow.rules.deeds import DEEDS, DETAILS, PRIVATE, THINGS
 
 STEPS = Path(review_flow.__file__).parent / "steps"
 
@@ -51,6 +51,27 @@ def test_every_deed_has_its_words_and_all_words_are_of_a_deed() -> None:
     assert {deed for deed, _by in found} == set(DEEDS)
     kept_apart = {deed for deed, by in found if by == "record_private"}
     assert kept_apart - {deed for deed, by in found if by != "record_private"} == PRIVATE
+
+
+FRAME = {None, "organization_id", "actor", "deed", "about", "nomination"}
+
+
+def noted(tree: ast.Module) -> Iterator[str]:
+    """Yield every key under which a module notes something of a deed; counts are noted as they are gathered."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and named(node) in {"record", "record_private"}:
+            said = {one.arg: one.value for one in node.keywords}
+            assert None not in said or ast.unparse(said[None]) in {"counts", "data"}
+            yield from (str(key) for key in said.keys() - FRAME if "deed" in said)
+        gathered = isinstance(node, (ast.Assign, ast.AnnAssign)) and "counts" in ast.unparse(node).partition("=")[0]
+        made = node.value if gathered else node
+        if isinstance(made, ast.Dict) and (gathered or "**counts" in ast.unparse(made)):
+            yield from (key.value for key in made.keys if isinstance(key, ast.Constant))
+
+
+def test_everything_noted_of_a_deed_has_its_words() -> None:
+    found = {key for path in sorted(STEPS.glob("*.py")) for key in noted(ast.parse(path.read_text(encoding="utf-8")))}
+    assert found == set(DETAILS)
 
 
 def test_words_tell_deeds_apart() -> None:

@@ -10,6 +10,7 @@ from review_flow.steps import audit, people, trail
 from review_flow.steps.people import LastAdmin
 from review_flow.steps.trail import Asked
 from tests.cast import Clock, School
+from tests.steps.test_county import above
 
 
 def found(school: School, **asked: object) -> list[str]:
@@ -50,17 +51,60 @@ def test_an_event_is_told_in_words(opened: School) -> None:
     assert told[1] == ("启动考核轮次", "考核轮次", "round", str(opened.round.id), "")
 
 
+def told(school: School, *, deed: str = "x", **noted: object) -> dict[str, str]:
+    """What the administrator reads of the newest event."""
+    organization = school.organization.id
+    audit.record(school.session, organization_id=organization, actor=None, deed=deed, about=school.round, **noted)
+    return dict(trail.search(school.session, actor=school.admin, asked=Asked())[0][0].details)
+
+
 def test_why_a_file_was_reported_is_told_in_words(opened: School) -> None:
-    audit.record(
-        opened.session,
-        organization_id=opened.organization.id,
-        actor=None,
-        deed="file.report",
-        about=opened.round,
-        reason="privacy",
-    )
+    assert told(opened, deed="file.report", reason="privacy") == {}
     [newest, *_others] = trail.search(opened.session, actor=opened.admin, asked=Asked())[0]
     assert newest.reason == "泄露了学生或他人的隐私"
+
+
+def test_what_is_noted_is_told_in_words(school: School) -> None:
+    first, second = school.teachers[:2]
+    assert told(school, deed="panel.seat", kind="arbiter") == {"类别": "仲裁人"}
+    assert told(school, deed="sheet.bring", kind="attendance") == {"类别": "考勤"}
+    assert told(school, kind="fuqing") == {"类别": "fuqing"}
+    assert told(school, deed="peer.more", why="band,straddle") == {
+        "原因": "互评分落在不同等次、再有一份互评就可能改变教师的等次"
+    }
+    assert told(school, people=[first.id, second.id]) == {"相关人员": f"{first.name}、{second.name}"}
+    assert told(school, by=first.id, uphold=True, own=False) == {
+        "由谁": first.name,
+        "认为申诉成立": "是",
+        "本人作品": "否",
+    }
+    assert told(school, by="people", mark="85.50", version=2) == {"由谁": "考核组", "评分": "85.50", "版本": "2"}
+    assert told(school, was=["2026-03-20T15:59:59+00:00"], days=["2026-03-01"]) == {
+        "原期限": "2026-03-20 23:59:59",
+        "日期": "2026-03-01",
+    }
+    assert told(school, removed=[f"person:{first.id}", "nothing:1"]) == {"已移除": f"人员 {first.id}、nothing:1"}
+    assert told(school, abilities=[f"A{number}" for number in range(1, 23)])["微能力"].endswith("A19、A20、另有2项")
+    assert told(school, superseded=None, tier=None, roles=[], unmet={}) == {}
+    assert told(school, old_key="x", reason="同名") == {"old_key": "x"}
+
+
+def test_nobody_reads_who_reviews_whom(school: School) -> None:
+    first, second = school.teachers[:2]
+    noted = {"pairs": [[first.id, 7], [second.id, 7]], "withdrawn": [], "unmet": {"7": 1}}
+    blocked = {"works": [7], "text": "请增加评审人。"}
+    assert told(school, deed="reviews.allocate", **noted, blocked_by=blocked) == {
+        "新分配的互评数": "2",
+        "收回的互评数": "0",
+        "还差互评的成果": "7: 1",
+        "为什么分配不足": "请增加评审人。",
+    }
+    assert told(school, deed="panel.ask", asked=[first.id, second.id]) == {"请了几人": "2"}
+
+
+def test_whoever_is_of_another_school_keeps_a_number(school: School) -> None:
+    stranger = above(school)
+    assert told(school, people=[stranger.id]) == {"相关人员": str(stranger.id)}
 
 
 def test_pages_go_by_a_cursor_that_new_events_do_not_move(school: School) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from models import AuditEvent, Enrolment, Person, Result, Role
 from review_flow.rules.path import Stage
-from review_flow.steps import progress, results, standing, trail
+from review_flow.steps import progress, results, standing, trail, trail_details
 from review_flow.steps.rounds import WrongPhase
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
@@ -214,6 +213,6 @@ def _event(one: AuditEvent, actor: Person | None) -> EventOut:
         deed=one.deed,
         text=trail.words(one.deed),
         about=one.about,
-        data=json.loads(one.data),
+        data=trail_details.data_of(one),
         hash=one.hash,
     )
