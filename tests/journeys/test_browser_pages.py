@@ -140,6 +140,7 @@ ANSWERS: dict[str, tuple[str, str, str, dict[str, str], str, str]] = {
         "[action='/me/tokens'] button",
         "p.sheet code",
     ),
+    "recovery-codes": ("middle", WHOLE, "/me/second-factor", {}, "[action$='/codes'] button", "ol code"),
     "webhook-made": (
         "bare",
         "admin",
@@ -320,7 +321,7 @@ def test_what_else_a_page_may_say_is_for_everybody(
     for name, (world_name, who, path, status) in MOMENTS.items():
         reader.become(getattr(site.worlds, world_name), who)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            monkeypatch.setattr(site.app.state, "pace_of_people", Pace(1))
+            monkeypatch.setitem(site.app.state._state, "pace_of_people", Pace(1))  # of a State, setattr is not undone
             reader.go(path)
         reader.open(path, name, status)
     if reader.problems:
