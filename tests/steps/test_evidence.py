@@ -180,6 +180,20 @@ def test_the_check_of_a_superseded_file_changes_nothing_of_the_work(school: Scho
     assert evidence.missing(school.scheme, submission=works[0], evidence=files) == ["“学情分析报告”还差1个文件"]
 
 
+def test_a_file_s_neutral_name_and_its_findings(school: School, works: list[Submission]) -> None:
+    first, second = works[:2]
+    school.fill(first)
+    school.fill(second)
+    handed = [evidence.standing_evidence(school.session, submission=one)[0] for one in (first, second)]
+    assert evidence.neutral_name(handed[0]) == f"{handed[0].slot}-{handed[0].id}.mp4"
+    school.session.delete(school.session.scalars(select(Finding).where(Finding.evidence_id == handed[1].id)).one())
+    found = evidence.findings_of(school.session, handed=handed)
+    assert {key: [one.code for one in said] for key, said in found.items()} == {
+        handed[0].id: ["said"],
+        handed[1].id: [],
+    }
+
+
 def test_files_are_listed_in_one_query(school: School, works: list[Submission]) -> None:
     for number in range(3):
         add(school, works[0], content=str(number))

@@ -90,6 +90,7 @@ def test_confirmed_and_published_under_the_workshops_name(composed: School) -> N
     assert results.lower_of(session, result=result(composed)) is None
     assert results.published_list(session, round_=composed.round) == []
     assert publish(composed).state is ResultState.PUBLISHED
+    assert owners.name_of(session, result=result(composed)) == "物理坊"
     assert results.published_list(session, round_=composed.round) == [{"name": "物理坊", "grade": "未完成"}]
     assert "result.published" in told(composed, leader)
     assert "result.published" not in told(composed, member)

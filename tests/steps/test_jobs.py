@@ -35,6 +35,7 @@ def test_work_is_followed_from_booked_to_done(school: School) -> None:
     assert seen(school) == [("合成成绩", JobAt.PARKED)]
     row.parked_at = row.parked_reason = None
     row.done_at = now()
+    assert seen(school) == [("合成成绩", JobAt.DONE)]
     work.enqueue(school.session, kind=WorkKind.FINALISE_ROUND, subject_id=school.round.id)
     assert seen(school) == [("合成成绩", JobAt.WAITING)]
 

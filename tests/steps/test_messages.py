@@ -28,6 +28,12 @@ def test_a_message_is_kept_and_its_delivery_asked_for_once_a_person(school: Scho
     assert sorted(item.subject_id for item in due) == [first.id, second.id]
 
 
+def test_nobody_is_told_nothing(school: School) -> None:
+    told = {"round_id": school.round.id, "kind": "task.due", "sentence": "请看"}
+    messages.tell_many(school.session, people=[], **told)
+    assert school.session.scalars(select(Message).where(Message.kind == "task.due")).all() == []
+
+
 def test_what_waits_for_a_person_goes_out_together_without_what_is_said_twice(school: School, clock: Clock) -> None:
     first, second = school.teachers[:2]
     first.contact = "wang@example.cn"

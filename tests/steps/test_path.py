@@ -7,7 +7,7 @@ import pytest
 from review_flow.errors import NotFound
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.path import Stage
-from review_flow.steps import advance, enrolments, evidence, path, results, reviews, rounds, submissions
+from review_flow.steps import advance, enrolments, evidence, owners, path, results, reviews, rounds, submissions
 from tests.cast import Clock, School
 
 
@@ -56,8 +56,14 @@ def test_a_result_is_signed_by_its_day(marked: School, clock: Clock) -> None:
     advance.advance(marked.session, round_=marked.round)
     marked.compose()
     results.confirm_all(marked.session, actor=marked.members[0], round_=marked.round)
+    assert (at(marked).published, results.published(marked.session, enrolment=at(marked).enrolment)) == (None, None)
     assert at(marked).way.stage is Stage.WAIT
     results.publish(marked.session, actor=marked.admin, round_=marked.round)
+    seen = at(marked).published
+    assert seen is not None
+    assert results.published(marked.session, enrolment=at(marked).enrolment) is seen
+    assert owners.name_of(marked.session, result=seen) == "王芳"
+    assert results.flags_of(seen) == []
     assert (at(marked).way.stage, at(marked).due_at) == (Stage.SIGN, marked.round.sign_due_at)
 
 

@@ -87,6 +87,8 @@ def test_files_handed_in_count_as_pieces(fuqing: School) -> None:
     work = enrolments.deliverables_of(fuqing.session, actor=teacher, enrolment=fuqing.enrolment(teacher))
     again = enrolments.deliverables_of(fuqing.session, actor=teacher, enrolment=fuqing.enrolment(teacher))
     assert (work.ability, work.id) == (DELIVERABLES, again.id)
+    waits = [one.why for one in standing.waits(fuqing.session, round_=fuqing.round) if one.person is teacher]
+    assert [why.split("：")[0] for why in waits] == ["还没有阅读方案", "尚未完成"]  # and nothing of the work itself
     for number, verdict in enumerate(("valid", "rejected", "human")):
         added = evidence.add_evidence(
             fuqing.session,

@@ -133,6 +133,7 @@ def test_the_panel_is_waited_for_until_everybody_signed(school: School, clock) -
     advance.advance(school.session, round_=school.round)
     made = school.compose()
     assert said(school) == [("考核组成员", "5份结果没有定等")]
+    assert standing.count_to_confirm(school.session, person=member, round_=school.round) == 5
     assert standing.agenda(school.session, person=member, round_=school.round).results == made
     results.confirm_all(school.session, actor=member, round_=school.round)
     assert said(school) == [("校级管理员", "结果已全部定等，可以公示")]
