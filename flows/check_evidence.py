@@ -53,6 +53,9 @@ def handle(item: Item) -> Record:
         return _later(item, away)
     if look.malware is not None:
         return _removed(item, look.malware)
+    if settings().scanner is not None:
+        with transaction() as session:
+            quarantine.note_clean(session, evidence=session.get_one(Evidence, item.subject_id))
     return _checked(item, wanted, [] if look.whole else [quarantine.seen_in_part(settings().scanner_bytes)])
 
 

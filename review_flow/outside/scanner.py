@@ -76,7 +76,7 @@ class Clamd:
         try:
             with self._connected() as line:
                 said = self._asked(line, _pieces(file, self._most))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a place that is none, such as a name too long for DNS
             raise ScannerAway(why=error) from error
         _stream, _colon, verdict = said.partition(": ")
         if verdict.endswith(FOUND):
@@ -91,7 +91,7 @@ class Clamd:
             with self._connected() as line:
                 line.sendall(b"zPING\0")
                 return _answer(line) == "PONG"
-        except OSError:
+        except (OSError, ValueError):
             return False
 
     def _connected(self) -> socket.socket:

@@ -123,3 +123,19 @@ def test_where_the_scanner_is_away_a_file_waits_as_long_as_it_takes(scanned: Non
     with db.transaction() as session:
         check_evidence.handle(item)(session)
         assert session.get_one(Evidence, item.subject_id).verdict is Verdict.REJECTED
+
+
+def test_what_the_scanner_passed_is_kept_though_the_check_then_fails(
+    scanned: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = handed_in(b"lesson")
+
+    def broken() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(check_evidence, "sandbox", broken)
+    with pytest.raises(MemoryError):
+        check_evidence.handle(item)
+    with db.transaction() as session:
+        row = session.get_one(Evidence, item.subject_id)
+        assert (row.report, row.checked_at) == ({"scanned": True}, None)

@@ -57,7 +57,7 @@ def test_no_answer_and_half_an_answer_are_no_clean_file(
         Clamd(there, most=1000).look(io.BytesIO(b"x"))
 
 
-@pytest.mark.parametrize("place", ["/nowhere/clamd.ctl", "127.0.0.1:9"])
+@pytest.mark.parametrize("place", ["/nowhere/clamd.ctl", "127.0.0.1:9", f"{'x' * 64}:3310"])
 def test_where_nobody_is_nothing_is_clean(place: str) -> None:
     scanner = scanner_at(place, most=1000)
     assert not scanner.answers()
