@@ -56,7 +56,7 @@ def handle(item: Item) -> Record:
     if settings().scanner is not None:
         with transaction() as session:
             quarantine.note_clean(session, evidence=session.get_one(Evidence, item.subject_id))
-    return _checked(item, wanted, [] if look.whole else [quarantine.seen_in_part(settings().scanner_bytes)])
+    return _checked(item, wanted, [] if look.whole else [quarantine.seen_in_part()])
 
 
 def _later(item: Item, away: ScannerAway) -> Record:

@@ -254,8 +254,14 @@ def _scanner() -> Iterable[tuple[Health, str]]:
     if place is None:
         yield Health.NOTE, say(_("没有查毒：教师交来的文件不经查毒就能打开。可设 REVIEW_FLOW_SCANNER"))
         return
-    tried(place, most=settings().scanner_bytes)  # whatever it minds, `_seen` says
-    yield Health.GOOD, say(_("在 {place} 应答"), place=place)
+    size = settings().scanner_bytes
+    if tried(place, most=size).whole:  # where it is away or minds the size, `_seen` says so
+        yield Health.GOOD, say(_("在 {place} 应答"), place=place)
+    else:
+        text = _(
+            "{place} 看不完 {size} 字节的文件；请调高 clamd.conf 里的 MaxFileSize 和 MaxScanSize，再重新启动 clamd"
+        )
+        yield Health.BAD, say(text, place=place, size=size)
 
 
 def _consents() -> Iterable[tuple[Health, str]]:

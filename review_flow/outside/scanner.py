@@ -23,6 +23,8 @@ CONNECT_S, ANSWER_S = 5.0, 300.0  # clamd stops looking after two minutes by its
 LONGEST_ANSWER = 4096
 LONGEST_NAME = 100
 FOUND, CLEAN = " FOUND", "OK"
+LIMITED = "Heuristics.Limits.Exceeded"
+"""What clamd with AlertExceedsMax "finds" in a file that it did not look through: its own limits, nothing harmful."""
 
 
 class ScannerAway(Refusal):
@@ -72,6 +74,8 @@ class Clamd:
         except (OSError, ValueError) as error:  # ValueError: a place that is none, such as a name too long for DNS
             raise ScannerAway(why=error) from error
         _stream, _colon, verdict = said.partition(": ")
+        if verdict.startswith(LIMITED):
+            return Look(None, whole=False)
         if verdict.endswith(FOUND):
             return Look(verdict.removesuffix(FOUND)[:LONGEST_NAME])
         if verdict != CLEAN:

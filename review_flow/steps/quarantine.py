@@ -26,11 +26,9 @@ def infected(malware: str) -> Finding:
     return Finding("infected", Level.REJECT, text)
 
 
-def seen_in_part(size: int) -> Finding:
-    """Return what is told of a file of which the scanner saw only so many bytes."""
-    return Finding(
-        "scanned_in_part", Level.INFO, say(_("文件较大，只查了开头 {size} MB 有没有病毒。"), size=size // 1_000_000)
-    )
+def seen_in_part() -> Finding:
+    """Return what is told of a file of which the scanner saw only a part."""
+    return Finding("scanned_in_part", Level.INFO, say(_("文件较大，查毒没有看完全部内容。")))
 
 
 def note_clean(session: Session, *, evidence: Evidence) -> None:

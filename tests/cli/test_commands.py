@@ -30,6 +30,7 @@ from review_flow.outside import authority
 from review_flow.rules.certificates import genuine, number_of
 from review_flow.rules.words import WorkKind
 from review_flow.steps import faces
+from tests.outside import clamd as stand_in
 from tests.outside.clamd import clamd
 
 HEAVY = ("sqlalchemy", "prefect", "cv2", "numpy", "alembic")
@@ -248,6 +249,9 @@ def test_doctor_looks_at_what_keeps_strangers_and_malware_out(home: Path, monkey
         assert (small["health"], "没有给出结论" in small["text"]) == ("bad", True)
         monkeypatch.setenv("REVIEW_FLOW_SCANNER_BYTES", "1000000")
         assert [one["health"] for one in read("doctor") if one["name"] in asked] == ["good"] * 3
+        monkeypatch.setattr(stand_in, "LIMIT", 999_999)
+        [limited] = [one for one in read("doctor", status=1) if one["name"] == "scanner"]
+        assert (limited["health"], "MaxFileSize" in limited["text"]) == ("bad", True)
     stolen.write_text("password\n")
     with hands_at(now() + timedelta(days=750)):
         sick = [one for one in read("doctor", status=1) if one["name"] in asked]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 HALVES = (rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-", b"STANDARD-ANTIVIRUS-TEST-FILE!$H+H*")
 EICAR = HALVES[0] + HALVES[1]  # whole only in memory: a scanner of this machine would take the file away
-MOST = 1_000_000
+MOST, LIMIT = 1_000_000, 1_000_000  # its StreamMaxLength, its MaxFileSize with AlertExceedsMax
 
 
 class Line(socketserver.StreamRequestHandler):
@@ -30,6 +30,8 @@ class Line(socketserver.StreamRequestHandler):
             seen += self.rfile.read(size)
             if len(seen) > MOST:
                 return b"INSTREAM size limit exceeded. ERROR"
+        if len(seen) > LIMIT:
+            return b"stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND"
         return b"stream: Eicar-Signature FOUND" if EICAR in seen else b"stream: OK"
 
 

@@ -33,6 +33,14 @@ def test_more_than_clamd_takes_is_no_clean_file() -> None:
         tried(there, most=2 * stand_in.MOST)
 
 
+def test_what_clamd_s_own_limits_cut_short_is_not_harmful_but_seen_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stand_in, "LIMIT", 1000)
+    with clamd() as there:
+        assert Clamd(there, most=2000).look(io.BytesIO(b"x" * 1001)) == Look(None, whole=False)
+        assert tried(there, most=1001) == Look(None, whole=False)
+        assert tried(there, most=1000) == Look(None)
+
+
 class Mute(socketserver.BaseRequestHandler):
     """Hears all of it and hangs up without a word."""
 
