@@ -18,6 +18,8 @@ import platformdirs
 from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from review_flow.errors import Refusal
+from review_flow.i18n import _
 from review_flow.settings_identity import Providers
 from review_flow.settings_lines import DatabaseUrl, Plain, PrefectProof, PrefectUrl, ScannerPlace
 
@@ -32,6 +34,12 @@ OPEN_TO_OTHERS = 0o077
 HOME_KEY, PREVIOUS_HOME_KEY = "encryption.key", "encryption.key.previous"
 NUMBER_KEY = "certificate.key"
 PREFECT_PROOF = "prefect.auth"
+
+
+class KeysLeftBehind(Refusal):
+    """Another folder was named for the keys, and those that were in use lie in the old one."""
+
+    status, text = 409, _("请先把 {old} 移到 {folder}，再启动；否则会生成新的密钥，原来加密和编号的就认不出了。")
 
 
 class FromFiles(PydanticBaseSettingsSource):
@@ -184,6 +192,8 @@ class Settings(BaseSettings):
     def secret(self, name: str, fresh_one: Callable[[], bytes] = _fresh_key) -> bytes:
         """Return what is kept under a name in the folder of the keys, made once with mode 0600: 32 random bytes, if nothing else."""
         path = self.made_keys_folder() / name
+        if not path.exists():
+            self.require_keys_moved()
         fresh = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
         if not path.exists():
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -196,6 +206,13 @@ class Settings(BaseSettings):
             finally:
                 fresh.unlink()
         return path.read_bytes()
+
+    def require_keys_moved(self) -> None:
+        """Raise KeysLeftBehind where `secrets_folder` was set and a key of the home's is not there: no second is made."""
+        left = (path for path in sorted((self.home / "secrets").glob("[!.]*")))
+        behind = next((path for path in left if not (self.keys_folder / path.name).exists()), None)
+        if behind is not None:
+            raise KeysLeftBehind(old=behind, folder=self.keys_folder)
 
     def open_to_others(self) -> list[Path]:
         """Return what other users of this machine may read of the home and its secrets; nothing where all is well."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from review_flow.settings import Settings
+from review_flow.settings import KeysLeftBehind, Settings
 
 KEY = "ab" * 32
 
@@ -137,6 +137,19 @@ def test_keys_may_lie_where_a_vault_s_agent_puts_them(tmp_path: Path) -> None:
     assert [stat.S_IMODE(vault.stat().st_mode), (vault / "link.key").stat().st_mode & 0o777] == [0o700, 0o600]
     (vault / "certificate.key").chmod(0o644)
     assert settings.open_to_others() == [vault / "certificate.key"]
+
+
+def test_no_new_key_is_made_where_another_folder_was_named_and_the_old_one_was_not_moved(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    old = Settings(home=home).number_key()
+    moved = Settings(home=home, secrets_folder=tmp_path / "vault")
+    for ask in (moved.number_key, moved.require_keys_moved, moved.face_keys):
+        with pytest.raises(KeysLeftBehind, match=r"请先把 .*/secrets/certificate\.key 移到 .*/vault"):
+            ask()
+    assert list((tmp_path / "vault").iterdir()) == []
+    (home / "secrets" / "certificate.key").rename(tmp_path / "vault" / "certificate.key")
+    assert (moved.number_key(), len(moved.face_keys())) == (old, 1)
+    moved.require_keys_moved()
 
 
 def test_a_set_key_seals_and_the_former_ones_still_open(tmp_path: Path) -> None:

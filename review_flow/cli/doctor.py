@@ -80,6 +80,7 @@ def _home() -> Iterable[tuple[Health, str]]:
     if not home.exists():
         yield Health.NOTE, say(_("{home}还没有建立，第一次使用时建立"), home=home)
         return
+    chosen.require_keys_moved()
     wide = chosen.open_to_others()
     for one in wide:
         mode = f"{stat.S_IMODE(one.stat().st_mode):o}"
