@@ -88,7 +88,7 @@ def _web_address(url: str) -> str:
 class Settings(BaseSettings):
     """The settings of one installation; wrong ones refuse to load."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("review-flow")))
     plain_connections: tuple[Plain, ...] = ()

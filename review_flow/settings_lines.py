@@ -8,14 +8,14 @@ from __future__ import annotations
 import ipaddress
 import os
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, ValidationInfo
 
 from review_flow.i18n import _, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 Plain = Literal["database", "prefect", "scanner"]
 FEWEST_SIGNS, MOST_PORT = 16, 65535
@@ -39,18 +39,32 @@ def _require_line(which: Plain, hosts: Iterable[str], info: ValidationInfo, *, i
 
 
 def _database(url: str, info: ValidationInfo) -> str:
-    """Hold PostgreSQL elsewhere to TLS; what is no URL at all is SQLAlchemy's to say."""
-    parts = urlsplit(url)
-    if not parts.scheme.startswith("postgresql"):
+    """Hold PostgreSQL elsewhere to TLS, read as SQLAlchemy and libpq read it; what is no URL at all is theirs to say."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parts = make_url(url)
+    except ArgumentError:
         return url
-    asked = parse_qs(parts.query)
-    named = [parts.hostname or "", *(one for given in asked.get("host", []) for one in given.split(","))]
+    except ValueError:  # a port that is no number: it may be a password, and is not to be repeated
+        raise ValueError(say(_("应为 postgresql+psycopg://账户:口令@主机:端口/库名"))) from None
+    if not parts.drivername.startswith("postgresql"):
+        return url
+    asked = parts.normalized_query
+    named = [parts.host or "", *(one for given in asked.get("host", ()) for one in given.split(","))]
     hosts = [one.rpartition(":")[0] if one.count(":") == 1 else one for one in named if one]
-    hosts = hosts or [one for one in [os.environ.get("PGHOST", ""), *asked.get("service", [])] if one]
-    mode = asked.get("sslmode", [os.environ.get("PGSSLMODE", "")])[-1]
-    if mode not in ENCRYPTED:
+    hosts = hosts or _of_libpq(asked, PGHOST="", PGSERVICE="service")
+    hosts += [one for given in _of_libpq(asked, PGHOSTADDR="hostaddr") for one in given.split(",")]
+    if not set(_of_libpq(asked, PGSSLMODE="sslmode") or [""]) <= ENCRYPTED:
         _require_line("database", hosts, info, instead=say(_("请在地址末尾加 ?sslmode=verify-full")))
     return url
+
+
+def _of_libpq(asked: Mapping[str, Sequence[str]], **names: str) -> list[str]:
+    """Return what a connection's parameters say, each by its variable and its name in a URL, which comes first."""
+    found = [asked.get(name) or (os.environ.get(variable, ""),) for variable, name in names.items()]
+    return [one for given in found for one in given if one]
 
 
 def _prefect(url: str, info: ValidationInfo) -> str:

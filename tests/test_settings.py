@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from review_flow.cli.refusals import explained
 from review_flow.settings import KeysLeftBehind, Settings
 
 KEY = "ab" * 32
@@ -273,6 +274,9 @@ def test_our_own_addresses_are_addresses(monkeypatch: pytest.MonkeyPatch, name: 
         "postgresql+psycopg://app@[::1]:5432/school",
         "postgresql+psycopg://app@/school?host=/run/postgresql",
         "postgresql+psycopg://app@db.school/school?sslmode=verify-full",
+        "postgresql+psycopg://app:p#w?d/x@127.0.0.1/school",
+        "postgresql+psycopg://app@db.school/school?hostaddr=10.0.0.5&sslmode=verify-full",
+        "postgresql+psycopg://app@localhost/school?hostaddr=127.0.0.1",
         "postgresql+psycopg://app@db.school/school?sslmode=require",
         "postgresql+psycopg://app@/school?host=one.school:5432&host=two.school&sslmode=verify-ca",
     ],
@@ -290,6 +294,10 @@ def test_a_database_here_or_over_tls_is_taken(url: str) -> None:
         ("postgresql+psycopg://app@/school?host=/run/postgresql,db.school:5432", "db.school"),
         ("postgresql+psycopg://app@localhost/school?host=db.school", "db.school"),
         ("postgresql+psycopg:///?service=county", "county"),
+        ("postgresql+psycopg://localhost:p/w@db.school/school", "db.school"),
+        ("postgresql+psycopg://app:p#w@db.school/school", "db.school"),
+        ("postgresql+psycopg://app@localhost/school?hostaddr=10.0.0.5", "10.0.0.5"),
+        ("postgresql+psycopg://app@db.school/school?sslmode=require&sslmode=disable", "db.school"),
     ],
 )
 def test_a_database_elsewhere_in_the_open_is_refused_unless_somebody_says_so(url: str, host: str) -> None:
@@ -305,6 +313,22 @@ def test_the_environment_of_postgresql_counts_as_well(monkeypatch: pytest.Monkey
         Settings(database_url="postgresql+psycopg:///school")
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     assert Settings(database_url="postgresql+psycopg:///school").database_url is not None
+    monkeypatch.delenv("PGSSLMODE")
+    monkeypatch.setenv("PGHOSTADDR", "10.0.0.5")
+    with pytest.raises(ValidationError, match=r"10\.0\.0\.5"):
+        Settings(database_url="postgresql+psycopg://app@localhost/school")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://app:horse/battery", "postgresql+psycopg://app:horse@db.school/x"]
+)
+def test_a_database_s_password_is_not_repeated_where_its_address_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError) as no:
+        Settings(database_url=url)
+    told = explained(no.value)
+    assert told is not None
+    assert "REVIEW_FLOW_DATABASE_URL（" in told.text
+    assert [text for text in (told.text, str(no.value)) if "horse" in text] == []
 
 
 def test_prefect_elsewhere_is_reached_over_tls_and_with_a_password() -> None:
