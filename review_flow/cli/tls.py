@@ -39,7 +39,7 @@ def _make(desk: Desk, *, names: list[str]) -> None:
     chosen = settings()
     kept = authority.Pair(chosen)
     wanted = names or (kept.names() if kept.complete() else [])
-    if not wanted:
+    if all(name.lower().rstrip(".") in authority.HERE for name in wanted):
         raise BadInput(field="--name", problem=say(_("请写出别人打开网页用的主机名，如 review.school.lan")))
     known = kept.trusted()
     made = authority.make(chosen, names=wanted)

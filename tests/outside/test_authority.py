@@ -98,7 +98,8 @@ def test_what_is_no_name_is_said(settings: Settings, name: str) -> None:
 def test_the_command_makes_it_and_renews_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "home"))
     run = CliRunner().invoke
-    assert "--name：请写出别人打开网页用的主机名" in run(app, ["tls", "make"]).output
+    for names in ([], ["--name", "localhost", "--name", "127.0.0.1"]):
+        assert "--name：请写出别人打开网页用的主机名" in run(app, ["tls", "make", *names]).output
     done = run(app, ["tls", "make", "--name", "school.lan"])
     assert (done.exit_code, "已为school.lan签发证书" in done.output, "authority.crt" in done.output) == (0, True, True)
     again = run(app, ["tls", "make"]).output
