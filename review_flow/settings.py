@@ -224,7 +224,7 @@ class Settings(BaseSettings):
         """Return what opens Prefect's API: what is set, else the home's own for the embedded server, made once."""
         if self.prefect_auth_string is not None:
             return self.prefect_auth_string.get_secret_value()
-        return self.secret(PREFECT_PROOF, _fresh_proof).decode()
+        return self.secret(PREFECT_PROOF, _fresh_proof).decode().rstrip("\r\n")  # an agent may end the line
 
     def number_keys(self) -> tuple[bytes, ...]:
         """Return the keys of certificate numbers: the first makes them, all know them again; read anew each time.

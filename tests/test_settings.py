@@ -136,6 +136,9 @@ def test_keys_may_lie_where_a_vault_s_agent_puts_them(tmp_path: Path) -> None:
     assert settings.number_keys() == (b"v" * 32,)
     assert not (tmp_path / "home").exists()
     assert [stat.S_IMODE(vault.stat().st_mode), (vault / "link.key").stat().st_mode & 0o777] == [0o700, 0o600]
+    (vault / "prefect.auth").write_text("school:0123456789abcdef\n", encoding="utf-8")
+    (vault / "prefect.auth").chmod(0o600)
+    assert settings.prefect_auth() == "school:0123456789abcdef"
     (vault / "certificate.key").chmod(0o644)
     assert settings.open_to_others() == [vault / "certificate.key"]
 
