@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,7 +20,7 @@ from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from review_flow.errors import Refusal
-from review_flow.i18n import _
+from review_flow.i18n import _, say
 from review_flow.settings_identity import Providers
 from review_flow.settings_lines import DatabaseUrl, Plain, PrefectProof, PrefectUrl, ScannerPlace
 
@@ -61,9 +62,10 @@ class FromFiles(PydanticBaseSettingsSource):
 
 
 def _hex_key(key: SecretStr) -> SecretStr:
-    if len(bytes.fromhex(key.get_secret_value())) != KEY_BYTES:
-        raise ValueError(f"not {2 * KEY_BYTES} hex digits")
-    return key
+    with suppress(ValueError):
+        if len(_key(key)) == KEY_BYTES:
+            return key
+    raise ValueError(say(_("应为 {count} 位十六进制数字"), count=2 * KEY_BYTES))
 
 
 def _key(key: SecretStr) -> bytes:
@@ -81,7 +83,7 @@ def _fresh_proof() -> bytes:
 def _web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("not an address like https://review.school.cn")
+        raise ValueError(say(_("应为 {like} 这样的地址"), like="https://review.school.cn"))
     return url.rstrip("/")
 
 

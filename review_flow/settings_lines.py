@@ -71,7 +71,7 @@ def _prefect(url: str, info: ValidationInfo) -> str:
     """Hold an operator's own Prefect server to TLS, when it is elsewhere, and to a password."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("not an address like https://prefect.school/api")
+        raise ValueError(say(_("应为 {like} 这样的地址"), like="https://prefect.school/api"))
     if parts.scheme != "https":
         _require_line("prefect", [parts.hostname], info, instead=say(_("请改用 https 地址")))
     if info.data.get("prefect_auth_string") is None:
@@ -85,7 +85,7 @@ def _proof(given: SecretStr) -> SecretStr:
     """Hold what opens Prefect's API to what an HTTP header and a comparison of bytes can take."""
     value = given.get_secret_value()
     if len(value) < FEWEST_SIGNS or not (value.isascii() and value.isprintable()) or " " in value or ":" not in value:
-        raise ValueError(f"not name:password, {FEWEST_SIGNS} ASCII signs or more")
+        raise ValueError(say(_("应为 名字:口令，至少 {count} 个英文字符，不含空格"), count=FEWEST_SIGNS))
     return given
 
 
@@ -93,7 +93,7 @@ def _scanner(place: str, info: ValidationInfo) -> str:
     host, _colon, port = place.rpartition(":")
     if not place.startswith("/"):
         if not (host and port.isdecimal() and 0 < int(port) <= MOST_PORT):
-            raise ValueError("not a socket like /run/clamav/clamd.ctl or 10.0.0.5:3310")
+            raise ValueError(say(_("应为 /run/clamav/clamd.ctl 或 10.0.0.5:3310 这样的")))
         _require_line("scanner", [host], info, instead=say(_("请改用本机的 clamd")))
     return place
 

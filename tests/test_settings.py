@@ -101,6 +101,8 @@ def test_a_wrong_value_refuses_to_start_and_names_its_setting(
     with pytest.raises(ValidationError) as no:
         Settings()
     assert [error["loc"][0] for error in no.value.errors()] == [name.lower()]
+    told = no.value.errors()[0]["msg"].removeprefix("Value error, ")
+    assert told.startswith("应为 ") == (name not in {"LEASE_SECONDS", "EVIDENCE_WORKERS", "LOG_JSON"})
 
 
 def test_a_secret_file_that_is_not_there_refuses_to_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -344,7 +346,7 @@ def test_prefect_elsewhere_is_reached_over_tls_and_with_a_password() -> None:
     with pytest.raises(ValidationError, match="请改用 https 地址"):
         Settings(prefect_api_url=plain, prefect_auth_string=proof)
     assert Settings(prefect_api_url=plain, prefect_auth_string=proof, plain_connections=("prefect",)).prefect_api_url
-    with pytest.raises(ValidationError, match="not an address"):
+    with pytest.raises(ValidationError, match=r"应为 https://prefect\.school/api 这样的地址"):
         Settings(prefect_api_url="prefect.school", prefect_auth_string=proof)
 
 
