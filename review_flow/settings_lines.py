@@ -54,8 +54,9 @@ def _database(url: str, info: ValidationInfo) -> str:
     asked = parts.normalized_query
     named = [parts.host or "", *(one for given in asked.get("host", ()) for one in given.split(","))]
     hosts = [one.rpartition(":")[0] if one.count(":") == 1 else one for one in named if one]
-    hosts = hosts or _of_libpq(asked, PGHOST="", PGSERVICE="service")
-    hosts += [one for given in _of_libpq(asked, PGHOSTADDR="hostaddr") for one in given.split(",")]
+    further = [] if hosts else _of_libpq(asked, PGHOST="", PGSERVICE="service")
+    further += _of_libpq(asked, PGHOSTADDR="hostaddr")
+    hosts += [one for given in further for one in given.split(",") if one]
     if not set(_of_libpq(asked, PGSSLMODE="sslmode") or [""]) <= ENCRYPTED:
         _require_line("database", hosts, info, instead=say(_("请在地址末尾加 ?sslmode=verify-full")))
     return url

@@ -316,6 +316,9 @@ def test_the_environment_of_postgresql_counts_as_well(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PGHOST", "db.school")
     with pytest.raises(ValidationError, match=r"db\.school"):
         Settings(database_url="postgresql+psycopg:///school")
+    monkeypatch.setenv("PGHOST", "/run/postgresql,db.school")
+    with pytest.raises(ValidationError, match=r"到 db\.school"):
+        Settings(database_url="postgresql+psycopg:///school")
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     assert Settings(database_url="postgresql+psycopg:///school").database_url is not None
     monkeypatch.delenv("PGSSLMODE")
