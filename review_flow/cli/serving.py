@@ -77,7 +77,6 @@ def _serve(
     from review_flow.web.assets import Assets
 
     line, here = spoken(host, cert=cert, key=key, proxies=proxies, plain=plain or settings().plain_http)
-    settings().require_keys_moved()
     for path in settings().open_to_others():
         if path != settings().home:  # a mounted folder is often open; what is in it must not be
             raise SecretsOpen(path=path)

@@ -263,6 +263,22 @@ def test_doctor_looks_at_what_keeps_strangers_and_malware_out(home: Path, monkey
     ] == [True] * 3
 
 
+def test_nothing_starts_as_long_as_a_key_was_left_behind(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found()
+    settings().number_key()
+    monkeypatch.setenv("REVIEW_FLOW_SECRETS_FOLDER", str(tmp_path / "vault"))
+    told = f"请先把 {home / 'secrets' / 'certificate.key'} 移到 {tmp_path / 'vault'}"
+    for words in (["work", "--until-idle"], ["serve"], ["round", "list"]):
+        assert run(*words, status=1).stderr.startswith(told)
+    assert {one["name"]: one["text"] for one in read("doctor", status=1)}["home"].startswith(told)
+    alone = [sys.executable, "-m", "review_flow.web"]
+    refused = subprocess.run(alone, capture_output=True, text=True, timeout=60, check=False)
+    assert (refused.returncode, told in refused.stderr) == (2, True)
+    assert not (tmp_path / "vault").exists()
+
+
 def test_doctor_sees_a_home_that_is_open_to_others(home: Path) -> None:
     found()
     home.chmod(0o755)
