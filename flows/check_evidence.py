@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -45,6 +44,7 @@ def handle(item: Item) -> Record:
     with transaction() as session:
         wanted = evidence.wanted(session, evidence=session.get_one(Evidence, item.subject_id))
     if wanted is None:
+        _clear(item)
         return _nothing
     try:
         with storage().open(wanted.storage_key) as file:
@@ -52,8 +52,11 @@ def handle(item: Item) -> Record:
     except ScannerAway as away:
         return _later(item, away)
     if look.malware is not None:
-        return partial(_removed, item, look.malware)
-    return _checked(item, wanted, [] if look.whole else [quarantine.seen_in_part(settings().scanner_bytes)])
+        return _removed(item, look.malware)
+    if settings().scanner is not None:
+        with transaction() as session:
+            quarantine.note_clean(session, evidence=session.get_one(Evidence, item.subject_id))
+    return _checked(item, wanted, [] if look.whole else [quarantine.seen_in_part()])
 
 
 def _later(item: Item, away: ScannerAway) -> Record:
@@ -62,13 +65,28 @@ def _later(item: Item, away: ScannerAway) -> Record:
     return lambda _session: Done(again_at=now() + SCANNER_PAUSE)
 
 
-def _removed(item: Item, malware: str, session: Session) -> Done:
-    """Refuse and delete a file in which something was found: no library of ours ever opened it."""
-    row, finding = session.get_one(Evidence, item.subject_id), quarantine.infected(malware)
-    report = broken_off(finding, wall_s=0, size=row.size_bytes)
-    for key in quarantine.remove_infected(session, evidence=row, malware=malware, report=report.as_json()):
+def _removed(item: Item, malware: str) -> Record:
+    """Refuse and delete a file in which something was found: no library of ours ever opened it.
+
+    What was made of it goes first, the file itself once its refusal is kept: killed at any point, the next look either
+    finds the same again or has only the file left to delete.
+    """
+    finding = quarantine.infected(malware)
+    with transaction() as session:
+        row = session.get_one(Evidence, item.subject_id)
+        report = broken_off(finding, wall_s=0, size=row.size_bytes)
+        for key in quarantine.remove_infected(session, evidence=row, malware=malware, report=report.as_json()):
+            storage().delete(key)
+    _clear(item)
+    return lambda _session: Done(shown=[_verdict(item, report, None)])
+
+
+def _clear(item: Item) -> None:
+    """Delete the file of evidence that was refused as infected, where nothing else names it."""
+    with transaction() as session:
+        keys = quarantine.left_over(session, evidence=session.get_one(Evidence, item.subject_id))
+    for key in keys:
         storage().delete(key)
-    return Done(shown=[_verdict(item, report, None)])
 
 
 def _checked(item: Item, wanted: evidence.Wanted, told_before: list[Finding]) -> Record:

@@ -19,6 +19,7 @@ import structlog
 from flows.environment import prefect_environment, server_environment
 from flows.server_child import GRACE_S, SOMEBODY_ELSE_SERVES
 from review_flow.i18n import _, say
+from review_flow.settings import PREFIX
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 HEALTH_TIMEOUT_S = 2.0
+NOT_THE_SERVERS = (PREFIX, "PREFECT_API_URL")
+"""Variables that the embedded server is not given: keys and passwords among ours, which its code has no use for."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 SILENT_FOR_S = 120.0  # a child that runs but answers nothing for this long is hung; a slow start takes 20 s
 
@@ -158,10 +161,10 @@ class PrefectServer:
 
     def _start(self) -> subprocess.Popen[bytes]:
         environment = {
-            **{name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"},
+            **{name: value for name, value in os.environ.items() if not name.startswith(NOT_THE_SERVERS)},
             **prefect_environment(self._settings),
             **server_environment(self._settings),
-            "REVIEW_FLOW_HOME": str(self._settings.home.absolute()),
+            f"{PREFIX}HOME": str(self._settings.home.absolute()),
         }
         with (self._settings.folder("prefect") / "server.log").open("wb") as output:
             return subprocess.Popen(

@@ -78,11 +78,21 @@ class RoleTooMighty(Refusal):
     status, text = 409, _("账户“{role}”是表的所有者或超级用户，限制不了。请另建一个普通账户。")
 
 
+class RoleStillMighty(Refusal):
+    """Something else lets an account do what was just taken from it: the tables' owner can't change that."""
+
+    status, text = (
+        409,
+        _("账户“{role}”仍能建表或改动审计记录，所以没有授权。请以数据库管理员身份运行 {remedy} 再运行一次 migrate。"),
+    )
+
+
 def grant(engine: Engine, *, role: str) -> None:
     """Let an account of PostgreSQL work on the rows, and on nothing else; what it might before is taken back.
 
     Of the audit trail it may read and add, never change or delete; it makes, alters and drops no table. For the
-    owner's account, after every migration. Raises NoSuchRole, RoleTooMighty.
+    owner's account, after every migration. What another grant leaves it with is looked at in the end.
+    Raises NoSuchRole, RoleTooMighty, RoleStillMighty.
     """
     if engine.dialect.name != "postgresql":
         raise NoSuchRole(role=role)
@@ -102,9 +112,33 @@ def grant(engine: Engine, *, role: str) -> None:
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {name}",
             f"REVOKE UPDATE, DELETE ON {AUDIT} FROM {name}",
             f"REVOKE INSERT, UPDATE, DELETE ON {REVISION} FROM {name}",
+            f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {AUDIT}, {REVISION} FROM PUBLIC",
             f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {name}",
         ):
             connection.exec_driver_sql(statement)
+        _require_held(connection, role, name=name, schema=schema)
+
+
+def _require_held(connection: Connection, role: str, *, name: str, schema: str) -> None:
+    """Raise RoleStillMighty where an account may, by whatever way, what `grant` promises that it may not.
+
+    The schema may be another's (PostgreSQL before 15 lets everybody make tables in `public`), and who is a member of
+    others may what they may.
+    """
+    mighty = text(
+        "SELECT has_schema_privilege(:role, current_schema(), 'CREATE')"
+        " OR has_table_privilege(:role, :audit, 'UPDATE, DELETE, TRUNCATE')"
+        " OR has_table_privilege(:role, :revision, 'INSERT, UPDATE, DELETE, TRUNCATE')"
+    )
+    if not connection.scalar(mighty, {"role": role, "audit": AUDIT, "revision": REVISION}):
+        return
+    groups = connection.scalars(
+        text("SELECT quote_ident(pg_get_userbyid(roleid)) FROM pg_auth_members WHERE pg_get_userbyid(member) = :role"),
+        {"role": role},
+    )
+    remedies = [f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {name};"]
+    remedies += [f"REVOKE {group} FROM {name};" for group in sorted(groups)]
+    raise RoleStillMighty(role=role, remedy=" ".join(remedies))
 
 
 def _owns(connection: Connection, role: str) -> bool:

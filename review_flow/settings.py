@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,6 +19,8 @@ import platformdirs
 from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from review_flow.errors import Refusal
+from review_flow.i18n import _, say
 from review_flow.settings_identity import Providers
 from review_flow.settings_lines import DatabaseUrl, Plain, PrefectProof, PrefectUrl, ScannerPlace
 
@@ -32,6 +35,12 @@ OPEN_TO_OTHERS = 0o077
 HOME_KEY, PREVIOUS_HOME_KEY = "encryption.key", "encryption.key.previous"
 NUMBER_KEY = "certificate.key"
 PREFECT_PROOF = "prefect.auth"
+
+
+class KeysLeftBehind(Refusal):
+    """Another folder was named for the keys, and those that were in use lie in the old one."""
+
+    status, text = 409, _("请先把 {old} 移到 {folder}，再启动；否则会生成新的密钥，原来加密和编号的就认不出了。")
 
 
 class FromFiles(PydanticBaseSettingsSource):
@@ -53,9 +62,10 @@ class FromFiles(PydanticBaseSettingsSource):
 
 
 def _hex_key(key: SecretStr) -> SecretStr:
-    if len(bytes.fromhex(key.get_secret_value())) != KEY_BYTES:
-        raise ValueError(f"not {2 * KEY_BYTES} hex digits")
-    return key
+    with suppress(ValueError):
+        if len(_key(key)) == KEY_BYTES:
+            return key
+    raise ValueError(say(_("应为 {count} 位十六进制数字"), count=2 * KEY_BYTES))
 
 
 def _key(key: SecretStr) -> bytes:
@@ -73,14 +83,14 @@ def _fresh_proof() -> bytes:
 def _web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("not an address like https://review.school.cn")
+        raise ValueError(say(_("应为 {like} 这样的地址"), like="https://review.school.cn"))
     return url.rstrip("/")
 
 
 class Settings(BaseSettings):
     """The settings of one installation; wrong ones refuse to load."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("review-flow")))
     plain_connections: tuple[Plain, ...] = ()
@@ -184,6 +194,8 @@ class Settings(BaseSettings):
     def secret(self, name: str, fresh_one: Callable[[], bytes] = _fresh_key) -> bytes:
         """Return what is kept under a name in the folder of the keys, made once with mode 0600: 32 random bytes, if nothing else."""
         path = self.made_keys_folder() / name
+        if not path.exists():
+            self.require_keys_moved()
         fresh = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
         if not path.exists():
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -197,6 +209,13 @@ class Settings(BaseSettings):
                 fresh.unlink()
         return path.read_bytes()
 
+    def require_keys_moved(self) -> None:
+        """Raise KeysLeftBehind where `secrets_folder` was set and a key of the home's is not there: no second is made."""
+        left = (path for path in sorted((self.home / "secrets").glob("[!.]*")))
+        behind = next((path for path in left if not (self.keys_folder / path.name).exists()), None)
+        if behind is not None:
+            raise KeysLeftBehind(old=behind, folder=self.keys_folder)
+
     def open_to_others(self) -> list[Path]:
         """Return what other users of this machine may read of the home and its secrets; nothing where all is well."""
         folder = self.keys_folder
@@ -207,7 +226,7 @@ class Settings(BaseSettings):
         """Return what opens Prefect's API: what is set, else the home's own for the embedded server, made once."""
         if self.prefect_auth_string is not None:
             return self.prefect_auth_string.get_secret_value()
-        return self.secret(PREFECT_PROOF, _fresh_proof).decode()
+        return self.secret(PREFECT_PROOF, _fresh_proof).decode().rstrip("\r\n")  # an agent may end the line
 
     def number_keys(self) -> tuple[bytes, ...]:
         """Return the keys of certificate numbers: the first makes them, all know them again; read anew each time.

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from review_flow.i18n import _, say
 from review_flow.settings_lines import is_here
 
 
@@ -19,9 +20,9 @@ def _safe_address(url: str) -> str:
     """Return the address without its last slash; what proves people to us must not come over an open line."""
     parts = urlsplit(url)
     if not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("not an address like https://sso.school.cn")
+        raise ValueError(say(_("应为 {like} 这样的地址"), like="https://sso.school.cn"))
     if parts.scheme != "https" and not (parts.scheme == "http" and is_here(parts.hostname)):
-        raise ValueError("not https")
+        raise ValueError(say(_("应以 https 开头")))
     return url.rstrip("/")
 
 
@@ -97,7 +98,7 @@ def _read(given: Any) -> Any:
 
 def _apart(providers: tuple[Provider, ...]) -> tuple[Provider, ...]:
     if len({one.id for one in providers}) < len(providers):
-        raise ValueError("two with the same id")
+        raise ValueError(say(_("有两项的 id 相同")))
     return providers
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models import AuditEvent
 from review_flow.db import make_engine, transaction
-from review_flow.migrate import NoSuchRole, RoleTooMighty, grant, is_current, may_alter
+from review_flow.migrate import NoSuchRole, RoleStillMighty, RoleTooMighty, grant, is_current, may_alter
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.steps import advance, invariants, results
 from tests.cast import Clock, School
@@ -106,6 +106,38 @@ def test_only_an_account_apart_is_granted_anything(owner: Engine, role: str) -> 
         grant(owner, role=role)
     with owner.begin() as connection:
         connection.execute(text("ALTER TABLE audit_event OWNER TO test"))
+
+
+MIGHTY = ("GRANT pg_write_all_data TO {role}", "GRANT CREATE ON SCHEMA public TO {group}; GRANT {group} TO {role}")
+
+
+@pytest.mark.parametrize("deed", MIGHTY)
+def test_an_account_that_others_make_mighty_is_granted_nothing(
+    owner: Engine, role: str, app: Engine, deed: str
+) -> None:
+    """What it may through an account that it is a member of, the tables' owner can't take back."""
+    with owner.begin() as connection:
+        connection.execute(text(f'CREATE ROLE "{role}-group"'))
+        connection.execute(text(deed.format(role=f'"{role}"', group=f'"{role}-group"')))
+    with pytest.raises(RoleStillMighty) as no:
+        grant(owner, role=role)
+    remedy = str(no.value).partition("运行 ")[2].partition(" 再")[0]
+    assert (remedy.count(";"), f'FROM "{role}";' in remedy) == (2, True)
+    with pytest.raises(ProgrammingError, match="permission denied"), app.begin() as connection:
+        connection.execute(text("SELECT 1 FROM audit_event"))
+    with owner.begin() as connection:
+        connection.execute(text(remedy))
+    grant(owner, role=role)
+    with owner.begin() as connection:
+        connection.execute(text(f'DROP OWNED BY "{role}-group"; DROP ROLE "{role}-group"'))
+
+
+def test_what_everybody_was_granted_on_the_audit_trail_is_taken_back(owner: Engine, role: str, app: Engine) -> None:
+    with owner.begin() as connection:
+        connection.execute(text("GRANT ALL ON audit_event TO PUBLIC"))
+    grant(owner, role=role)
+    with pytest.raises(ProgrammingError, match="permission denied"), app.begin() as connection:
+        connection.execute(text("DELETE FROM audit_event"))
 
 
 def test_sqlite_has_no_accounts(templates: Templates) -> None:

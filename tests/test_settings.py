@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from review_flow.settings import Settings
+from review_flow.cli.refusals import explained
+from review_flow.settings import KeysLeftBehind, Settings
 
 KEY = "ab" * 32
 
@@ -100,6 +101,8 @@ def test_a_wrong_value_refuses_to_start_and_names_its_setting(
     with pytest.raises(ValidationError) as no:
         Settings()
     assert [error["loc"][0] for error in no.value.errors()] == [name.lower()]
+    told = no.value.errors()[0]["msg"].removeprefix("Value error, ")
+    assert told.startswith("应为 ") == (name not in {"LEASE_SECONDS", "EVIDENCE_WORKERS", "LOG_JSON"})
 
 
 def test_a_secret_file_that_is_not_there_refuses_to_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -135,8 +138,24 @@ def test_keys_may_lie_where_a_vault_s_agent_puts_them(tmp_path: Path) -> None:
     assert settings.number_keys() == (b"v" * 32,)
     assert not (tmp_path / "home").exists()
     assert [stat.S_IMODE(vault.stat().st_mode), (vault / "link.key").stat().st_mode & 0o777] == [0o700, 0o600]
+    (vault / "prefect.auth").write_text("school:0123456789abcdef\n", encoding="utf-8")
+    (vault / "prefect.auth").chmod(0o600)
+    assert settings.prefect_auth() == "school:0123456789abcdef"
     (vault / "certificate.key").chmod(0o644)
     assert settings.open_to_others() == [vault / "certificate.key"]
+
+
+def test_no_new_key_is_made_where_another_folder_was_named_and_the_old_one_was_not_moved(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    old = Settings(home=home).number_key()
+    moved = Settings(home=home, secrets_folder=tmp_path / "vault")
+    for ask in (moved.number_key, moved.require_keys_moved, moved.face_keys):
+        with pytest.raises(KeysLeftBehind, match=r"请先把 .*/secrets/certificate\.key 移到 .*/vault"):
+            ask()
+    assert list((tmp_path / "vault").iterdir()) == []
+    (home / "secrets" / "certificate.key").rename(tmp_path / "vault" / "certificate.key")
+    assert (moved.number_key(), len(moved.face_keys())) == (old, 1)
+    moved.require_keys_moved()
 
 
 def test_a_set_key_seals_and_the_former_ones_still_open(tmp_path: Path) -> None:
@@ -260,6 +279,9 @@ def test_our_own_addresses_are_addresses(monkeypatch: pytest.MonkeyPatch, name: 
         "postgresql+psycopg://app@[::1]:5432/school",
         "postgresql+psycopg://app@/school?host=/run/postgresql",
         "postgresql+psycopg://app@db.school/school?sslmode=verify-full",
+        "postgresql+psycopg://app:p#w?d/x@127.0.0.1/school",
+        "postgresql+psycopg://app@db.school/school?hostaddr=10.0.0.5&sslmode=verify-full",
+        "postgresql+psycopg://app@localhost/school?hostaddr=127.0.0.1",
         "postgresql+psycopg://app@db.school/school?sslmode=require",
         "postgresql+psycopg://app@/school?host=one.school:5432&host=two.school&sslmode=verify-ca",
     ],
@@ -277,6 +299,10 @@ def test_a_database_here_or_over_tls_is_taken(url: str) -> None:
         ("postgresql+psycopg://app@/school?host=/run/postgresql,db.school:5432", "db.school"),
         ("postgresql+psycopg://app@localhost/school?host=db.school", "db.school"),
         ("postgresql+psycopg:///?service=county", "county"),
+        ("postgresql+psycopg://localhost:p/w@db.school/school", "db.school"),
+        ("postgresql+psycopg://app:p#w@db.school/school", "db.school"),
+        ("postgresql+psycopg://app@localhost/school?hostaddr=10.0.0.5", "10.0.0.5"),
+        ("postgresql+psycopg://app@db.school/school?sslmode=require&sslmode=disable", "db.school"),
     ],
 )
 def test_a_database_elsewhere_in_the_open_is_refused_unless_somebody_says_so(url: str, host: str) -> None:
@@ -290,8 +316,27 @@ def test_the_environment_of_postgresql_counts_as_well(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PGHOST", "db.school")
     with pytest.raises(ValidationError, match=r"db\.school"):
         Settings(database_url="postgresql+psycopg:///school")
+    monkeypatch.setenv("PGHOST", "/run/postgresql,db.school")
+    with pytest.raises(ValidationError, match=r"到 db\.school"):
+        Settings(database_url="postgresql+psycopg:///school")
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     assert Settings(database_url="postgresql+psycopg:///school").database_url is not None
+    monkeypatch.delenv("PGSSLMODE")
+    monkeypatch.setenv("PGHOSTADDR", "10.0.0.5")
+    with pytest.raises(ValidationError, match=r"10\.0\.0\.5"):
+        Settings(database_url="postgresql+psycopg://app@localhost/school")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://app:horse/battery", "postgresql+psycopg://app:horse@db.school/x"]
+)
+def test_a_database_s_password_is_not_repeated_where_its_address_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError) as no:
+        Settings(database_url=url)
+    told = explained(no.value)
+    assert told is not None
+    assert "REVIEW_FLOW_DATABASE_URL（" in told.text
+    assert [text for text in (told.text, str(no.value)) if "horse" in text] == []
 
 
 def test_prefect_elsewhere_is_reached_over_tls_and_with_a_password() -> None:
@@ -304,7 +349,7 @@ def test_prefect_elsewhere_is_reached_over_tls_and_with_a_password() -> None:
     with pytest.raises(ValidationError, match="请改用 https 地址"):
         Settings(prefect_api_url=plain, prefect_auth_string=proof)
     assert Settings(prefect_api_url=plain, prefect_auth_string=proof, plain_connections=("prefect",)).prefect_api_url
-    with pytest.raises(ValidationError, match="not an address"):
+    with pytest.raises(ValidationError, match=r"应为 https://prefect\.school/api 这样的地址"):
         Settings(prefect_api_url="prefect.school", prefect_auth_string=proof)
 
 

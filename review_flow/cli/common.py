@@ -60,6 +60,7 @@ AsJson = Annotated[bool, typer.Option("--json", help=_("输出 JSON"))]
 def ready_engine() -> Engine:
     """Return the engine of a migrated database. The embedded one is made on first use; a server's is not touched."""
     chosen = settings()
+    chosen.require_keys_moved()
     if chosen.database_url is None:
         chosen.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = engine_for(chosen.database)

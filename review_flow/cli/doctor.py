@@ -80,6 +80,7 @@ def _home() -> Iterable[tuple[Health, str]]:
     if not home.exists():
         yield Health.NOTE, say(_("{home}还没有建立，第一次使用时建立"), home=home)
         return
+    chosen.require_keys_moved()
     wide = chosen.open_to_others()
     for one in wide:
         mode = f"{stat.S_IMODE(one.stat().st_mode):o}"
@@ -248,15 +249,20 @@ def _breaches() -> Iterable[tuple[Health, str]]:
 
 
 def _scanner() -> Iterable[tuple[Health, str]]:
-    from review_flow.outside.scanner import scanner_at
+    from review_flow.outside.scanner import tried
 
     place = settings().scanner
     if place is None:
         yield Health.NOTE, say(_("没有查毒：教师交来的文件不经查毒就能打开。可设 REVIEW_FLOW_SCANNER"))
-    elif scanner_at(place, most=settings().scanner_bytes).answers():
+        return
+    size = settings().scanner_bytes
+    if tried(place, most=size).whole:  # where it is away or minds the size, `_seen` says so
         yield Health.GOOD, say(_("在 {place} 应答"), place=place)
     else:
-        yield Health.BAD, say(_("{place} 没有应答；新交的文件等着，查毒之前谁也打不开"), place=place)
+        text = _(
+            "{place} 看不完 {size} 字节的文件；请调高 clamd.conf 里的 MaxFileSize 和 MaxScanSize，再重新启动 clamd"
+        )
+        yield Health.BAD, say(text, place=place, size=size)
 
 
 def _consents() -> Iterable[tuple[Health, str]]:

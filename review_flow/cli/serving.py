@@ -130,7 +130,7 @@ def spoken(host: str, *, cert: Path | None, key: Path | None, proxies: list[str]
     require_line(host, secure=bool(secure), proxied=bool(proxies), plain=plain)
     name = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - compared
     if ours and not is_here(host):
-        name = own.names()[0]
+        name = next(iter(own.names()), name)
     line = [*secure, *(["--plain-http"] if plain else []), *(part for one in proxies for part in ("--proxy", one))]
     return line, f"{'https' if secure else 'http'}://{name}"
 

@@ -39,15 +39,20 @@ def _make(desk: Desk, *, names: list[str]) -> None:
     chosen = settings()
     kept = authority.Pair(chosen)
     wanted = names or (kept.names() if kept.complete() else [])
-    if not wanted:
+    if all(name.lower().rstrip(".") in authority.HERE for name in wanted):
         raise BadInput(field="--name", problem=say(_("请写出别人打开网页用的主机名，如 review.school.lan")))
+    known = kept.trusted()
     made = authority.make(chosen, names=wanted)
     told = {"names": made.names(), "ends_at": made.ends_at(), "authority": made.authority, "server": made.server}
     desk.show(
         told,
         [
             say(_("已为{names}签发证书，到{moment}有效。"), names=listed(made.names()), moment=shown(made.ends_at())),
-            say(_("请把颁发机构证书装到各台电脑和手机上，浏览器才信任：{path}"), path=made.authority),
+            *(
+                []
+                if known
+                else [say(_("请把颁发机构证书装到各台电脑和手机上，浏览器才信任：{path}"), path=made.authority)]
+            ),
             say(_("重新启动 review-flow serve 后生效。")),
         ],
     )

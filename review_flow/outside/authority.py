@@ -50,6 +50,15 @@ class NotVouchedFor(Refusal):
     )
 
 
+class AuthorityKeyGone(Refusal):
+    """The authority that every PC trusts can't sign any more: another in its place would be trusted by none."""
+
+    status, text = (
+        409,
+        _("颁发机构的私钥 {path} 不在；请恢复它，或删除 {folder} 后重新建立，并重新装到各台电脑上。"),
+    )
+
+
 class Pair:
     """Where the files lie in a home."""
 
@@ -63,6 +72,10 @@ class Pair:
         """Whether there is a server's certificate with its key."""
         return self.server.exists() and self.server_key.exists()
 
+    def trusted(self) -> bool:
+        """Whether there is an authority's certificate that PCs may still have installed."""
+        return self.authority.exists() and _read(self.authority).not_valid_after_utc > now()
+
     def names(self) -> list[str]:
         """Return what the server's certificate was made for, in the order it was asked for; without this machine's own."""
         return [name for name in _names_of(_read(self.server)) if name not in HERE]
@@ -75,17 +88,18 @@ class Pair:
 def make(settings: Settings, *, names: Sequence[str]) -> Pair:
     """Make the home's authority where there is none, and a server's certificate for these names and this machine.
 
-    Raises NotAName, NotVouchedFor.
+    Raises NotAName, NotVouchedFor, AuthorityKeyGone.
     """
     pair = Pair(settings)
     settings.folder("tls")
     settings.made_keys_folder()
     every = tuple(dict.fromkeys([*map(_name, names), *HERE]))
-    there = pair.authority.exists() and pair.authority_key.exists()
-    if not there or _read(pair.authority).not_valid_after_utc <= now():
+    if not pair.trusted():
         key, made = _authority(every)
         _write(pair.authority_key, _private(key))
         _write(pair.authority, made.public_bytes(serialization.Encoding.PEM))
+    elif not pair.authority_key.exists():
+        raise AuthorityKeyGone(path=pair.authority_key, folder=pair.folder)
     authority = _read(pair.authority)
     _require_allowed(authority, every, pair.folder)
     key, made = _server(every, authority, _key(pair.authority_key))

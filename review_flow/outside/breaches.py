@@ -11,6 +11,8 @@ import os
 import re
 from typing import TYPE_CHECKING, BinaryIO
 
+import structlog
+
 from review_flow.errors import Refusal
 from review_flow.i18n import _
 
@@ -18,14 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Container
     from pathlib import Path
 
+log = structlog.get_logger()
 LINE = re.compile(rb"[0-9A-F]{40}(:\d+)?\r?\n?")
 HASH_SIGNS, PROBES = 40, 500
 
 
 class BreachesUnreadable(Refusal):
-    """The list was set, so nobody's password is taken without a look into it."""
+    """The list was set, so nobody's password is taken without a look into it. Why is for the log and `doctor` alone."""
 
-    status, text = 502, _("泄露密码库读不到或不是按 SHA-1 排序的（{why}），密码没有改。请告诉管理员。")
+    status, text = 502, _("泄露密码库读不到或不是按 SHA-1 排序的，密码没有改。请告诉管理员。")
 
 
 class Breaches:
@@ -40,7 +43,9 @@ class Breaches:
             with self._path.open("rb") as file:
                 return _first_from(file, wanted)[:HASH_SIGNS] == wanted
         except (OSError, ValueError) as error:
-            raise BreachesUnreadable(why=error) from error
+            unreadable = BreachesUnreadable()
+            log.warning(str(unreadable), why=str(error))
+            raise unreadable from error
 
     def problem(self) -> str | None:
         """Return why the list can't be used, looking at some of its lines; None where they are as they should be."""
@@ -74,7 +79,7 @@ def _line_at(file: BinaryIO, place: int) -> bytes:
         file.readline(2 * HASH_SIGNS)  # the rest of the line before, or its end alone
     line = file.readline(2 * HASH_SIGNS)
     if line and not LINE.fullmatch(line.upper()):
-        raise ValueError(f"not SHA-1:count: {line[:HASH_SIGNS]!r}")
+        raise ValueError(f"not SHA-1:count behind byte {place}")  # its content may be somebody's password
     return line.upper()
 
 

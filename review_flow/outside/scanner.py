@@ -6,6 +6,7 @@ doesn't answer is never taken for a clean file.
 
 from __future__ import annotations
 
+import io
 import socket
 import struct
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ from review_flow.errors import Refusal
 from review_flow.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Buffer, Iterator  # type: ignore[attr-defined]  # Buffer: 3.12, for the checker only
 
 PIECE = 1 << 16
 CONNECT_S, ANSWER_S = 5.0, 300.0  # clamd stops looking after two minutes by itself
 LONGEST_ANSWER = 4096
 LONGEST_NAME = 100
 FOUND, CLEAN = " FOUND", "OK"
+LIMITED = "Heuristics.Limits.Exceeded"
+"""What clamd with AlertExceedsMax "finds" in a file that it did not look through: its own limits, nothing harmful."""
 
 
 class ScannerAway(Refusal):
@@ -45,10 +48,6 @@ class Scanner(Protocol):
         """Look into an open file, from where it stands. Raises ScannerAway."""
         ...
 
-    def answers(self) -> bool:
-        """Whether it is there now."""
-        ...
-
 
 class NoScanner:
     """Finds nothing: the operator has no scanner."""
@@ -56,10 +55,6 @@ class NoScanner:
     def look(self, file: BinaryIO) -> Look:  # noqa: ARG002 - the protocol's signature
         """Find nothing."""
         return Look(None)
-
-    def answers(self) -> bool:
-        """Be always there."""
-        return True
 
 
 class Clamd:
@@ -76,23 +71,16 @@ class Clamd:
         try:
             with self._connected() as line:
                 said = self._asked(line, _pieces(file, self._most))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a place that is none, such as a name too long for DNS
             raise ScannerAway(why=error) from error
         _stream, _colon, verdict = said.partition(": ")
+        if verdict.startswith(LIMITED):
+            return Look(None, whole=False)
         if verdict.endswith(FOUND):
             return Look(verdict.removesuffix(FOUND)[:LONGEST_NAME])
         if verdict != CLEAN:
             raise ScannerAway(why=said or "-")
         return Look(None, whole=not file.read(1))
-
-    def answers(self) -> bool:
-        """Ask whether it is there."""
-        try:
-            with self._connected() as line:
-                line.sendall(b"zPING\0")
-                return _answer(line) == "PONG"
-        except OSError:
-            return False
 
     def _connected(self) -> socket.socket:
         if self._place.startswith("/"):
@@ -134,6 +122,30 @@ def _answer(line: socket.socket) -> str:
     while not said.endswith(b"\0") and len(said) < LONGEST_ANSWER and (more := line.recv(LONGEST_ANSWER)):
         said += more
     return said.rstrip(b"\0").decode("utf-8", "replace").strip()
+
+
+class Zeros(io.RawIOBase):
+    """So many zero bytes to read."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def readable(self) -> bool:
+        """They can be read."""
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Fill a buffer as far as they go."""
+        with memoryview(buffer) as room:
+            size = min(len(room), self._left)
+            room[:size] = bytes(size)
+        self._left -= size
+        return size
+
+
+def tried(place: str, *, most: int) -> Look:
+    """Return what the scanner at a place says of a harmless file as large as any that it is sent. Raises ScannerAway."""
+    return Clamd(place, most=most).look(io.BufferedReader(Zeros(most)))
 
 
 def scanner_at(place: str | None, *, most: int) -> Scanner:

@@ -33,7 +33,7 @@ from review_flow.steps import audit
 from review_flow.steps.adjustments import note_late
 from review_flow.steps.approvals import OPEN_TO_LINKS, ends_at, lacks_link, links_before_peers
 from review_flow.steps.duty import duty
-from review_flow.steps.evidence import standing_evidence
+from review_flow.steps.evidence import SCANNED, standing_evidence
 from review_flow.steps.messages import tell, tell_admins
 from review_flow.steps.panel import NobodyLeft, free_seats, pursue, substitute, to_pursue
 from review_flow.steps.reviews import close_short, forward, received
@@ -95,7 +95,10 @@ def open_overdue(session: Session, *, round_: Round) -> None:
 
 
 def ask_people_instead(session: Session, *, round_: Round) -> None:
-    """Let people look at files whose check was given up; the queue keeps the reason for the operator (design rule 3)."""
+    """Let people look at files whose check was given up; the queue keeps the reason for the operator (design rule 3).
+
+    One that no scanner looked into stays closed where there is a scanner, until the operator resumes its check.
+    """
     given_up = (
         select(Evidence)
         .join(Submission, Submission.id == Evidence.submission_id)
@@ -107,6 +110,7 @@ def ask_people_instead(session: Session, *, round_: Round) -> None:
     for evidence in list(session.scalars(given_up)):
         finding = {"code": "not_checked", "level": "human", "text": say(_("自动检查多次没有完成，请人工查看。"))}
         report: dict[str, Any] = {"verdict": Verdict.HUMAN.value, "present": None, "findings": [finding], "media": {}}
+        report[SCANNED] = bool((evidence.report or {}).get(SCANNED))
         record_check(session, evidence=evidence, report=report, sheet_key=None)
 
 

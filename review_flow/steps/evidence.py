@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MALWARE = "malware"
 """Under this a report names what the scanner found."""
+SCANNED = "scanned"
+"""Under this a report says whether the scanner found nothing, as long as that alone is known or the check was given up."""
 SIGNATURES = {kind: 2 if kind is AttestationKind.ON_SITE else 1 for kind in AttestationKind}
 
 
@@ -79,7 +81,8 @@ def why_closed(evidence: Evidence, *, scanned: bool, named: bool = False) -> Ref
     if evidence.removed_at is not None:
         infected = MALWARE in (evidence.report or {})
         return (FileInfected if infected else FileRemoved)(file=name, moment=shown(evidence.removed_at))
-    return FileNotScanned(file=name) if scanned and evidence.checked_at is None else None
+    seen = evidence.checked_at is not None and (evidence.report or {}).get(SCANNED) is not False
+    return None if seen or not scanned else FileNotScanned(file=name)
 
 
 def require_open(evidence: Evidence, *, scanned: bool, named: bool = False) -> Evidence:

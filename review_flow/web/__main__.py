@@ -11,6 +11,7 @@ import uvicorn
 
 from review_flow.db import settings
 from review_flow.logs import configure
+from review_flow.settings import KeysLeftBehind
 from review_flow.web.app import MOST_CONNECTIONS, create_app
 from review_flow.web.line import PlainBeyondHere, require_line
 
@@ -42,7 +43,8 @@ def main() -> None:
     plain = given.plain_http or settings().plain_http
     try:
         require_line(given.host, secure=given.tls_cert is not None, proxied=bool(given.proxy), plain=plain)
-    except PlainBeyondHere as no:
+        settings().require_keys_moved()
+    except (PlainBeyondHere, KeysLeftBehind) as no:
         asked.error(str(no))
     # No proxy's headers unless told so: who asks is who connects. Our own log line says more than the server's, and no
     # address with a link's token.

@@ -30,6 +30,7 @@ from review_flow.outside import authority
 from review_flow.rules.certificates import genuine, number_of
 from review_flow.rules.words import WorkKind
 from review_flow.steps import faces
+from tests.outside import clamd as stand_in
 from tests.outside.clamd import clamd
 
 HEAVY = ("sqlalchemy", "prefect", "cv2", "numpy", "alembic")
@@ -244,7 +245,13 @@ def test_doctor_looks_at_what_keeps_strangers_and_malware_out(home: Path, monkey
     monkeypatch.setenv("REVIEW_FLOW_BREACHED_PASSWORDS", str(stolen))
     with clamd() as place:
         monkeypatch.setenv("REVIEW_FLOW_SCANNER", place)
+        [small] = [one for one in read("doctor", status=1) if one["name"] == "scanner"]  # it answers, but takes 1 MB
+        assert (small["health"], "没有给出结论" in small["text"]) == ("bad", True)
+        monkeypatch.setenv("REVIEW_FLOW_SCANNER_BYTES", "1000000")
         assert [one["health"] for one in read("doctor") if one["name"] in asked] == ["good"] * 3
+        monkeypatch.setattr(stand_in, "LIMIT", 999_999)
+        [limited] = [one for one in read("doctor", status=1) if one["name"] == "scanner"]
+        assert (limited["health"], "MaxFileSize" in limited["text"]) == ("bad", True)
     stolen.write_text("password\n")
     with hands_at(now() + timedelta(days=750)):
         sick = [one for one in read("doctor", status=1) if one["name"] in asked]
@@ -252,8 +259,24 @@ def test_doctor_looks_at_what_keeps_strangers_and_malware_out(home: Path, monkey
     assert [
         "review-flow tls make" in sick[0]["text"],
         "谁都改不了密码" in sick[1]["text"],
-        "没有应答" in sick[2]["text"],
+        "没有给出结论" in sick[2]["text"],
     ] == [True] * 3
+
+
+def test_nothing_starts_as_long_as_a_key_was_left_behind(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found()
+    settings().number_key()
+    monkeypatch.setenv("REVIEW_FLOW_SECRETS_FOLDER", str(tmp_path / "vault"))
+    told = f"请先把 {home / 'secrets' / 'certificate.key'} 移到 {tmp_path / 'vault'}"
+    for words in (["work", "--until-idle"], ["serve"], ["round", "list"]):
+        assert run(*words, status=1).stderr.startswith(told)
+    assert {one["name"]: one["text"] for one in read("doctor", status=1)}["home"].startswith(told)
+    alone = [sys.executable, "-m", "review_flow.web"]
+    refused = subprocess.run(alone, capture_output=True, text=True, timeout=60, check=False)
+    assert (refused.returncode, told in refused.stderr) == (2, True)
+    assert not (tmp_path / "vault").exists()
 
 
 def test_doctor_sees_a_home_that_is_open_to_others(home: Path) -> None:

@@ -7,7 +7,8 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 
 from flows import check_evidence, installation
 from flows.drain import Done, Item
@@ -65,6 +66,47 @@ def test_an_infected_file_is_refused_told_deleted_and_never_opened(scanned: None
     assert installation.sandbox.cache_info().currsize == 0  # no child met it
 
 
+def test_killed_before_an_infected_file_is_refused_the_next_look_refuses_it(scanned: None) -> None:
+    item = handed_in(b"lesson" + EICAR)
+
+    def die(session: Session) -> None:
+        if session.scalars(select(AuditEvent).where(AuditEvent.deed == "evidence.infected")).first():
+            raise ConnectionError("killed")
+
+    event.listen(Session, "before_commit", die)
+    try:
+        with pytest.raises(ConnectionError), db.transaction() as session:
+            check_evidence.handle(item)(session)
+    finally:
+        event.remove(Session, "before_commit", die)
+    look_again(item)
+
+
+def test_killed_before_an_infected_file_is_deleted_the_next_look_deletes_it(
+    scanned: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = handed_in(b"lesson" + EICAR)
+
+    def die(_storage: object, _key: str) -> None:
+        raise ConnectionError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(installation.storage()), "delete", die)
+        with pytest.raises(ConnectionError), db.transaction() as session:
+            check_evidence.handle(item)(session)
+    look_again(item)
+
+
+def look_again(item: Item) -> None:
+    """Look a second time: it is refused, noted once, and gone."""
+    with db.transaction() as session:
+        check_evidence.handle(item)(session)
+    with db.transaction() as session:
+        noted = session.scalars(select(AuditEvent.id).where(AuditEvent.deed == "evidence.infected")).all()
+        assert (session.get_one(Evidence, item.subject_id).verdict, len(noted)) == (Verdict.REJECTED, 1)
+        assert [one for one in db.settings().storage.rglob("*") if one.is_file()] == []
+
+
 def test_where_the_scanner_is_away_a_file_waits_as_long_as_it_takes(scanned: None) -> None:
     item = handed_in(b"lesson" + EICAR)
     gone = db.settings().model_copy(update={"scanner": "127.0.0.1:9"})
@@ -81,3 +123,19 @@ def test_where_the_scanner_is_away_a_file_waits_as_long_as_it_takes(scanned: Non
     with db.transaction() as session:
         check_evidence.handle(item)(session)
         assert session.get_one(Evidence, item.subject_id).verdict is Verdict.REJECTED
+
+
+def test_what_the_scanner_passed_is_kept_though_the_check_then_fails(
+    scanned: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = handed_in(b"lesson")
+
+    def broken() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(check_evidence, "sandbox", broken)
+    with pytest.raises(MemoryError):
+        check_evidence.handle(item)
+    with db.transaction() as session:
+        row = session.get_one(Evidence, item.subject_id)
+        assert (row.report, row.checked_at) == ({"scanned": True}, None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shlex
 import signal
 import socket
@@ -192,6 +193,13 @@ def county(postgres: Postgres, folder: Path) -> Iterator[tuple[Machines, Api]]:
         assert server.poll() is None
     finally:
         machines.end()
+
+
+def test_the_documented_server_listens_on_its_own_machine_and_no_shell_changes_a_value() -> None:
+    """Its line is plain: the proxy beside it speaks TLS. A password may hold whatever a shell minds."""
+    assert documented_settings()["PREFECT_SERVER_API_HOST"] == "127.0.0.1"
+    filled_in = [line for line in head() if line.startswith("export ") and ("…" in line or "?" in line)]
+    assert [line for line in filled_in if not re.match(r"export [A-Z_]+='[^']+'(\s+#|$)", line)] == []
 
 
 def test_the_documented_settings_let_prefect_phone_nobody() -> None:

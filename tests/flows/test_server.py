@@ -99,12 +99,17 @@ def test_where_nothing_answers_there_is_no_server(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.crash
-def test_the_embedded_server_comes_back_where_it_was_and_goes_with_us(used_home: Path) -> None:
+def test_the_embedded_server_comes_back_where_it_was_and_goes_with_us(
+    used_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REVIEW_FLOW_ENCRYPTION_KEY", "5e" * 32)
     settings = Settings(home=used_home)
     with PrefectServer(settings) as server, PrefectServer(settings) as second:
         url = until(server.url)
         note = read_note(settings)
         assert note is not None
+        given = {one.partition("=")[0] for one in Path(f"/proc/{note.pid}/environ").read_text().split("\0")}
+        assert [one for one in sorted(given) if one.startswith("REVIEW_FLOW_")] == ["REVIEW_FLOW_HOME"]
         assert (note.url, reachable(settings), second.url(), second.started) == (url, url, url, False)
         with urllib.request.urlopen(f"{url}/health") as reply:
             assert "connect-src 'self'" in reply.headers["content-security-policy"]

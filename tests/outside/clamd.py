@@ -1,4 +1,4 @@
-"""A stand-in for ClamAV's clamd: PING and INSTREAM over a Unix socket or TCP, one signature, a limit of its own."""
+"""A stand-in for ClamAV's clamd: INSTREAM over a Unix socket or TCP, one signature, a limit of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 HALVES = (rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-", b"STANDARD-ANTIVIRUS-TEST-FILE!$H+H*")
 EICAR = HALVES[0] + HALVES[1]  # whole only in memory: a scanner of this machine would take the file away
-MOST = 1_000_000
+MOST, LIMIT = 1_000_000, 1_000_000  # its StreamMaxLength, its MaxFileSize with AlertExceedsMax
 
 
 class Line(socketserver.StreamRequestHandler):
@@ -21,7 +21,8 @@ class Line(socketserver.StreamRequestHandler):
         command = b""
         while not command.endswith(b"\0"):
             command += self.rfile.read(1)
-        self.wfile.write({b"zPING\0": lambda: b"PONG", b"zINSTREAM\0": self.looked}[command]() + b"\0")
+        assert command == b"zINSTREAM\0"
+        self.wfile.write(self.looked() + b"\0")
 
     def looked(self) -> bytes:
         seen = b""
@@ -29,6 +30,8 @@ class Line(socketserver.StreamRequestHandler):
             seen += self.rfile.read(size)
             if len(seen) > MOST:
                 return b"INSTREAM size limit exceeded. ERROR"
+        if len(seen) > LIMIT:
+            return b"stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND"
         return b"stream: Eicar-Signature FOUND" if EICAR in seen else b"stream: OK"
 
 

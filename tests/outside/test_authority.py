@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from review_flow.cli import app
 from review_flow.clock import hands_at, now
 from review_flow.outside import authority
-from review_flow.outside.authority import NotAName, NotVouchedFor
+from review_flow.outside.authority import AuthorityKeyGone, NotAName, NotVouchedFor
 from review_flow.settings import Settings
 
 
@@ -77,6 +77,17 @@ def test_a_later_one_is_of_the_same_authority(settings: Settings) -> None:
         authority.make(settings, names=["school.lan", "10.0.0.5"])
 
 
+def test_the_authority_that_every_pc_trusts_is_not_replaced_because_its_key_is_gone(settings: Settings) -> None:
+    made = authority.make(settings, names=["school.lan"])
+    before = [one.read_bytes() for one in (made.authority, made.server)]
+    made.authority_key.rename(made.authority_key.with_suffix(".away"))
+    with pytest.raises(AuthorityKeyGone, match=r"tls-authority\.key 不在；请恢复它，或删除 .*/tls 后重新建立"):
+        authority.make(settings, names=["school.lan"])
+    assert [one.read_bytes() for one in (made.authority, made.server)] == before
+    with hands_at(now() + timedelta(days=366 * 20)):  # nobody trusts it any more
+        assert authority.make(settings, names=["school.lan"]).authority.read_bytes() != before[0]
+
+
 @pytest.mark.parametrize("name", ["", "a b", "-x.lan", "school..lan", "*.school.lan", "1.2.3", "x" * 64 + ".lan"])
 def test_what_is_no_name_is_said(settings: Settings, name: str) -> None:
     with pytest.raises(NotAName):
@@ -87,7 +98,9 @@ def test_what_is_no_name_is_said(settings: Settings, name: str) -> None:
 def test_the_command_makes_it_and_renews_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "home"))
     run = CliRunner().invoke
-    assert "--name：请写出别人打开网页用的主机名" in run(app, ["tls", "make"]).output
+    for names in ([], ["--name", "localhost", "--name", "127.0.0.1"]):
+        assert "--name：请写出别人打开网页用的主机名" in run(app, ["tls", "make", *names]).output
     done = run(app, ["tls", "make", "--name", "school.lan"])
     assert (done.exit_code, "已为school.lan签发证书" in done.output, "authority.crt" in done.output) == (0, True, True)
-    assert run(app, ["tls", "make"]).output.startswith("已为school.lan签发证书")
+    again = run(app, ["tls", "make"]).output
+    assert (again.startswith("已为school.lan签发证书"), "装到各台电脑" in again) == (True, False)

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from review_flow.outside.breaches import Breaches, BreachesUnreadable, breaches_in
 
@@ -37,14 +38,17 @@ def test_what_is_no_such_list_lets_nobody_through(tmp_path: Path) -> None:
     path = tmp_path / "list"
     for content in (b"password\n123456\n", b"\x00" * 5000, (b"A" * 32 + b":1\n") * 100):
         path.write_bytes(content)
-        with pytest.raises(BreachesUnreadable, match="泄露密码库"):
+        with pytest.raises(BreachesUnreadable, match="泄露密码库") as no, capture_logs() as noted:
             assert "anything" in Breaches(path)
+        assert ([one["why"][:15] for one in noted], "SHA-1:" in str(no.value)) == (["not SHA-1:count"], False)
+        assert [one for one in ("password", "AAAA") if one in noted[0]["why"]] == []
         assert "not SHA-1:count" in (Breaches(path).problem() or "")
     path.write_bytes("".join(f"{sha1(word)}:1\n" for word in WORDS).encode())
     assert Breaches(path).problem() == "not sorted by hash"
     path.unlink()
-    with pytest.raises(BreachesUnreadable):
+    with pytest.raises(BreachesUnreadable) as no, capture_logs() as noted:
         assert "anything" in Breaches(path)
+    assert (str(path) in str(no.value), str(path) in noted[0]["why"]) == (False, True)
     assert "No such file" in (Breaches(path).problem() or "")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 
 from models import Adjustment, AuditEvent, DueWork, Evidence, Finding, Message, Submission
@@ -24,6 +25,7 @@ from review_flow.steps import (
     enrolments,
     evidence,
     people,
+    quarantine,
     results,
     reviews,
     rounds,
@@ -476,3 +478,26 @@ def test_people_look_at_a_file_whose_check_was_given_up(alone, clock) -> None:
     texts = session.scalars(select(Finding.text).where(Finding.evidence_id == file.id)).all()
     assert texts == ["自动检查多次没有完成，请人工查看。"]
     assert due.parked_reason == "存储不可用"  # for the operator
+    assert evidence.require_open(file, scanned=False) is file
+    with pytest.raises(evidence.FileNotScanned):  # no scanner saw it
+        evidence.require_open(file, scanned=True)
+
+
+def test_a_file_that_the_scanner_passed_may_be_looked_at_when_its_check_was_given_up(alone, clock) -> None:
+    school, session = alone, alone.session
+    file = evidence.add_evidence(
+        session,
+        actor=school.teachers[0],
+        submission=works(school)[0],
+        slot="plan",
+        file_name="方案.docx",
+        stored=kept("方案"),
+    )
+    quarantine.note_clean(session, evidence=file)
+    with pytest.raises(evidence.FileNotScanned):  # its check goes on
+        evidence.require_open(file, scanned=True)
+    due = session.scalars(select(DueWork).where(DueWork.kind == WorkKind.CHECK_EVIDENCE)).one()
+    due.parked_at, due.parked_reason = now(), "内存不足"
+    session.flush()
+    tick(school)
+    assert (file.state, evidence.require_open(file, scanned=True)) == (EvidenceState.CHECKED, file)

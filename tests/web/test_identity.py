@@ -223,8 +223,8 @@ def test_the_door_shows_the_services_that_are_set(anybody: TestClient) -> None:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"kind": "cas", "id": "c", "label": "C", "url": "http://sso.school.cn"}, "not https"),
-        ({"kind": "cas", "id": "c", "label": "C", "url": "sso"}, "not an address"),
+        ({"kind": "cas", "id": "c", "label": "C", "url": "http://sso.school.cn"}, "应以 https 开头"),
+        ({"kind": "cas", "id": "c", "label": "C", "url": "sso"}, "应为 https://sso.school.cn 这样的地址"),
         ({"kind": "cas", "id": "C!", "label": "C", "url": "https://sso.school.cn"}, "id"),
         ({"kind": "radius", "id": "c", "label": "C"}, "kind"),
     ],
@@ -241,7 +241,7 @@ def test_two_services_are_told_apart_and_secrets_are_not_shown(tmp_path: Path, m
     assert [one.id for one in settings.identity_providers] == list(ALL)
     assert "s3cret" not in repr(settings)
     twice = [{"kind": "cas", "id": "c", "label": "C", "url": "https://sso.school.cn"}] * 2
-    with pytest.raises(ValidationError, match="same id"):
+    with pytest.raises(ValidationError, match="有两项的 id 相同"):
         Settings(home=tmp_path, identity_providers=twice)  # type: ignore[arg-type]  # as read
 
 

@@ -131,6 +131,8 @@ def test_each_choice_is_a_line_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
     assert spoken(OPEN) == (files, "https://school.lan")
     assert spoken("127.0.0.1") == (files, "https://127.0.0.1")
     assert spoken(OPEN, plain=True) == (["--plain-http"], "http://127.0.0.1")
+    authority.make(given, names=["localhost"])
+    assert spoken(OPEN) == (files, "https://127.0.0.1")
 
 
 def test_what_stays_on_this_machine() -> None:
