@@ -48,6 +48,8 @@ def test_a_workshops_result_is_confirmed_signed_appealed_and_heard(clock: Clock)
     with transaction(ready_engine()) as session:
         STAGES[test_group_rounds.__name__, "composed"].build(session, clock)
     assert by("P1", "workshop", "confirm", "物理坊")["text"] == "已确认：未完成。"
+    boards = [by(*asked)["grade"] for asked in (("A01", "workshop", "board", "物理坊"), ("T01", "workshop", "board"))]
+    assert boards == ["未完成", None]
     by("A01", "round", "publish")
     clock.day(4, 20)
     with transaction(ready_engine()) as session:
