@@ -14,7 +14,7 @@ from review_flow import schemes as scheme_files
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import NominationKind, NominationState, RoleKind, WorkConsent
-from review_flow.steps import enrolments, levels, library, nominations, work_consents
+from review_flow.steps import enrolments, levels, library, nominations, people, work_consents
 from review_flow.steps.nominations import NotNominable, NotRising, NotYourJudgement, OtherWay, Work
 from review_flow.steps.work_consents import ConsentMissing
 from tests.cast import kept, queries
@@ -324,12 +324,35 @@ def test_many_are_seen_with_what_was_said_of_them_in_as_many_questions_as_one(se
         session.expire_all()
         with queries(session) as sent:
             found = nominations.visible(session, actor=judge, round_=shop.round)
-            points = nominations.tallies(session, nominations=found)
-            consents = work_consents.consents_of(session, nominations=found)
+            points, consents = levels.known_of(session, actor=shop.leader, round_=shop.round, nominations=found)
             assert library.standing_entries(session, nominations=found) == {}
         costs.append(len(sent))
     assert len(set(costs)) == 1
     assert points == {one.id: Fraction(171, 2) for one in found}
-    assert sorted(consents) == [(one.id, AUTHOR) for one in found]
+    assert consents == {one.id: [AUTHOR] for one in found}
     found[0].step = None
     assert sorted(nominations.tallies(session, nominations=found)) == [one.id for one in found[1:]]
+
+
+def test_running_votes_are_for_who_decides_and_need_not_keep_away(session) -> None:
+    shop = Shop(session, FUYU)
+    inside, risen, own = (
+        shop.work(one, title)
+        for one, title in ((shop.member, "浮力"), (shop.school.teachers[2], "压强"), (shop.leader, "光"))
+    )
+    risen.step = "region"
+    judge, panel, admin, above = shop.school.teachers[3], shop.school.members[0], shop.school.admin, shop.county()
+    yes(shop, inside)
+
+    def known(actor: Person) -> tuple[list[int], list[int]]:
+        points, consents = levels.known_of(session, actor=actor, round_=shop.round, nominations=[inside, risen, own])
+        return sorted(points), sorted(consents)
+
+    everything = [inside.id, risen.id, own.id]
+    assert known(shop.leader) == ([inside.id], everything)
+    assert known(admin) == (everything, everything)
+    assert known(above) == ([risen.id], everything)
+    assert known(shop.member) == ([], [inside.id])
+    assert known(judge) == known(panel) == ([], [])
+    people.declare_conflict(session, actor=admin, one=shop.leader, other=shop.member, reason="亲属")
+    assert known(shop.leader) == ([], everything)
