@@ -17,7 +17,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.marks import shown
 from review_flow.rules.words import GroupLevel, NominationKind, WorkConsent
 from review_flow.steps import groups, levels, library, nominations, work_consents
-from review_flow.steps.rounds import round_scheme
+from review_flow.steps.rounds import WrongPhase, round_scheme
 from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
@@ -32,7 +32,7 @@ from review_flow.web.api.teaching import ReasonIn
 from review_flow.web.programme import NOMINATED
 
 routes = router("nominations")
-JUDGED = [nominations.NotRising, nominations.OtherWay, nominations.NotYourJudgement, NotAllowed]
+JUDGED = [nominations.NotRising, nominations.OtherWay, nominations.NotYourJudgement, NotAllowed, WrongPhase]
 JUDGED_OUTSIDE = [*JUDGED, work_consents.ConsentMissing]
 
 
@@ -160,7 +160,9 @@ def _nomination(session: Session, person: Person, key: int) -> Nomination:
     return found
 
 
-@writes(routes, "POST", "/rounds/{key}/nominations", status=201, refuses=[nominations.NotNominable, NotAllowed])
+@writes(
+    routes, "POST", "/rounds/{key}/nominations", status=201, refuses=[nominations.NotNominable, NotAllowed, WrongPhase]
+)
 def nominate(session: Db, person: Teacher, key: Key, body: NominateIn) -> NominationOut:
     """Put a work or learner of a workshop forward, as its leader or the school's administrator."""
     round_ = seen.led_round(session, person, key)
@@ -211,9 +213,11 @@ def mark_nomination(session: Db, person: Reviewer, key: Key, body: MarkIn) -> No
         levels.TooManyGoOn,
         levels.Tied,
         nominations.NotRising,
+        nominations.NotYourJudgement,
         work_consents.ConsentMissing,
         NotAllowed,
         BadInput,
+        WrongPhase,
     ],
 )
 def advance_nominations(session: Db, person: Teacher, key: Key, body: AdvanceIn) -> AdvancedOut:
