@@ -22,7 +22,7 @@ from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
 from review_flow.web.api.access import Administrator, Reader, Reviewer, Teacher
-from review_flow.web.api.gatherings import colleagues
+from review_flow.web.api.gatherings import members
 from review_flow.web.api.inputs import Percent
 from review_flow.web.api.pages import Asked, numbered_part
 from review_flow.web.api.panel import who
@@ -170,14 +170,14 @@ def nominate(session: Db, person: Teacher, key: Key, body: NominateIn) -> Nomina
     if person.workshop_id is not None:
         own = groups.workshop_group(round_=round_, workshop=session.get_one(Workshop, person.workshop_id))
     groups.require_teller(session, actor=person, group=own)  # or anybody learns whose number there is
-    [author] = colleagues(session, person, [body.number])
+    [author] = members(session, person, [body.number])
     work = nominations.Work(
         kind=body.kind,
         title=body.title,
         video=body.video,
         ability=body.ability,
         category=body.category,
-        evidence=None if body.evidence_id is None else seen.own_file(session, author, body.evidence_id),
+        evidence=None if body.evidence_id is None else seen.named_file(session, person, author, body.evidence_id),
     )
     made = nominations.nominate(session, actor=person, round_=round_, author=author, work=work)
     return _nominations(session, person, round_, [made])[0]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from models import Evidence, Nomination, Submission, Workshop
+from models import Assignment, Evidence, Nomination, Submission, Workshop
 from review_flow import schemes as scheme_files
+from review_flow.clock import now
 from review_flow.rules.scheme import Scheme
+from review_flow.rules.words import AssignmentState
 from review_flow.steps import nominations, people
 from tests.cast import School, queries
 from tests.stages import stage
@@ -137,7 +139,32 @@ def test_a_file_is_its_author_s(web: Web, shop: School, program: Program) -> Non
     assert file is not None
     with program("T01") as leader:
         assert put_forward(leader, shop, "T03", "别人的", evidence_id=file[0]).status_code == 404
-        assert put_forward(leader, shop, "T02", "自己的", evidence_id=file[0]).status_code == 201
+        shop.session.add(
+            Assignment(
+                round_id=shop.round.id,
+                reviewer_id=shop.teachers[0].id,
+                submission_id=work.id,
+                author_id=work.author_id,
+                state=AssignmentState.DECLINED,
+                assigned_at=now(),
+                lease_until=now(),
+                ended_at=now(),
+            )
+        )
+        shop.session.commit()
+        blind = [put_forward(leader, shop, one, "盲评的", evidence_id=file[0]) for one in ("T02", "T03")]
+        assert [one.status_code for one in blind] == [404, 404]  # or a reviewer learns whose work it was
+    with program("A01") as admin:
+        assert put_forward(admin, shop, "T02", "自己的", evidence_id=file[0]).status_code == 201
+
+
+def test_a_leader_learns_no_numbers_of_others(web: Web, shop: School, program: Program) -> None:
+    shop.teachers[4].workshop_id = None
+    shop.session.commit()
+    with program("T01") as leader, program("A01") as admin:
+        said = [put_forward(leader, shop, one, "浮力") for one in ("T05", "P1", "T99")]
+        assert [one.status_code for one in said] == [404, 404, 404]
+        assert put_forward(admin, shop, "T05", "浮力").json()["code"] == "not-nominable"
 
 
 def test_a_list_costs_the_same_however_long_it_is(web: Web, shop: School, program: Program) -> None:
