@@ -85,11 +85,12 @@ class PanelFactIn(ToldIn):
 
 @reads(routes, "/rounds/{key}/fact-subjects")
 def list_fact_subjects(session: Db, person: Reader, key: Key, part: Asked) -> Page[SubjectOut]:
-    """List what a round's scheme lets one tell of a teacher."""
+    """List what a round's scheme lets one tell of a teacher by `/rounds/{key}/facts` and `/panel/rounds/{key}/facts`."""
     scheme = round_scheme(session, round_=seen.led_round(session, person, key))
     found = [
         SubjectOut(kind=kind.value, about=about, name=name)
-        for kind in programme.TOLD
+        for kind in FactKind
+        if kind in programme.LEADERS_TELL or kind in BY_PANEL
         for about, name in programme.subjects(scheme, kind).items()
     ]
     return numbered_part(found, part=part)

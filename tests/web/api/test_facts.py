@@ -29,6 +29,12 @@ def process(session, _clock) -> School:
 
 
 @stage
+def timed(session, _clock) -> School:
+    """Minutes of courses are counted beside pieces."""
+    return shop(session, "fuqing-50")
+
+
+@stage
 def tested(session, _clock) -> School:
     """Tests are taken."""
     return shop(session, "fuyu-2020-50")
@@ -64,6 +70,12 @@ def test_a_leader_tells_of_their_members_alone(web: Web, process: School, progra
         assert leader.post(strike, json={"reason": "记错了人"}).status_code == 204
         assert leader.post(strike, json={"reason": "记错了人"}).json()["code"] == "not-strikable"
         assert member.get(facts).json()["items"] == []
+
+
+def test_what_no_route_takes_is_not_listed(web: Web, timed: School, program: Program) -> None:
+    with program("T01") as leader:
+        listed = leader.get(f"/rounds/{timed.round.id}/fact-subjects").json()["items"]
+    assert {one["kind"] for one in listed} == {"piece"}  # minutes come by sheets
 
 
 def test_the_panel_tells_how_tests_ended(web: Web, tested: School, program: Program) -> None:
