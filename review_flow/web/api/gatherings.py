@@ -19,7 +19,7 @@ from review_flow.steps import gatherings
 from review_flow.steps.people import has_role
 from review_flow.steps.programme import leads
 from review_flow.steps.rounds import WrongPhase
-from review_flow.web import mine
+from review_flow.web import mine, pace
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
 from review_flow.web.api.access import Reader, Teacher
@@ -173,11 +173,12 @@ def get_gathering_code(request: Request, session: Db, person: Teacher, key: Key)
     routes,
     "POST",
     "/gatherings/{key}/sign-in",
-    refuses=[gatherings.NotOpen, gatherings.WrongCode, gatherings.NotInvited, *HOSTED],
+    refuses=[gatherings.NotOpen, gatherings.WrongCode, gatherings.NotInvited, pace.TooOften, *HOSTED],
 )
-def sign_in(session: Db, person: Teacher, key: Key, body: SignIn) -> ToldOut:
-    """Sign oneself in with the code that is shown on the spot."""
+def sign_in(request: Request, session: Db, person: Teacher, key: Key, body: SignIn) -> ToldOut:
+    """Sign oneself in with the code that is shown on the spot; ten may be tried at once, then one each 90 seconds."""
     found = mine.gathering(session, person, key)
+    pace.require_guess(request, person.id, key)
     return ToldOut(outcome=gatherings.sign_in(session, actor=person, gathering=found, code=body.code))
 
 
