@@ -77,10 +77,8 @@ def tell(
 def list_(desk: Desk, number: Annotated[str | None, typer.Argument(help=_("工号；空白即本人"))] = None) -> None:
     """List what was told of a teacher: to them, to those who tell, and to the panel."""
     enrolment = desk.enrolment(number)
-    programme.require_reader(desk.session, actor=desk.actor, enrolment=enrolment)
     scheme = round_scheme(desk.session, round_=desk.round)
-    facts = programme.facts_standing(desk.session, enrolment=enrolment)
-    own = enrolment.person_id == desk.actor.id
+    facts = voices.facts_read(desk.session, actor=desk.actor, enrolment=enrolment)
     rows: list[dict[str, object]] = [
         {
             "id": one.id,
@@ -89,11 +87,11 @@ def list_(desk: Desk, number: Annotated[str | None, typer.Argument(help=_("工�
             "number": None if voices.hidden(scheme, one) else one.number,
             "word": one.word,
             "details": one.details or None,
-            "source": voices.source_shown(one) if own else one.source,
+            "source": source,
             "at": one.recorded_at,
             "confirmed": _confirmed(desk, one),
         }
-        for one in facts
+        for one, source in facts
     ]
     titles = {
         "id": _("编号"), "kind": _("类别"), "about": _("项目"), "number": _("数值"), "word": _("结果"), "details": _("细节"),

@@ -127,8 +127,7 @@ def list_(desk: Desk) -> None:
     steps = {one.id: one for one in scheme.pipeline}
     rows: list[dict[str, object]] = []
     found = nominations.visible(desk.session, actor=desk.actor, round_=desk.round)
-    consents = work_consents.consents_of(desk.session, nominations=found)
-    points = nominations.tallies(desk.session, nominations=found)
+    points, consents = levels.known_of(desk.session, actor=desk.actor, round_=desk.round, nominations=found)
     for one in found:
         step = steps.get(one.step or "")
         rows.append(
@@ -140,8 +139,8 @@ def list_(desk: Desk) -> None:
                 "video": one.video,
                 "step": step.name_zh if step else None,
                 "state": say(STATES[one.state]),
-                "points": shown(points[one.id]) if step else None,
-                "consents": [about.value for about in WorkConsent if (one.id, about) in consents],
+                "points": shown(points[one.id]) if one.id in points else None,
+                "consents": [about.value for about in consents[one.id]] if one.id in consents else None,
             }
         )
     titles = {

@@ -12,6 +12,7 @@ from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.i18n import _, say
 from review_flow.outside.calendars import closed_on
 from review_flow.rules.marks import shown
+from review_flow.rules.path import NOT_SHOWN
 from review_flow.rules.quotas import quotas_of, tasks_of
 from review_flow.rules.record import read_record
 from review_flow.rules.words import GroupLevel, RoleKind
@@ -20,6 +21,7 @@ from review_flow.steps.group_record import group_record_of, group_records_of
 from review_flow.steps.group_results import current_group_results, group_outcome
 from review_flow.steps.groups import LEADER, Group, require_group_reader, task_level, workshop_group
 from review_flow.steps.messages import tell
+from review_flow.steps.people import has_role
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
@@ -40,11 +42,18 @@ STATES = {"done": _("已完成"), "late": _("逾期完成"), "due": _("已逾期
 def workshop_board(session: Session, *, actor: Person, round_: Round, workshop: Workshop) -> dict[str, Any]:
     """Return a workshop's board: duties, quotas, dated tasks by their day, and its result, as plain data.
 
-    For its leader, the school's administrator and the county. Raises NotAllowed.
+    For its leader, the school's administrator and the county; before it is published the result is the
+    administrator's alone. Raises NotAllowed.
     """
     group = workshop_group(round_=round_, workshop=workshop)
     require_group_reader(session, actor=actor, group=group)
-    return _board(session, group)
+    board = _board(session, group)
+    found = current_group_results(session, groups=[group]).get(group)
+    if (None if found is None else found.state) not in NOT_SHOWN or has_role(
+        session, person_id=actor.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
+    ):
+        return board
+    return board | {"grade": None, "result": None}
 
 
 def school_board(session: Session, *, actor: Person, round_: Round) -> dict[str, Any]:

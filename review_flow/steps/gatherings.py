@@ -229,8 +229,9 @@ def require_host(session: Session, *, actor: Person, gathering: Gathering) -> No
 
 
 def require_recorder(session: Session, *, actor: Person, gathering: Gathering) -> None:
-    """Raise NotAllowed unless the actor may run this meeting or leads a workshop, and so tells of its members."""
-    if not leads(session, actor=actor, workshop_id=actor.workshop_id):
+    """Raise NotAllowed unless the actor may run this meeting, or it is everybody's and they tell of a workshop's members."""
+    everybodys = gathering.workshop_id is None
+    if not (everybodys and leads(session, actor=actor, workshop_id=actor.workshop_id)):
         require_host(session, actor=actor, gathering=gathering)
 
 

@@ -14,13 +14,13 @@ from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.marks import shown
-from review_flow.rules.words import NominationState, WorkConsent
-from review_flow.steps.nominations import INSIDE, SCHOOL, NotRising, tally, voices
-from review_flow.steps.people import require_admin
+from review_flow.rules.words import NominationState, RoleKind, WorkConsent
+from review_flow.steps.nominations import INSIDE, RISING, SCHOOL, NotRising, NotYourJudgement, tallies, tally, voices
+from review_flow.steps.people import conflicting_with, has_role, require_admin
 from review_flow.steps.programme import leads, require_above
-from review_flow.steps.rounds import round_scheme
+from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
-from review_flow.steps.work_consents import record, require_consent
+from review_flow.steps.work_consents import consents_of, record, require_consent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +73,12 @@ def advance_level(
 
     The leader decides in the workshop, the administrator in the school, the county above. Where no organization stands
     above the school, its administrator writes down what was decided elsewhere, by name and with the letter as `basis`.
-    Raises NotAllowed, BadInput, NotRising, ConsentMissing, TooManyGoOn, Tied. Returns who went on.
+    Nobody names own work, nor that of their household: another who decides does.
+    Raises NotAllowed, BadInput, NotRising, NotYourJudgement, WrongPhase, ConsentMissing, TooManyGoOn, Tied. Returns who
+    went on.
     """
     take_turn(session, organization_id=round_.organization_id)
+    require_phase(round_, *RISING)
     elsewhere = _require_decider(session, actor=actor, round_=round_, step=step, workshop=workshop)
     waiting = at_step(session, round_=round_, step=step, workshop=workshop if step.level == INSIDE else None)
     if not waiting:
@@ -84,7 +87,7 @@ def advance_level(
         raise BadInput(field=say(_("依据")), problem=say(_("请写明上级的文件或通知。")))
     most = room(step, len(waiting))
     by_name = step.decide == "named" or elsewhere
-    chosen = _named(named, waiting, most) if by_name else _best(session, waiting, step, most)
+    chosen = _named(session, actor, named, waiting, most) if by_name else _best(session, waiting, step, most)
     required = {WorkConsent.AUTHOR, WorkConsent(step.consent)}
     for one in chosen:
         for about in sorted(required, key=lambda consent: consent.value):
@@ -107,20 +110,54 @@ def _require_decider(
     if step.level == SCHOOL:
         require_admin(session, actor=actor, organization_id=round_.organization_id)
         return False
+    if _above(session, actor=actor, round_=round_):
+        return False
+    require_admin(session, actor=actor, organization_id=round_.organization_id)
+    return True
+
+
+def _above(session: Session, *, actor: Person, round_: Round) -> bool:
     try:
         require_above(session, actor=actor, organization_id=round_.organization_id)
     except NotAllowed:
-        require_admin(session, actor=actor, organization_id=round_.organization_id)
-        return True
-    return False
+        return False
+    return True
 
 
-def _named(named: Sequence[Nomination], waiting: Sequence[Nomination], most: int) -> list[Nomination]:
+def known_of(
+    session: Session, *, actor: Person, round_: Round, nominations: Sequence[Nomination]
+) -> tuple[dict[int, Fraction], dict[int, list[WorkConsent]]]:
+    """Return what the actor may know of works, by nomination's id: its votes or mean mark, and what its author agrees to.
+
+    Running votes and marks are for who decides the level a work waits at, or administers the school, and need not keep
+    away from its author: whoever judges does so without them. Consents are also the author's and their leader's.
+    """
+    levels = {one.id: one.level for one in round_scheme(session, round_=round_).pipeline}
+    admin = has_role(session, person_id=actor.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN])
+    above = _above(session, actor=actor, round_=round_)
+    led = actor.workshop_id if leads(session, actor=actor, workshop_id=actor.workshop_id) else None
+    away = conflicting_with(session, person_id=actor.id)
+
+    def decides(one: Nomination) -> bool:
+        level = levels.get(one.step or "")
+        return admin or (one.workshop_id == led if level == INSIDE else above and level != SCHOOL)
+
+    points = tallies(session, nominations=[one for one in nominations if one.author_id not in away and decides(one)])
+    told = [one for one in nominations if admin or above or one.workshop_id == led or one.author_id == actor.id]
+    given = consents_of(session, nominations=told)
+    return points, {one.id: [about for about in WorkConsent if (one.id, about) in given] for one in told}
+
+
+def _named(
+    session: Session, actor: Person, named: Sequence[Nomination], waiting: Sequence[Nomination], most: int
+) -> list[Nomination]:
     for one in named:
         if one not in waiting:
             raise NotRising(title=one.title)
     if len(named) > most:
         raise TooManyGoOn(most=most)
+    if not conflicting_with(session, person_id=actor.id).isdisjoint(one.author_id for one in named):
+        raise NotYourJudgement
     return list(named)
 
 

@@ -25,9 +25,9 @@ from models import (
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, listed, say
-from review_flow.rules.lifecycle import EnrolmentState
+from review_flow.rules.lifecycle import EnrolmentState, RoundPhase
 from review_flow.rules.marks import aggregate, rounded, shown
-from review_flow.rules.quotas import MINIMUMS, needed
+from review_flow.rules.quotas import MINIMUMS, judges_groups, needed
 from review_flow.rules.words import (
     EvidenceState,
     GroupLevel,
@@ -41,8 +41,8 @@ from review_flow.rules.words import (
 from review_flow.steps.group_record import group_record_of
 from review_flow.steps.groups import Group, quotas_at, require_teller, workshop_group
 from review_flow.steps.people import conflicting_with, has_role, has_seat
-from review_flow.steps.programme import leads, require_above
-from review_flow.steps.rounds import round_scheme
+from review_flow.steps.programme import PHASES, leads, require_above
+from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work_consents import record, require_consent
 
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 
 MOST_MARK = 100
 INSIDE, SCHOOL = "workshop", "school"
+RISING = tuple(phase for phase in RoundPhase if phase is not RoundPhase.CLOSED)
+"""Works rise until the round is archived with every voice and move; also after the grades (T24)."""
 COUNTS = {NominationKind.WORK: "excellent_work", NominationKind.LEARNER: "recommended_learner"}
 
 
@@ -73,9 +75,9 @@ class NotRising(Refusal):
 
 
 class NotYourJudgement(Refusal):
-    """Nobody votes on or marks own work, nor that of their household."""
+    """Nobody votes on, marks or names own work, nor that of their household."""
 
-    status, text = 403, _("不能给本人或有关联的教师的作品投票或评分。")
+    status, text = 403, _("不能给本人或有关联的教师的作品投票、评分，也不能指定其入选，请由他人办理。")
 
 
 class OtherWay(Refusal):
@@ -102,7 +104,8 @@ class Work:
 def nominate(session: Session, *, actor: Person, round_: Round, author: Person, work: Work) -> Nomination:
     """Put a work or learner of a workshop forward; by its leader or the school's administrator.
 
-    Raises NotAllowed, BadInput, NotNominable: not in the round, an own wish not among the award categories, somebody
+    Where workshops are judged what they put forward counts: then only until their results are published.
+    Raises NotAllowed, WrongPhase, NotNominable: not in the round, an own wish not among the award categories, somebody
     else's or an unchecked file, twice the same, or more than a maximum of the scheme (000-E-16: ≤ 5 %).
     """
     take_turn(session, organization_id=round_.organization_id)
@@ -112,6 +115,7 @@ def nominate(session: Session, *, actor: Person, round_: Round, author: Person, 
     group = workshop_group(round_=round_, workshop=workshop)
     require_teller(session, actor=actor, group=group)
     scheme = round_scheme(session, round_=round_)
+    require_phase(round_, *(PHASES if judges_groups(scheme) else RISING))
     why = _problem(session, round_=round_, scheme=scheme, author=author, work=work)
     if why is not None:
         raise NotNominable(why=why)
@@ -191,12 +195,12 @@ def step_of(scheme: Scheme, nomination: Nomination) -> PipelineStep:
 
 
 def vote(session: Session, *, actor: Person, nomination: Nomination) -> NominationVoice:
-    """Vote for a work at a level that votes; again, nothing changes. Raises as `_require_judge`."""
+    """Vote for a work at a level that votes; again, nothing changes. Raises as `_require_judge`, WrongPhase."""
     return _voice(session, actor=actor, nomination=nomination, way="vote", deed="nomination.vote", mark=None)
 
 
 def mark_work(session: Session, *, actor: Person, nomination: Nomination, mark: Decimal) -> NominationVoice:
-    """Mark a work from 0 to 100 at a level that marks; another mark supersedes. Raises as `_require_judge`, BadInput."""
+    """Mark a work from 0 to 100 at a level that marks; another mark supersedes. Raises as `vote`, BadInput."""
     if not mark.is_finite() or not 0 <= mark <= MOST_MARK or mark != rounded(Fraction(mark)):
         raise BadInput(field=say(_("分数")), problem=say(_("应在0到100之间，最多两位小数。")))
     return _voice(session, actor=actor, nomination=nomination, way="mark", deed="nomination.mark", mark=mark)
@@ -207,6 +211,7 @@ def _voice(
 ) -> NominationVoice:
     round_ = session.get_one(Round, nomination.round_id)
     take_turn(session, organization_id=round_.organization_id)
+    require_phase(round_, *RISING)
     step = step_of(round_scheme(session, round_=round_), nomination)
     if step.decide != way:
         raise OtherWay(way=say(WAYS[step.decide]))

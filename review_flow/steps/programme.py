@@ -131,7 +131,7 @@ def tell_fact(session: Session, *, actor: Person, enrolment: Enrolment, telling:
     """Record a fact about a teacher in a running round; return added, superseded or unchanged.
 
     The school's administrator tells all kinds; the leader of the teacher's workshop pieces, attendance, themes and
-    what was done each week; a panel member marks, approvals and tests of others.
+    what was done each week; a panel member marks, approvals and tests. Who must keep away tells nothing that is judged.
     Raises NotAllowed, WrongPhase, NotTold.
     """
     round_ = session.get_one(Round, enrolment.round_id)
@@ -231,17 +231,16 @@ def keep_fact(session: Session, *, actor: Person, enrolment: Enrolment, telling:
 
 def _require_teller(session: Session, *, actor: Person, round_: Round, enrolment: Enrolment, kind: FactKind) -> None:
     person = session.get_one(Person, enrolment.person_id)
-    if has_role(
-        session, person_id=actor.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
-    ) and (kind not in OF_OTHERS or actor.id != person.id):
+    admin = has_role(session, person_id=actor.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN])
+    if kind not in OF_OTHERS and (
+        admin or (kind in LEADERS_TELL and leads(session, actor=actor, workshop_id=person.workshop_id))
+    ):
         return
-    if kind in LEADERS_TELL and leads(session, actor=actor, workshop_id=person.workshop_id):
-        return
-    if kind in PANEL_TELLS and has_seat(session, person_id=actor.id, round_id=round_.id, kinds=[SeatKind.MEMBER]):
-        if actor.id in conflicting_with(session, person_id=person.id):
-            raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
-        return
-    raise NotAllowed(why=say(_("这需要校级管理员、本坊坊主或考核组成员")))
+    seated = kind in PANEL_TELLS and has_seat(session, person_id=actor.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
+    if not (admin or seated):
+        raise NotAllowed(why=say(_("这需要校级管理员、本坊坊主或考核组成员")))
+    if actor.id in conflicting_with(session, person_id=person.id):
+        raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
 
 
 def require_reader(session: Session, *, actor: Person, enrolment: Enrolment) -> None:

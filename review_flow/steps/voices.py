@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from models import Enrolment, Fact, Round
+from models import Enrolment, Fact, Person, Round
 from review_flow.errors import NotAllowed
 from review_flow.i18n import _, listed, say
 from review_flow.rules.voices import NAMES, ON_SITE, SELF, SURVEYS, further
-from review_flow.rules.words import FactKind, SeatKind
-from review_flow.steps.people import conflicting_with, require_seat
+from review_flow.rules.words import FactKind, RoleKind, SeatKind
+from review_flow.steps.people import conflicting_with, has_role, has_seat, require_seat
 from review_flow.steps.programme import (
     KIND_NAMES,
+    LEADERS_TELL,
     PHASES,
+    TOLD,
     NotTold,
     Telling,
     banded,
     facts_standing,
     keep_fact,
+    leads,
     number_problem,
+    require_reader,
     standing,
 )
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from models import Person
     from review_flow.rules.scheme import Scheme
 
 
@@ -116,6 +119,31 @@ def hidden(scheme: Scheme, fact: Fact) -> bool:
     """Whether a fact is the mean of fewer answers than count: shown by itself nowhere, be it standing or struck (X-40)."""
     survey = fact.kind is FactKind.VOICE and fact.about in SURVEYS
     return survey and fact.details["answers"] < scheme.compose.min_answers.get(fact.about, 1)
+
+
+def facts_read(session: Session, *, actor: Person, enrolment: Enrolment) -> list[tuple[Fact, str]]:
+    """Return the facts that stand of a teacher as far as the actor may read them, each with where it comes from.
+
+    All of them to the teacher, the administrator and the county; what leaders tell to the leader of their workshop; to
+    the panel, but for who must keep away, all but marks: each member knows their own, or the mean would be of echoes.
+    Who marked in the classroom is told to the administrator alone. Raises NotAllowed.
+    """
+    require_reader(session, actor=actor, enrolment=enrolment)
+    round_ = session.get_one(Round, enrolment.round_id)
+    person = session.get_one(Person, enrolment.person_id)
+    told = facts_standing(session, enrolment=enrolment)
+    own = actor.id == person.id
+    if has_role(session, person_id=actor.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]):
+        return [(one, source_shown(one) if own else one.source) for one in told]
+    leader = leads(session, actor=actor, workshop_id=person.workshop_id)
+    seated = has_seat(session, person_id=actor.id, round_id=round_.id, kinds=[SeatKind.MEMBER, SeatKind.RESERVE])
+    if not own and (leader or seated):
+        judges = seated and actor.id not in conflicting_with(session, person_id=person.id)
+        if not (leader or judges):
+            raise NotAllowed(why=say(_("应回避本人或有关联的教师")))
+        kinds = {*(LEADERS_TELL if leader else ()), *(set(TOLD) - {FactKind.MARK} if judges else ())}
+        told = [one for one in told if one.kind in kinds or (judges and one.recorded_by_id == actor.id)]
+    return [(one, source_shown(one)) for one in told]
 
 
 def source_shown(fact: Fact) -> str:

@@ -68,7 +68,7 @@ from review_flow.web.access import (
 from review_flow.web.api import document
 from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
-from review_flow.web.pace import Pace
+from review_flow.web.pace import GUESSES, GUESSES_IN_S, Pace
 from review_flow.web.problems import BodyUnreadable, is_api, misread
 from review_flow.web.render import is_htmx, refusal_page
 
@@ -187,6 +187,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
     app.state.engine = engine or engine_for(settings.database)
     app.state.pace_of_people = Pace(settings.person_requests)
     app.state.pace_of_addresses = Pace(settings.address_requests)
+    app.state.pace_of_guesses = Pace(GUESSES, GUESSES_IN_S)
     app.state.storage = storage or storage_at(settings.storage)
     parts = (
         door,

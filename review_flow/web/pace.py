@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 WINDOW_S = 60.0
+GUESSES, GUESSES_IN_S = 10, 900.0
+"""Codes of a meeting that one may type: a slip now and then is no matter, six digits are not to be guessed through."""
 MOST_KEYS = 100_000
 
 
@@ -29,10 +31,10 @@ class TooOften(Refusal):
 
 
 class Pace:
-    """So many requests a minute for each key, at once or spread (GCRA: one number for each key)."""
+    """So many requests a minute, or other window, for each key, at once or spread (GCRA: one number for each key)."""
 
-    def __init__(self, a_minute: int) -> None:
-        self._each_s = WINDOW_S / a_minute
+    def __init__(self, most: int, window_s: float = WINDOW_S) -> None:
+        self._each_s, self._window_s = window_s / most, window_s
         self._full_at: dict[object, float] = {}
         self._lock = threading.Lock()
 
@@ -41,8 +43,8 @@ class Pace:
         moment = time.monotonic()
         with self._lock:
             full = max(self._full_at.get(key, moment), moment) + self._each_s
-            if full - moment > WINDOW_S:
-                raise TooOften(seconds=ceil(full - moment - WINDOW_S))
+            if full - moment > self._window_s:
+                raise TooOften(seconds=ceil(full - moment - self._window_s))
             if len(self._full_at) >= MOST_KEYS:
                 self._full_at = {one: at for one, at in self._full_at.items() if at > moment}
             self._full_at[key] = full
@@ -58,3 +60,8 @@ def require_person(request: Request, person_id: int) -> None:
     """Count a request of a signed-in person; raises TooOften."""
     if not request.url.path.startswith("/uploads/"):
         request.app.state.pace_of_people.require(person_id)
+
+
+def require_guess(request: Request, person_id: int, gathering_id: int) -> None:
+    """Count a code that a person typed to sign into a meeting; raises TooOften."""
+    request.app.state.pace_of_guesses.require((person_id, gathering_id))

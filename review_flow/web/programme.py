@@ -31,7 +31,7 @@ from review_flow.steps import (
 )
 from review_flow.steps.library import standing_entries
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import mine
+from review_flow.web import mine, pace
 from review_flow.web.access import Db, Key, Passing, Signed
 from review_flow.web.render import download, go, here, page
 
@@ -133,6 +133,7 @@ def sign_in(
 ) -> HTMLResponse:
     """Sign in with the code shown on the spot."""
     gathering = mine.gathering(session, person, key)
+    pace.require_guess(request, person.id, key)
     gatherings.sign_in(session, actor=person, gathering=gathering, code=code)
     return page(
         request, "teacher/sign_in.html", gathering=gathering, what=_what(session, gathering), code="", done=True

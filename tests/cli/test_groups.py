@@ -117,8 +117,9 @@ def test_a_work_from_nomination_to_the_library(home: Path) -> None:
     run("pipeline", "mark", number, "90", "--as", "T03", status=1)
     run("pipeline", "advance", "nowhere", "--as", "T01", status=1)
     read("pipeline", "consent", number, "author", "--yes", "--as", "T02")
-    seen = read("pipeline", "list", "--as", "T02")
-    assert [(one["title"], one["points"], one["consents"]) for one in seen] == [("浮力", "1", ["author"])]
+    for who, points, consents in (("T01", "1", ["author"]), ("T02", None, ["author"]), ("T03", None, None)):
+        seen = read("pipeline", "list", "--as", who)
+        assert [(one["title"], one["points"], one["consents"]) for one in seen] == [("浮力", points, consents)]
     up = ("pipeline", "advance", "seed_vote", "--workshop", "物理坊", "--as", "T01")
     assert read(*up)["text"] == "进入下一级1项：浮力。"
     run("library", "publish", number, "--as", "A01", status=1)

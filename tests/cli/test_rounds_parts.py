@@ -42,12 +42,16 @@ def test_marks_of_further_sources_are_given_imported_and_listed(tmp_path: Path) 
     assert marks == [("自评", "95.00"), ("现场评价", "88.00"), ("学生问卷", None), ("家长问卷", "95.00")]
     assert [one["source"] for one in listed] == ["王芳", "", "匿名问卷", "匿名问卷"]
     assert [one["source"] for one in by("A01", "facts", "list", "T01")][:2] == ["王芳", "评委1"]
+    assert [(one["about"], one["source"]) for one in by("P1", "facts", "list", "T01")] == [("现场评价", "")]
+    assert by("P2", "facts", "list", "T01") == []
 
 
 def test_a_workshops_result_is_confirmed_signed_appealed_and_heard(clock: Clock) -> None:
     with transaction(ready_engine()) as session:
         STAGES[test_group_rounds.__name__, "composed"].build(session, clock)
     assert by("P1", "workshop", "confirm", "物理坊")["text"] == "已确认：未完成。"
+    boards = [by(*asked)["grade"] for asked in (("A01", "workshop", "board", "物理坊"), ("T01", "workshop", "board"))]
+    assert boards == ["未完成", None]
     by("A01", "round", "publish")
     clock.day(4, 20)
     with transaction(ready_engine()) as session:

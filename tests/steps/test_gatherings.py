@@ -132,6 +132,18 @@ def test_paper_is_the_hosts_and_of_their_own_members_a_leaders(fuqing: School) -
         gatherings.sign_list(fuqing.session, actor=leader, gathering=meeting, present=[other])
 
 
+def test_paper_of_another_workshop_s_meeting_is_not_a_leader_s(fuqing: School) -> None:
+    other = Workshop(organization_id=fuqing.organization.id, name="语文坊")
+    fuqing.session.add(other)
+    fuqing.session.flush()
+    theirs, leader = held(fuqing, workshop=other), fuqing.teachers[1]
+    with pytest.raises(NotAllowed):
+        gatherings.require_recorder(fuqing.session, actor=leader, gathering=theirs)
+    own = held(fuqing, workshop=workshop_of(fuqing))
+    counts = gatherings.sign_list(fuqing.session, actor=leader, gathering=own, present=[leader])
+    assert counts == {"added": 1, "superseded": 0, "unchanged": 0}
+
+
 def test_whoever_was_listed_absent_may_still_sign_in(fuqing: School) -> None:
     meeting, one = held(fuqing), fuqing.teachers[0]
     gatherings.sign_list(fuqing.session, actor=fuqing.admin, gathering=meeting, present=[], absent=[one])

@@ -12,10 +12,12 @@ from sqlalchemy import select
 from models import Evidence, LibraryEntry, Nomination, NominationMove, NominationVoice, Person
 from review_flow import schemes as scheme_files
 from review_flow.errors import BadInput, NotAllowed
+from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import NominationKind, NominationState, RoleKind, WorkConsent
-from review_flow.steps import enrolments, levels, library, nominations, work_consents
+from review_flow.steps import enrolments, levels, library, nominations, people, work_consents
 from review_flow.steps.nominations import NotNominable, NotRising, NotYourJudgement, OtherWay, Work
+from review_flow.steps.rounds import WrongPhase
 from review_flow.steps.work_consents import ConsentMissing
 from tests.cast import kept, queries
 from tests.steps.test_groups import FUYU, QUANZHOU, Shop
@@ -295,6 +297,49 @@ def test_a_named_level_takes_no_more_than_its_number(session) -> None:
     assert [work.step for work in works] == ["school", None]
 
 
+def test_nobody_names_own_work_or_their_household_s(session) -> None:
+    shop = Shop(session, FUYU)
+    own, near = shop.work(shop.leader, "压强"), shop.work(shop.member, "浮力")
+    people.declare_conflict(session, actor=shop.school.admin, one=shop.leader, other=shop.member, reason="夫妻")
+    yes(shop, own)
+    yes(shop, near)
+    for work in (own, near):
+        with pytest.raises(NotYourJudgement):
+            up(shop, "person", by=shop.leader, workshop=shop.workshop, named=[work])
+    assert up(shop, "person", workshop=shop.workshop, named=[own]) == ["压强"]
+
+
+def test_works_rise_after_the_grades_until_the_round_is_archived(session) -> None:
+    shop = Shop(session, changed(F30, 0, most=1))
+    shop.school.open()
+    work = shop.work(shop.member, "浮力")
+    yes(shop, work)
+    shop.round.phase = RoundPhase.SIGNING
+    shop.work(shop.leader, "压强")
+    nominations.vote(session, actor=shop.leader, nomination=work)
+    shop.round.phase = RoundPhase.CLOSED
+    for late in (
+        lambda: shop.work(shop.leader, "杠杆"),
+        lambda: nominations.vote(session, actor=shop.school.teachers[3], nomination=work),
+        lambda: up(shop, "seed_vote", workshop=shop.workshop),
+    ):
+        with pytest.raises(WrongPhase):
+            late()
+    shop.round.phase = RoundPhase.SIGNING
+    assert up(shop, "seed_vote", workshop=shop.workshop) == ["浮力"]
+    shop.round.phase = RoundPhase.OPEN  # nobody was graded, and the invariants know
+
+
+def test_what_counts_in_a_workshop_s_grade_is_put_forward_before_it_is_published(session) -> None:
+    shop = Shop(session)
+    shop.school.open()
+    shop.round.phase = RoundPhase.PUBLICITY
+    with pytest.raises(WrongPhase):
+        shop.work(shop.member, "浮力")
+    shop.round.phase = RoundPhase.SCORING
+    assert shop.work(shop.member, "浮力").title == "浮力"
+
+
 def test_one_sees_what_is_ones_own_or_ones_to_judge(session) -> None:
     shop = Shop(session, FUYU)
     work = shop.work(shop.member, "浮力")
@@ -324,12 +369,35 @@ def test_many_are_seen_with_what_was_said_of_them_in_as_many_questions_as_one(se
         session.expire_all()
         with queries(session) as sent:
             found = nominations.visible(session, actor=judge, round_=shop.round)
-            points = nominations.tallies(session, nominations=found)
-            consents = work_consents.consents_of(session, nominations=found)
+            points, consents = levels.known_of(session, actor=shop.leader, round_=shop.round, nominations=found)
             assert library.standing_entries(session, nominations=found) == {}
         costs.append(len(sent))
     assert len(set(costs)) == 1
     assert points == {one.id: Fraction(171, 2) for one in found}
-    assert sorted(consents) == [(one.id, AUTHOR) for one in found]
+    assert consents == {one.id: [AUTHOR] for one in found}
     found[0].step = None
     assert sorted(nominations.tallies(session, nominations=found)) == [one.id for one in found[1:]]
+
+
+def test_running_votes_are_for_who_decides_and_need_not_keep_away(session) -> None:
+    shop = Shop(session, FUYU)
+    inside, risen, own = (
+        shop.work(one, title)
+        for one, title in ((shop.member, "浮力"), (shop.school.teachers[2], "压强"), (shop.leader, "光"))
+    )
+    risen.step = "region"
+    judge, panel, admin, above = shop.school.teachers[3], shop.school.members[0], shop.school.admin, shop.county()
+    yes(shop, inside)
+
+    def known(actor: Person) -> tuple[list[int], list[int]]:
+        points, consents = levels.known_of(session, actor=actor, round_=shop.round, nominations=[inside, risen, own])
+        return sorted(points), sorted(consents)
+
+    everything = [inside.id, risen.id, own.id]
+    assert known(shop.leader) == ([inside.id], everything)
+    assert known(admin) == (everything, everything)
+    assert known(above) == ([risen.id], everything)
+    assert known(shop.member) == ([], [inside.id])
+    assert known(judge) == known(panel) == ([], [])
+    people.declare_conflict(session, actor=admin, one=shop.leader, other=shop.member, reason="亲属")
+    assert known(shop.leader) == ([], everything)

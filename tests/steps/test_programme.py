@@ -13,7 +13,7 @@ from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.grading import grade
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.words import FactKind, OrganizationKind, RoleKind
-from review_flow.steps import enrolments, evidence, programme, standing, submissions
+from review_flow.steps import enrolments, evidence, people, programme, standing, submissions
 from review_flow.steps.facts import record_of
 from review_flow.steps.programme import NotConfirmable, NotStrikable, NotTold, Telling
 from tests.cast import School, kept
@@ -200,6 +200,14 @@ def test_the_panel_marks_others_and_nobody_oneself(session) -> None:
     rounds.enrol(session, actor=school.admin, round_=school.round, person=school.admin)
     with pytest.raises(NotAllowed):
         told(school, FactKind.MARK, "face", by=school.admin, person=school.admin, number="100")
+    near = school.teachers[1]
+    assert told(school, FactKind.MARK, "face", person=near, number="60") == "added"
+    people.declare_conflict(session, actor=school.admin, one=school.admin, other=near, reason="夫妻")
+    with pytest.raises(NotAllowed, match="应回避"):
+        told(school, FactKind.MARK, "face", person=near, number="100")
+    with pytest.raises(NotAllowed, match="应回避"):
+        programme.strike_fact(session, actor=school.admin, fact=facts(school)[-1], reason="太低")
+    assert told(school, FactKind.PIECE, "personal_plan", person=near) == "added"  # what is no judgement is told
 
 
 def test_approvals_stand_with_their_ability(session) -> None:

@@ -8,14 +8,14 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from models import Fact, SheetImport
+from models import Fact, Person, SheetImport
 from review_flow import schemes as scheme_files
 from review_flow.errors import NotAllowed
 from review_flow.outside.spreadsheets import SheetUnreadable
 from review_flow.rules.grading import RecordInvalid, grade
 from review_flow.rules.scheme import Scheme
-from review_flow.rules.words import FactKind, JobState, SheetKind
-from review_flow.steps import advance, exports, own_data, programme, results, standing, voices
+from review_flow.rules.words import FactKind, JobState, RoleKind, SheetKind
+from review_flow.steps import advance, exports, own_data, people, programme, results, standing, voices
 from review_flow.steps.exports_archive import archive
 from review_flow.steps.facts import record_of
 from review_flow.steps.programme import NotTold, Telling
@@ -23,6 +23,7 @@ from review_flow.steps.voices import give_on_site_mark, give_self_mark
 from tests.cast import Clock, School, certified, xian
 from tests.sheets import bring
 from tests.stages import stage
+from tests.steps.test_groups import Shop
 
 HEADER = ["工号", "问卷", "得分", "份数", "来源", "编号"]
 WEIGHTS = {"peer": "0.30", "panel": "0.40", "self": "0.05", "on_site": "0.10", "students": "0.10", "parents": "0.05"}
@@ -228,13 +229,51 @@ def test_each_gives_their_own_mark_alone(asked: School) -> None:
 
 
 def test_a_member_with_a_conflict_steps_aside(asked: School) -> None:
-    from review_flow.steps import people
-
     people.declare_conflict(
         asked.session, actor=asked.admin, one=asked.members[0], other=asked.teachers[0], reason="夫妻"
     )
     with pytest.raises(NotAllowed, match="应回避"):
         on_site(asked, "90")
+
+
+def test_facts_are_read_as_far_as_one_s_part_goes(session) -> None:
+    shop = Shop(session, scheme_files.load("xx-process-100"))
+    school, teacher = shop.school, shop.member
+    (own, other, near), admin, county = school.members[:3], school.admin, shop.county()
+    people.declare_conflict(session, actor=admin, one=near, other=teacher, reason="夫妻")
+    enrolment = school.enrolment(teacher)
+
+    def tell(actor: Person, kind: FactKind, about: str, key: str, number: Decimal | None = None) -> None:
+        telling = Telling(kind, about, key, actor.name, number)
+        programme.tell_fact(session, actor=actor, enrolment=enrolment, telling=telling)
+
+    def read(actor: Person) -> list[tuple[str, str]]:
+        return [(one.key, where) for one, where in voices.facts_read(session, actor=actor, enrolment=enrolment)]
+
+    tell(own, FactKind.MARK, "face", "甲", Decimal(90))
+    tell(other, FactKind.MARK, "face", "乙", Decimal(80))
+    tell(shop.leader, FactKind.PIECE, "personal_plan", "方案")
+    marks, plan = [("甲", own.name), ("乙", other.name)], [("方案", shop.leader.name)]
+    assert [read(one) for one in (teacher, admin, county)] == [marks + plan] * 3
+    assert (read(own), read(other), read(shop.leader)) == (marks[:1] + plan, marks[1:] + plan, plan)
+    for one in (near, school.teachers[2]):
+        with pytest.raises(NotAllowed):
+            read(one)
+    near.workshop_id = shop.workshop.id
+    shop.role(near, RoleKind.WORKSHOP_LEADER)
+    assert read(near) == plan  # who leads and keeps away reads what a leader tells, no more
+
+
+def test_who_marked_in_the_classroom_is_told_to_the_administrator_alone(asked: School) -> None:
+    on_site(asked, "88")
+    enrolment = asked.enrolment(asked.teachers[0])
+
+    def read(actor: Person) -> list[str]:
+        return [where for _one, where in voices.facts_read(asked.session, actor=actor, enrolment=enrolment)]
+
+    assert [read(one) for one in (asked.admin, asked.members[0], asked.members[1], asked.teachers[0])] == [
+        [asked.members[0].name], [""], [], [""],
+    ]  # fmt: skip
 
 
 def test_after_the_grade_is_confirmed_no_source_speaks_any_more(asked: School) -> None:

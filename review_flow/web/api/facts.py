@@ -85,11 +85,12 @@ class PanelFactIn(ToldIn):
 
 @reads(routes, "/rounds/{key}/fact-subjects")
 def list_fact_subjects(session: Db, person: Reader, key: Key, part: Asked) -> Page[SubjectOut]:
-    """List what a round's scheme lets one tell of a teacher."""
+    """List what a round's scheme lets one tell of a teacher by `/rounds/{key}/facts` and `/panel/rounds/{key}/facts`."""
     scheme = round_scheme(session, round_=seen.led_round(session, person, key))
     found = [
         SubjectOut(kind=kind.value, about=about, name=name)
-        for kind in programme.TOLD
+        for kind in FactKind
+        if kind in programme.LEADERS_TELL or kind in BY_PANEL
         for about, name in programme.subjects(scheme, kind).items()
     ]
     return numbered_part(found, part=part)
@@ -103,10 +104,17 @@ def list_facts(
     part: Asked,
     number: Annotated[Code | None, Query(description="Whose, by staff number; one's own where it is absent.")] = None,
 ) -> Page[ToldFactOut]:
-    """List what was told of a teacher: to them, the leader of their workshop, the panel and the administrator."""
+    """List what was told of a teacher: to them and the administrator; to their leader what leaders tell; to the panel.
+
+    A member of the panel reads no marks but their own, and nothing of whom they must keep away from.
+    """
     round_ = seen.led_round(session, person, key)
     enrolment = _enrolment(session, person, round_, number or person.number)
-    scheme, own = round_scheme(session, round_=round_), enrolment.person_id == person.id
+    scheme = round_scheme(session, round_=round_)
+    try:
+        found = voices.facts_read(session, actor=person, enrolment=enrolment)
+    except NotAllowed:
+        raise NotFound(what=say(_("人员")), key=number) from None
     told = [
         ToldFactOut(
             id=one.id,
@@ -116,11 +124,11 @@ def list_facts(
             number=None if one.number is None or voices.hidden(scheme, one) else str(one.number),
             word=one.word,
             details=one.details,
-            source=voices.source_shown(one) if own else one.source,
+            source=source,
             recorded_at=one.recorded_at,
             waits=one.confirmed_at is None and programme.wants_confirming(scheme, one) is not None,
         )
-        for one in programme.facts_standing(session, enrolment=enrolment)
+        for one, source in found
     ]
     return numbered_part(told, part=part)
 

@@ -14,9 +14,12 @@ from sqlalchemy.orm import Session
 from models import Gathering, Person, Workshop
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.i18n import _, say
+from review_flow.rules.words import RoleKind
 from review_flow.steps import gatherings
+from review_flow.steps.people import has_role
+from review_flow.steps.programme import leads
 from review_flow.steps.rounds import WrongPhase
-from review_flow.web import mine
+from review_flow.web import mine, pace
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
 from review_flow.web.api.access import Reader, Teacher
@@ -170,11 +173,12 @@ def get_gathering_code(request: Request, session: Db, person: Teacher, key: Key)
     routes,
     "POST",
     "/gatherings/{key}/sign-in",
-    refuses=[gatherings.NotOpen, gatherings.WrongCode, gatherings.NotInvited, *HOSTED],
+    refuses=[gatherings.NotOpen, gatherings.WrongCode, gatherings.NotInvited, pace.TooOften, *HOSTED],
 )
-def sign_in(session: Db, person: Teacher, key: Key, body: SignIn) -> ToldOut:
-    """Sign oneself in with the code that is shown on the spot."""
+def sign_in(request: Request, session: Db, person: Teacher, key: Key, body: SignIn) -> ToldOut:
+    """Sign oneself in with the code that is shown on the spot; ten may be tried at once, then one each 90 seconds."""
     found = mine.gathering(session, person, key)
+    pace.require_guess(request, person.id, key)
     return ToldOut(outcome=gatherings.sign_in(session, actor=person, gathering=found, code=body.code))
 
 
@@ -197,8 +201,8 @@ def record_sign_list(session: Db, person: Teacher, key: Key, body: ListIn) -> Co
         session,
         actor=person,
         gathering=found,
-        present=colleagues(session, person, body.present),
-        absent=colleagues(session, person, body.absent),
+        present=members(session, person, body.present),
+        absent=members(session, person, body.absent),
     )
     return CountsOut(**counts)
 
@@ -208,7 +212,7 @@ def make_up(session: Db, person: Teacher, key: Key, body: MakeUpIn) -> ToldOut:
     """Record that somebody made a missed meeting up."""
     found = mine.gathering(session, person, key)
     gatherings.require_recorder(session, actor=person, gathering=found)
-    [guest] = colleagues(session, person, [body.number])
+    [guest] = members(session, person, [body.number])
     return ToldOut(outcome=gatherings.make_up(session, actor=person, gathering=found, person=guest, proof=body.proof))
 
 
@@ -220,3 +224,19 @@ def colleagues(session: Session, person: Person, numbers: Sequence[str]) -> list
         if one not in found:
             raise NotFound(what=say(_("人员")), key=one)
     return [found[one] for one in dict.fromkeys(numbers)]
+
+
+def members(session: Session, person: Person, numbers: Sequence[str]) -> list[Person]:
+    """Return people of whom one tells, by their staff numbers: the administrator of all, a leader of the workshop's.
+
+    Raises NotFound for the first of anybody else, as for a number that nobody has.
+    """
+    found = colleagues(session, person, numbers)
+    school, admin = person.organization_id, [RoleKind.SCHOOL_ADMIN]
+    if has_role(session, person_id=person.id, organization_id=school, kinds=admin):
+        return found
+    led = person.workshop_id if leads(session, actor=person, workshop_id=person.workshop_id) else None
+    for one in found:
+        if led is None or one.workshop_id != led:
+            raise NotFound(what=say(_("人员")), key=one.number)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -25,21 +26,26 @@ from review_flow.web.panel_decide import graded_works
 routes = router("grades")
 
 
-class GradedOut(Out):
-    """A teacher's or workshop's result. `unready`: why it can't be confirmed now; `lower_to`: the one grade it may be lowered to."""
+class HeardOut(Out):
+    """A teacher's or workshop's result as its hearers read it: how it came about, line by line, not whose it is."""
 
     id: int
     round_id: int
-    who: str
     version: int
     state: Word
     score: str | None
     proposed_grade: str
     grade: str | None
+    ledger: list[LedgerLine]
+
+
+class GradedOut(HeardOut):
+    """A teacher's or workshop's result. `unready`: why it can't be confirmed now; `lower_to`: the one grade it may be lowered to."""
+
+    who: str
     flags: list[str]
     unready: str | None
     lower_to: str | None
-    ledger: list[LedgerLine]
     outcome: dict[str, Any]
 
 
@@ -54,10 +60,11 @@ class ConfirmingOut(Out):
 
 
 class AgainOut(Out):
-    """What may be marked, or counted, anew: its `code` among the marks of a vote."""
+    """What may be marked, or counted, anew: its `code` among the marks of a vote; `was`: the panel's mark, or the count."""
 
     code: str
     name: str
+    was: str | None
 
 
 class HearingOut(Out):
@@ -69,7 +76,7 @@ class HearingOut(Out):
     due_at: datetime
     needed: int
     again: list[AgainOut]
-    result: GradedOut
+    result: HeardOut
 
 
 @reads(routes, "/panel/results/{key}")
@@ -80,22 +87,28 @@ def get_panel_result(session: Db, person: Panelist, key: Key) -> GradedOut:
 
 def _graded(session: Session, found: Graded) -> GradedOut:
     told = workshops.to_confirm(session, found)
-    score = None if isinstance(found, GroupResult) else found.score
     return GradedOut(
-        id=found.id,
-        round_id=owners.round_of(session, result=found).id,
+        **_heard(session, found, told["outcome"]),
         who=told["who"],
-        version=found.version,
-        state=Word.of(found.state),
-        score=None if score is None else str(score),
-        proposed_grade=found.proposed_grade,
-        grade=found.grade,
         flags=told["flags"],
         unready=told["why"],
         lower_to=told["lower"],
-        ledger=told["outcome"]["ledger"],
         outcome=told["outcome"],
     )
+
+
+def _heard(session: Session, found: Graded, outcome: dict[str, Any]) -> dict[str, Any]:
+    score = None if isinstance(found, GroupResult) else found.score
+    return {
+        "id": found.id,
+        "round_id": owners.round_of(session, result=found).id,
+        "version": found.version,
+        "state": Word.of(found.state),
+        "score": None if score is None else str(score),
+        "proposed_grade": found.proposed_grade,
+        "grade": found.grade,
+        "ledger": outcome["ledger"],
+    }
 
 
 @reads(routes, "/panel/workshop-results/{key}")
@@ -151,14 +164,21 @@ def get_confirming(session: Db, person: Panelist, key: Key) -> ConfirmingOut:
 
 @reads(routes, "/panel/appeals/{key}")
 def get_panel_appeal(session: Db, person: Panelist, key: Key) -> HearingOut:
-    """Tell a hearer of an appeal and the result it is against, line by line."""
+    """Tell a hearer of an appeal and the result it is against, line by line; not whose it is."""
     appeal, result = mine.appeal(session, person, key)
     scheme = round_scheme(session, round_=owners.round_of(session, result=result))
+    outcome = json.loads(result.outcome)
     if isinstance(result, GroupResult):
-        again = [AgainOut(code=of, name=name) for of, name, _count in workshops.counted(session, result)]
+        again = [
+            AgainOut(code=of, name=name, was=str(count) if isinstance(count, int | str) else None)
+            for of, name, count in workshops.counted(session, result)
+        ]
     else:
-        works = graded_works(session, session.get_one(Enrolment, result.enrolment_id))
-        again = [AgainOut(code=one.ability, name=mine.title(scheme, one.ability)) for one in works]
+        marks = {one["code"]: one.get("panel") for one in outcome["abilities"]}
+        again = [
+            AgainOut(code=one.ability, name=mine.title(scheme, one.ability), was=marks.get(one.ability))
+            for one in graded_works(session, session.get_one(Enrolment, result.enrolment_id))
+        ]
     return HearingOut(
         id=appeal.id,
         reason=appeal.reason,
@@ -166,5 +186,5 @@ def get_panel_appeal(session: Db, person: Panelist, key: Key) -> HearingOut:
         due_at=appeal.due_at,
         needed=scheme.result.appeal.reviewers_min,
         again=again,
-        result=_graded(session, result),
+        result=HeardOut(**_heard(session, result, outcome)),
     )

@@ -67,7 +67,7 @@ class TaskDueOut(Out):
 
 
 class BoardOut(Out):
-    """What a workshop owes and has."""
+    """What a workshop owes and has; to its leader `grade` and `result` are null before it is published."""
 
     name: str
     school_year: int

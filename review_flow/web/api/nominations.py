@@ -17,12 +17,12 @@ from review_flow.i18n import _, say
 from review_flow.rules.marks import shown
 from review_flow.rules.words import GroupLevel, NominationKind, WorkConsent
 from review_flow.steps import groups, levels, library, nominations, work_consents
-from review_flow.steps.rounds import round_scheme
+from review_flow.steps.rounds import WrongPhase, round_scheme
 from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
 from review_flow.web.api.access import Administrator, Reader, Reviewer, Teacher
-from review_flow.web.api.gatherings import colleagues
+from review_flow.web.api.gatherings import members
 from review_flow.web.api.inputs import Percent
 from review_flow.web.api.pages import Asked, numbered_part
 from review_flow.web.api.panel import who
@@ -32,14 +32,15 @@ from review_flow.web.api.teaching import ReasonIn
 from review_flow.web.programme import NOMINATED
 
 routes = router("nominations")
-JUDGED = [nominations.NotRising, nominations.OtherWay, nominations.NotYourJudgement, NotAllowed]
+JUDGED = [nominations.NotRising, nominations.OtherWay, nominations.NotYourJudgement, NotAllowed, WrongPhase]
 JUDGED_OUTSIDE = [*JUDGED, work_consents.ConsentMissing]
 
 
 class NominationOut(Out):
     """A work or learner put forward, as far as it is one's to see.
 
-    `step`: the level it waits at; `points`: its votes or mean mark there; `consents`: what its author agrees to.
+    `step`: the level it waits at; `points`: its votes or mean mark there, to who decides it, of others' works alone;
+    `consents`: what its author agrees to, to them and who leads their workshop or decides; null: not one's to know.
     """
 
     id: int
@@ -53,7 +54,7 @@ class NominationOut(Out):
     step: str | None
     state: Word
     points: str | None
-    consents: list[str]
+    consents: list[str] | None
     published: bool
 
 
@@ -120,16 +121,15 @@ def list_nominations(session: Db, person: Reader, key: Key, part: Asked) -> Page
     found = nominations.visible(session, actor=person, round_=round_)
     if not found:
         seen.round_(session, person, key)  # who sees nothing of a round may not know of it
-    return numbered_part(_nominations(session, found), part=part)
+    return numbered_part(_nominations(session, person, round_, found), part=part)
 
 
-def _nominations(session: Session, found: Sequence[Nomination]) -> list[NominationOut]:
+def _nominations(session: Session, person: Person, round_: Round, found: Sequence[Nomination]) -> list[NominationOut]:
     authors = {
         one.id: who(one)
         for one in session.scalars(select(Person).where(Person.id.in_({one.author_id for one in found})))
     }
-    points = nominations.tallies(session, nominations=found)
-    consents = work_consents.consents_of(session, nominations=found)
+    points, consents = levels.known_of(session, actor=person, round_=round_, nominations=found)
     published = library.standing_entries(session, nominations=found)
     return [
         NominationOut(
@@ -144,7 +144,7 @@ def _nominations(session: Session, found: Sequence[Nomination]) -> list[Nominati
             step=one.step,
             state=Word(code=one.state.value, text=say(NOMINATED[one.state])),
             points=shown(points[one.id]) if one.id in points else None,
-            consents=[about.value for about in WorkConsent if (one.id, about) in consents],
+            consents=[about.value for about in consents[one.id]] if one.id in consents else None,
             published=one.id in published,
         )
         for one in found
@@ -160,7 +160,9 @@ def _nomination(session: Session, person: Person, key: int) -> Nomination:
     return found
 
 
-@writes(routes, "POST", "/rounds/{key}/nominations", status=201, refuses=[nominations.NotNominable, NotAllowed])
+@writes(
+    routes, "POST", "/rounds/{key}/nominations", status=201, refuses=[nominations.NotNominable, NotAllowed, WrongPhase]
+)
 def nominate(session: Db, person: Teacher, key: Key, body: NominateIn) -> NominationOut:
     """Put a work or learner of a workshop forward, as its leader or the school's administrator."""
     round_ = seen.led_round(session, person, key)
@@ -168,17 +170,17 @@ def nominate(session: Db, person: Teacher, key: Key, body: NominateIn) -> Nomina
     if person.workshop_id is not None:
         own = groups.workshop_group(round_=round_, workshop=session.get_one(Workshop, person.workshop_id))
     groups.require_teller(session, actor=person, group=own)  # or anybody learns whose number there is
-    [author] = colleagues(session, person, [body.number])
+    [author] = members(session, person, [body.number])
     work = nominations.Work(
         kind=body.kind,
         title=body.title,
         video=body.video,
         ability=body.ability,
         category=body.category,
-        evidence=None if body.evidence_id is None else seen.own_file(session, author, body.evidence_id),
+        evidence=None if body.evidence_id is None else seen.named_file(session, person, author, body.evidence_id),
     )
     made = nominations.nominate(session, actor=person, round_=round_, author=author, work=work)
-    return _nominations(session, [made])[0]
+    return _nominations(session, person, round_, [made])[0]
 
 
 @writes(routes, "POST", "/nominations/{key}/consent", refuses=[NotAllowed, BadInput])
@@ -187,7 +189,7 @@ def give_work_consent(session: Db, person: Teacher, key: Key, body: ConsentIn) -
     found = mine.nomination(session, person, key)
     work_consents.say_consent(session, actor=person, nomination=found, **dict(body))
     session.flush()
-    return _nominations(session, [found])[0]
+    return _nominations(session, person, session.get_one(Round, found.round_id), [found])[0]
 
 
 @writes(routes, "POST", "/nominations/{key}/vote", status=204, refuses=JUDGED_OUTSIDE)
@@ -211,9 +213,11 @@ def mark_nomination(session: Db, person: Reviewer, key: Key, body: MarkIn) -> No
         levels.TooManyGoOn,
         levels.Tied,
         nominations.NotRising,
+        nominations.NotYourJudgement,
         work_consents.ConsentMissing,
         NotAllowed,
         BadInput,
+        WrongPhase,
     ],
 )
 def advance_nominations(session: Db, person: Teacher, key: Key, body: AdvanceIn) -> AdvancedOut:
@@ -238,7 +242,7 @@ def advance_nominations(session: Db, person: Teacher, key: Key, body: AdvanceIn)
         named=[known[one] for one in body.named],
         basis=body.basis,
     )
-    return AdvancedOut(chosen=_nominations(session, chosen))
+    return AdvancedOut(chosen=_nominations(session, person, round_, chosen))
 
 
 @reads(routes, "/library")

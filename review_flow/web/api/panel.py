@@ -30,13 +30,16 @@ SEATED = [NotAllowed, BadInput]
 
 
 class PanelWork(Out):
-    """A work before the panel. `disagreement`: why its peers' marks deserve a first look; null: they agree."""
+    """A work before the panel. `disagreement`: why its peers' marks deserve a first look; null: they agree.
+
+    `author` null: who marks is not told whose it is; who says whether it is valid has to know.
+    """
 
     id: int
     round_id: int
     ability: str
     state: Word
-    author: Who
+    author: Who | None
     disagreement: str | None
 
 
@@ -126,10 +129,10 @@ class HearIn(In):
 def get_agenda(session: Db, person: Panelist, key: Key) -> AgendaOut:
     """Tell what waits for one on a round's panel."""
     found = standing.agenda(session, person=person, round_=seen.panel_round(session, person, key))
-    authors = _people(session, {one.author_id for one in (*found.marks, *found.validity)})
+    authors = _people(session, {one.author_id for one in found.validity})
     graded = _graded(session, found.results)
     return AgendaOut(
-        marks=[_work(one, authors[one.author_id]) for one in found.marks],
+        marks=[_work(one, None) for one in found.marks],
         validity=[_work(one, authors[one.author_id]) for one in found.validity],
         adjustments=[shown_adjustment(one) for one in found.adjustments],
         results=[_result(one, graded[one.enrolment_id]) for one in found.results],
@@ -156,7 +159,7 @@ def who(one: Person) -> Who:
     return Who(id=one.id, number=one.number, name=one.name)
 
 
-def _facts(one: Submission, author: Who) -> dict[str, Any]:
+def _facts(one: Submission, author: Who | None) -> dict[str, Any]:
     return {
         "id": one.id,
         "round_id": one.round_id,
@@ -167,7 +170,7 @@ def _facts(one: Submission, author: Who) -> dict[str, Any]:
     }
 
 
-def _work(one: Submission, author: Who) -> PanelWork:
+def _work(one: Submission, author: Who | None) -> PanelWork:
     return PanelWork(**_facts(one, author))
 
 
@@ -199,14 +202,16 @@ def get_panel_submission(session: Db, person: Panelist, key: Key) -> PanelWorkMo
         GivenMark(mark=str(one.mark), ability_level=one.ability_level, comment=(one.form or {}).get("comment", ""))
         for one in marks_beside(session, person, work)
     ]
-    author = who(session.get_one(Person, work.author_id))
+    judges = validity.may_judge(session, person=person, submission=work)
+    author = who(session.get_one(Person, work.author_id)) if judges else None
     return PanelWorkMore(**_facts(work, author), fields=fields, others=others)
 
 
 @reads(routes, "/panel/submissions/{key}/evidence")
 def list_panel_evidence(session: Db, person: Panelist, key: Key, part: Asked) -> Page[EvidenceOut]:
-    """List a work's files, with what the automatic check saw."""
-    return evidence_of(session, seen.panel_work(session, person, key), part)
+    """List a work's files; under their own names, with what the automatic check saw, to who says whether it is valid."""
+    work = seen.panel_work(session, person, key)
+    return evidence_of(session, work, part, blind=not validity.may_judge(session, person=person, submission=work))
 
 
 @writes(

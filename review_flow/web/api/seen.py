@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, or_, select
 
-from models import Enrolment, Evidence, PanelMark, PanelSeat, Person, Role, Round, Submission
+from models import Assignment, Enrolment, Evidence, PanelMark, PanelSeat, Person, Role, Round, Submission
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState
@@ -116,5 +116,19 @@ def own_file(session: Session, person: Person, key: int) -> Evidence:
     """Return a file of the person's own work, one that was superseded included."""
     found = session.get(Evidence, key)
     if found is None or session.get_one(Submission, found.submission_id).author_id != person.id:
+        raise NotFound(what=say(_("文件")), key=key)
+    return found
+
+
+def named_file(session: Session, person: Person, author: Person, key: int) -> Evidence:
+    """Return a file of the author's work; not of one that the person has reviewed or marked, whose author is not told."""
+    found = own_file(session, author, key)
+    reviewed = select(Assignment.id).where(
+        Assignment.submission_id == found.submission_id, Assignment.reviewer_id == person.id
+    )
+    marked = select(PanelMark.id).where(
+        PanelMark.submission_id == found.submission_id, PanelMark.marker_id == person.id
+    )
+    if session.scalars(reviewed.union_all(marked)).first() is not None:
         raise NotFound(what=say(_("文件")), key=key)
     return found

@@ -249,27 +249,32 @@ def list_evidence(session: Db, person: Reader, key: Key, part: Asked) -> Page[Ev
     return evidence_of(session, mine.work(session, person, key), part)
 
 
-def evidence_of(session: Session, work: Submission, part: Asked) -> Page[EvidenceOut]:
-    """Return the standing files of a work, findings included, in two queries."""
+def evidence_of(session: Session, work: Submission, part: Asked, *, blind: bool = False) -> Page[EvidenceOut]:
+    """Return the standing files of a work, findings included, in two queries.
+
+    `blind`: for whoever is not to know whose it is, without their own names and what the check saw of the author.
+    """
     return listed_part(
         session,
         seen.files(work),
         key=Evidence.id,
         part=part,
-        shown=lambda rows: _with_findings(session, [one for (one,) in rows]),
+        shown=lambda rows: _with_findings(session, [one for (one,) in rows], blind=blind),
     )
 
 
-def _with_findings(session: Session, files: list[Evidence]) -> list[EvidenceOut]:
+def _with_findings(session: Session, files: list[Evidence], *, blind: bool = False) -> list[EvidenceOut]:
+    if blind:
+        return [_file(one, evidence.neutral_name(one), []) for one in files]
     found = evidence.findings_of(session, handed=files)
-    return [_file(one, found[one.id]) for one in files]
+    return [_file(one, one.file_name, found[one.id]) for one in files]
 
 
-def _file(one: Evidence, found: list[Finding]) -> EvidenceOut:
+def _file(one: Evidence, name: str, found: list[Finding]) -> EvidenceOut:
     return EvidenceOut(
         id=one.id,
         slot=one.slot,
-        file_name=one.file_name,
+        file_name=name,
         size_bytes=one.size_bytes,
         sha256=one.sha256,
         uploaded_at=one.uploaded_at,

@@ -70,7 +70,11 @@ def test_a_mark_is_drafted_from_what_was_read(web: Web, at_panel: School, progra
         assert member.put(f"{address}/draft", json=half, headers=version).json()["code"] == "version-changed"
         with web.of("P1") as browser:
             assert "写了一半" in browser.get(f"/panel/marks/{first.id}").text
-        assert member.get(address).json()["others"] == []
+        assert (member.get(address).json()["others"], member.get(address).json()["author"]) == ([], None)
+        files = member.get(f"{address}/evidence").json()["items"]
+        assert [(one["file_name"], one["findings"]) for one in files] == [
+            (f"{one['slot']}-{one['id']}.mp4", []) for one in files
+        ]
         assert member.post(f"{address}/mark", json=form).status_code == 204
         assert member.put(f"{address}/draft", json=half, headers={"if-match": "*"}).status_code == 404
 
@@ -83,6 +87,7 @@ def test_an_arbiter_is_told_the_marks_that_differ(web: Web, at_panel: School, pr
             panel.mark(at_panel.session, actor=person, submission=work, form=form)
     assert work.state is SubmissionState.IN_ARBITRATION
     with program("P5") as arbiter, program("P1") as member:
+        assert arbiter.get(f"/rounds/{at_panel.round.id}/agenda").json()["marks"][0]["author"] is None
         others = arbiter.get(f"/panel/submissions/{work.id}").json()["others"]
         assert [one["mark"] for one in others] == ["60.00", "95.00", "95.00"]
         assert member.get(f"/panel/submissions/{work.id}").json()["others"] == []
@@ -115,7 +120,11 @@ def test_grades_are_confirmed_all_at_once_and_one_is_heard_again(
         appeal = teacher.post(f"{base}/result/appeal", json={"reason": "少算一份"}).json()["id"]
         heard = hearer.get(f"/panel/appeals/{appeal}").json()
         assert (heard["reason"], heard["needed"], len(heard["again"])) == ("少算一份", 2, 3)
-        assert (heard["result"]["who"], member.get(f"/panel/appeals/{appeal}").status_code) == ("王芳", 404)
+        assert (told.keys() - heard["result"].keys(), {one["was"] for one in heard["again"]}) == (
+            {"who", "flags", "unready", "lower_to", "outcome"},
+            {"85.00"},
+        )
+        assert (heard["result"]["ledger"], member.get(f"/panel/appeals/{appeal}").status_code) == (told["ledger"], 404)
         again = {heard["again"][0]["code"]: "100"}
         said = {"uphold": True, "reason": "确实少算", "marks": again}
         assert hearer.post(f"/panel/appeals/{appeal}/vote", json=said).status_code == 204

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from review_flow import schemes as scheme_files
+from review_flow.steps import people
 from tests.cast import School
 from tests.stages import stage
 from tests.steps.test_groups import Shop
@@ -23,6 +26,12 @@ def shop(session, name: str) -> School:
 def process(session, _clock) -> School:
     """Pieces are handed in."""
     return shop(session, "fuqing-30")
+
+
+@stage
+def timed(session, _clock) -> School:
+    """Minutes of courses are counted beside pieces."""
+    return shop(session, "fuqing-50")
 
 
 @stage
@@ -63,6 +72,12 @@ def test_a_leader_tells_of_their_members_alone(web: Web, process: School, progra
         assert member.get(facts).json()["items"] == []
 
 
+def test_what_no_route_takes_is_not_listed(web: Web, timed: School, program: Program) -> None:
+    with program("T01") as leader:
+        listed = leader.get(f"/rounds/{timed.round.id}/fact-subjects").json()["items"]
+    assert {one["kind"] for one in listed} == {"piece"}  # minutes come by sheets
+
+
 def test_the_panel_tells_how_tests_ended(web: Web, tested: School, program: Program) -> None:
     base = f"/panel/rounds/{tested.round.id}/facts"
     test = {"number": "T02", "kind": "test", "about": "diagnostic", "key": "1", "source": "测评系统", "word": "合格"}
@@ -83,9 +98,26 @@ def test_who_marked_one_and_what_few_answered_is_not_told(web: Web, questioned: 
     survey(questioned, answered("T01", "20.25", "1"))
     on_site(questioned, "88.5")
     facts = f"/rounds/{questioned.round.id}/facts"
-    with program("T01") as teacher, program("P2") as member:
-        told = [(one["key"], one["number"], one["source"]) for one in teacher.get(facts).json()["items"]]
-        assert told == [(None, None, "匿名问卷"), (None, "88.50", "")]
-        seen = member.get(f"{facts}?number=T01").json()["items"]
-        assert [one["number"] for one in seen] == [None, "88.50"]
+    admin, member = questioned.admin, questioned.members[2]
+    people.declare_conflict(questioned.session, actor=admin, one=questioned.teachers[0], other=member, reason="亲属")
+
+    def read(client: Any) -> list[tuple[str | None, str | None, str]]:
+        return [(one["key"], one["number"], one["source"]) for one in client.get(facts).json()["items"]]
+
+    with program("T01") as teacher:
+        assert read(teacher) == [(None, None, "匿名问卷"), (None, "88.50", "")]
         assert questioned.members[0].number not in teacher.get(facts).text
+    facts += "?number=T01"
+    with program("P1") as first, program("P2") as second, program("P3") as near, program("A01") as desk:
+        assert (read(first), read(second)) == ([(None, "88.50", "")], [])  # nobody's mark before one's own
+        assert near.get(facts).status_code == 404
+        assert read(desk) == [(None, None, "匿名问卷"), (None, "88.50", "评委1")]
+
+
+def test_a_leader_reads_what_leaders_tell(web: Web, tested: School, program: Program) -> None:
+    base = f"/rounds/{tested.round.id}/facts"
+    test = {"number": "T02", "kind": "test", "about": "diagnostic", "key": "1", "source": "测评系统", "word": "合格"}
+    with program("P1") as member, program("T01") as leader:
+        assert member.post(f"/panel{base}", json=test).json()["outcome"] == "added"
+        assert [one["kind"] for one in member.get(f"{base}?number=T02").json()["items"]] == ["test"]
+        assert leader.get(f"{base}?number=T02").json()["items"] == []

@@ -64,8 +64,21 @@ def test_a_leader_holds_a_meeting_and_its_members_sign_in(web: Web, shop: School
         assert member.get(f"/gatherings/{key}/attendance").status_code == 403
 
 
+def test_a_code_is_not_guessed_through(web: Web, shop: School, program: Program) -> None:
+    with program("A01") as admin, program("T02") as guesser, program("T03") as guest:
+        key = admin.post(f"/rounds/{shop.round.id}/gatherings", json=meeting(shop)).json()["id"]
+        sign_in, code = f"/gatherings/{key}/sign-in", admin.get(f"/gatherings/{key}/code").json()["code"]
+        guesses = [guesser.post(sign_in, json={"code": "x"}).json()["code"] for _time in range(10)]
+        right = guesser.post(sign_in, json={"code": code})
+        assert (set(guesses), right.status_code, right.json()["code"]) == ({"wrong-code"}, 429, "too-often")
+        assert 0 < int(right.headers["retry-after"]) <= 90
+        with web.of("T02") as page:
+            assert page.post(f"/sign-in/{key}", data={"code": code}).status_code == 429  # by whatever way
+        assert guest.post(sign_in, json={"code": code}).json() == {"outcome": "added"}
+
+
 def test_who_came_is_recorded_from_paper_and_made_up(web: Web, shop: School, program: Program) -> None:
-    with program("A01") as admin, program("T02") as member:
+    with program("A01") as admin, program("T02") as member, program("T01") as leader:
         key = admin.post(f"/rounds/{shop.round.id}/gatherings", json=meeting(shop)).json()["id"]
         paper, again = f"/gatherings/{key}/sign-list", f"/gatherings/{key}/make-up"
         assert [one.post(paper, json=said).status_code for one, said in (
@@ -73,6 +86,9 @@ def test_who_came_is_recorded_from_paper_and_made_up(web: Web, shop: School, pro
         )] == [403, 403, 404]  # fmt: skip
         listed = {"present": ["T02", "T02", "T03"], "absent": ["T04"]}
         assert admin.post(paper, json=listed).json() == {"added": 3, "superseded": 0, "unchanged": 0}
+        for stranger in ("T05", "T99"):  # a leader learns no numbers but of the workshop
+            assert leader.post(paper, json={"present": [stranger]}).status_code == 404
+        assert leader.post(paper, json={"present": ["T02"]}).json()["unchanged"] == 1
         assert admin.post(again, json={"number": "T04", "proof": " "}).json()["code"] == "bad-input"
         assert member.post(again, json={"number": "T04", "proof": "我补了"}).status_code == 403
         assert admin.post(again, json={"number": "T04", "proof": "看了录像"}).json() == {"outcome": "superseded"}

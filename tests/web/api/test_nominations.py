@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from models import Evidence, Nomination, Submission, Workshop
+from models import Assignment, Evidence, Nomination, Submission, Workshop
 from review_flow import schemes as scheme_files
+from review_flow.clock import now
 from review_flow.rules.scheme import Scheme
+from review_flow.rules.words import AssignmentState
 from review_flow.steps import nominations, people
 from tests.cast import School, queries
 from tests.stages import stage
@@ -75,10 +77,13 @@ def test_a_work_rises_to_the_library_and_is_taken_back(web: Web, shop: School, p
         assert [member.post(vote).status_code, author.post(vote).json()["code"]] == [404, "not-your-judgement"]
         assert [colleague.post(vote).status_code for _time in range(2)] == [204, 204]
         assert colleague.post(f"/nominations/{key}/mark", json={"mark": "90"}).json()["code"] == "other-way"
-        assert [(one["title"], one["points"]) for one in author.get(base).json()["items"]] == [
-            ("浮力", "1"),
-            ("压强", "0"),
-        ]
+
+        def known(client: Any) -> list[tuple[str | None, list[str] | None]]:
+            return [(one["points"], one["consents"]) for one in client.get(base).json()["items"]]
+
+        assert known(leader) == known(admin) == [("1", []), ("0", [])]
+        assert known(author) == [(None, []), (None, None)]  # who judges, or made it, sees no running votes
+        assert known(colleague) == [(None, None), (None, [])]
         up = f"{base}/advance"
         inside = {"step": work["step"], "workshop_id": workshop}
         assert leader.post(up, json={**inside, "step": "x"}).status_code == 404
@@ -91,7 +96,11 @@ def test_a_work_rises_to_the_library_and_is_taken_back(web: Web, shop: School, p
         assert [one["title"] for one in leader.post(up, json=inside).json()["chosen"]] == ["浮力"]
         assert member.post(f"/nominations/{key}/mark", json={"mark": "92.5"}).status_code == 204
         assert member.post(vote).json()["code"] == "other-way"
-        assert [one["points"] for one in member.get(base).json()["items"]] == ["92.5"]
+        assert (known(member), known(leader)[0], known(admin)[0]) == (
+            [(None, None)],
+            (None, ["author"]),
+            ("92.5", ["author"]),
+        )
         at_school = {"step": "school_mark"}
         assert leader.post(up, json=at_school).json()["code"] == "not-allowed"
         assert admin.post(up, json=at_school).json()["chosen"][0]["state"]["code"] == "chosen"
@@ -130,7 +139,32 @@ def test_a_file_is_its_author_s(web: Web, shop: School, program: Program) -> Non
     assert file is not None
     with program("T01") as leader:
         assert put_forward(leader, shop, "T03", "别人的", evidence_id=file[0]).status_code == 404
-        assert put_forward(leader, shop, "T02", "自己的", evidence_id=file[0]).status_code == 201
+        shop.session.add(
+            Assignment(
+                round_id=shop.round.id,
+                reviewer_id=shop.teachers[0].id,
+                submission_id=work.id,
+                author_id=work.author_id,
+                state=AssignmentState.DECLINED,
+                assigned_at=now(),
+                lease_until=now(),
+                ended_at=now(),
+            )
+        )
+        shop.session.commit()
+        blind = [put_forward(leader, shop, one, "盲评的", evidence_id=file[0]) for one in ("T02", "T03")]
+        assert [one.status_code for one in blind] == [404, 404]  # or a reviewer learns whose work it was
+    with program("A01") as admin:
+        assert put_forward(admin, shop, "T02", "自己的", evidence_id=file[0]).status_code == 201
+
+
+def test_a_leader_learns_no_numbers_of_others(web: Web, shop: School, program: Program) -> None:
+    shop.teachers[4].workshop_id = None
+    shop.session.commit()
+    with program("T01") as leader, program("A01") as admin:
+        said = [put_forward(leader, shop, one, "浮力") for one in ("T05", "P1", "T99")]
+        assert [one.status_code for one in said] == [404, 404, 404]
+        assert put_forward(admin, shop, "T05", "浮力").json()["code"] == "not-nominable"
 
 
 def test_a_list_costs_the_same_however_long_it_is(web: Web, shop: School, program: Program) -> None:
