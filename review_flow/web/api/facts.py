@@ -23,10 +23,9 @@ from review_flow.web.api import seen
 from review_flow.web.api.access import Panelist, Reader, Teacher
 from review_flow.web.api.gatherings import colleagues
 from review_flow.web.api.groups import SubjectOut
-from review_flow.web.api.inputs import Exact, ToldOut
 from review_flow.web.api.pages import Asked, numbered_part
 from review_flow.web.api.routes import reads, router, writes
-from review_flow.web.api.shapes import Code, In, Out, Page, Prose
+from review_flow.web.api.shapes import Code, Exact, In, Out, Page, Prose, ToldOut
 from review_flow.web.api.teaching import ReasonIn
 
 routes = router("facts")

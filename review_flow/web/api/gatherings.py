@@ -23,11 +23,10 @@ from review_flow.web import mine, pace
 from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
 from review_flow.web.api.access import Reader, Teacher
-from review_flow.web.api.inputs import Moment, ToldOut
 from review_flow.web.api.pages import Asked, listed_part, numbered_part
 from review_flow.web.api.panel import who
 from review_flow.web.api.routes import reads, router, writes
-from review_flow.web.api.shapes import Code, In, Line, Out, Page, Prose, RowId, Who
+from review_flow.web.api.shapes import Code, In, Line, Moment, Out, Page, Prose, RowId, ToldOut, Who
 from review_flow.web.programme import code_shown
 
 routes = router("gatherings")

@@ -21,10 +21,9 @@ from review_flow.steps.rounds import WrongPhase, round_scheme
 from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api.access import Reader, Teacher
-from review_flow.web.api.inputs import Exact, Moment, ToldOut, Whole
 from review_flow.web.api.pages import Asked, numbered_part
 from review_flow.web.api.routes import reads, router, writes
-from review_flow.web.api.shapes import Code, In, Out, Page, Prose
+from review_flow.web.api.shapes import Code, Exact, In, Moment, Out, Page, Prose, ToldOut, Whole
 from review_flow.web.api.teaching import ReasonIn
 
 routes = router("groups")

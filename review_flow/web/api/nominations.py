@@ -23,11 +23,10 @@ from review_flow.web.access import Db, Key
 from review_flow.web.api import seen
 from review_flow.web.api.access import Administrator, Reader, Reviewer, Teacher
 from review_flow.web.api.gatherings import members
-from review_flow.web.api.inputs import Percent
 from review_flow.web.api.pages import Asked, numbered_part
 from review_flow.web.api.panel import who
 from review_flow.web.api.routes import reads, router, writes
-from review_flow.web.api.shapes import Code, In, Line, Out, Page, Prose, RowId, Who, Word
+from review_flow.web.api.shapes import Code, In, Line, Out, Page, Percent, Prose, RowId, Who, Word
 from review_flow.web.api.teaching import ReasonIn
 from review_flow.web.programme import NOMINATED
 

@@ -1,9 +1,9 @@
-"""What goes in and out in common: texts that both databases take, states with their words, pages, versions."""
+"""What goes in and out in common: texts, numbers, days that both databases take, states with their words, pages, versions."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from review_flow.i18n import say
 from review_flow.rules.lifecycle import State
 from review_flow.web.versions import version_of
+from review_flow.web.voices import MARK
 
 Item = TypeVar("Item")
 NO_NUL = r"^[^\x00]*$"
@@ -28,10 +29,27 @@ def _day(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_day), Field(strict=False)]
-CalendarDay = Annotated[Day, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+CalendarDay = Annotated[Day, Field(ge=date(FIRST_YEAR, 1, 1), lt=date(LAST_YEAR + 1, 1, 1))]
 """A day whose last second is kept: those at the ends of the calendar have none in UTC."""
 
+
+def _moment(value: object) -> object:
+    """Return a moment that says its zone; what lies at the ends of the calendar is none of a school's."""
+    found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    if found is None or found.tzinfo is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise ValueError("not a moment like 2026-03-20T14:30:00+08:00")
+    return found
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
 RowId = Annotated[int, Field(ge=1, lt=2**63)]
+Percent = Annotated[str, Field(pattern=MARK, description="A mark of 0–100 as text, such as `92.5`.")]
+Whole = Annotated[str, Field(pattern=r"^[0-9]{1,9}$", description="A whole number as text.")]
+Exact = Annotated[
+    str, Field(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,4})?$", description="A decimal number as text, such as `0.95`.")
+]
 
 
 class Out(BaseModel):
@@ -50,6 +68,12 @@ class Edited(Out):
     def headers(self) -> dict[str, str]:
         """Return its version."""
         return {"etag": version_of(self.model_dump(mode="json"))}
+
+
+class ToldOut(Out):
+    """What became of what was told: `added`, `superseded` (an older one is kept, struck), or `unchanged`."""
+
+    outcome: str
 
 
 class In(BaseModel):

@@ -15,10 +15,9 @@ from review_flow.steps.rounds import WrongPhase, round_scheme
 from review_flow.web import mine
 from review_flow.web.access import Db, Key
 from review_flow.web.api.access import Panelist, Reader, Teacher
-from review_flow.web.api.inputs import Percent, ToldOut
 from review_flow.web.api.pages import Asked, numbered_part
 from review_flow.web.api.routes import reads, router, writes
-from review_flow.web.api.shapes import In, Out, Page, RowId
+from review_flow.web.api.shapes import In, Out, Page, Percent, RowId, ToldOut
 from review_flow.web.voices import visited
 
 routes = router("voices")
