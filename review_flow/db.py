@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WAIT_S = 60  # for a turn to write
 MOST = 2**63
+PREPARED = 500
+"""Statements that a connection to PostgreSQL keeps prepared: all that pages ask."""
 
 
 class Unstorable(Refusal):
@@ -37,11 +39,19 @@ def make_engine(url: str) -> Engine:
     What is asked with stays out of error messages, and so out of logs.
     """
     if not url.startswith("sqlite"):
-        # Kept, not opened for a moment: a connection that comes and goes costs more than what it is used for.
+        # Kept, not opened for a moment: a connection that comes and goes costs more than what it is used for. The last
+        # one used is taken first: it has prepared what pages ask, and half of a page's time there is planning.
         engine = create_engine(
-            url, pool_pre_ping=True, pool_size=15, max_overflow=0, pool_timeout=WAIT_S, hide_parameters=True
+            url,
+            pool_pre_ping=True,
+            pool_size=15,
+            max_overflow=0,
+            pool_use_lifo=True,
+            pool_timeout=WAIT_S,
+            hide_parameters=True,
         )
         event.listen(engine, "before_cursor_execute", _require_storable)
+        event.listen(engine, "connect", _prepare_early)
         return engine
     # One connection: transactions are immediate, so another would only wait inside SQLite, whose waiting is not fair
     # (of 32 threads some got no turn for a minute). Threads queue for the connection, processes for the file.
@@ -71,6 +81,11 @@ def _require_storable(
 
 def _is_broken(text: str) -> bool:
     return "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
+def _prepare_early(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    raw: Any = connection
+    raw.prepare_threshold, raw.prepared_max = 1, PREPARED
 
 
 def _sqlite_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -26,7 +26,7 @@ from review_flow.steps.work import enqueue
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import BindParameter, ColumnElement
     from sqlalchemy.orm import Session
 
     from models import Person
@@ -57,10 +57,18 @@ def _ends(scheme: Scheme, sealed_at: datetime | None) -> datetime | None:
 
 def open_to_peers(scheme: Scheme) -> ColumnElement[bool]:
     """Whether a work's links before peer review are given, or their days are over; for a query over Submission."""
-    before = links_before_peers(scheme)
-    if not before:
+    return let_through(links_before_peers(scheme), overdue=overdue_before(scheme))
+
+
+def overdue_before(scheme: Scheme) -> datetime:
+    """Return the moment before which a statement must have come for its links' days to be over now."""
+    return first_second_of(now().astimezone(SCHOOL_ZONE).date() - timedelta(days=scheme.approval.days or 0))
+
+
+def let_through(links: Sequence[str], *, overdue: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """Return what `open_to_peers` does, of these links; with that moment, or a name for it."""
+    if not links:
         return true()
-    first_day = now().astimezone(SCHOOL_ZONE).date() - timedelta(days=scheme.approval.days or 0)
     given = (
         exists().where(
             Fact.enrolment_id == Submission.enrolment_id,
@@ -69,9 +77,9 @@ def open_to_peers(scheme: Scheme) -> ColumnElement[bool]:
             Fact.word == GIVEN,
             Fact.struck_at.is_(None),
         )
-        for link in before
+        for link in links
     )
-    return or_(Submission.statement_at < first_second_of(first_day), and_(*given))
+    return or_(Submission.statement_at < overdue, and_(*given))
 
 
 def approvals_of(

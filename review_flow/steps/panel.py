@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from models import Assignment, Enrolment, PanelMark, PanelSeat, Person, Round, Submission
 from review_flow.clock import days_after, now, shown
@@ -176,15 +176,16 @@ def _ask(session: Session, *, submission: Submission, person_id: int, seat: Seat
     )
 
 
+_STANDING = (
+    select(PanelMark)
+    .where(PanelMark.submission_id == bindparam("submission"), PanelMark.released_at.is_(None))
+    .order_by(PanelMark.id)
+)
+
+
 def standing_marks(session: Session, *, submission: Submission) -> list[PanelMark]:
     """Return who was asked and not released, marked or not."""
-    return list(
-        session.scalars(
-            select(PanelMark)
-            .where(PanelMark.submission_id == submission.id, PanelMark.released_at.is_(None))
-            .order_by(PanelMark.id)
-        )
-    )
+    return list(session.scalars(_STANDING, {"submission": submission.id}))
 
 
 def asked_of(session: Session, *, person: Person, round_: Round) -> list[Submission]:

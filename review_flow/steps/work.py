@@ -10,7 +10,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models import DueWork
@@ -86,13 +86,16 @@ def enqueue_all(session: Session, *, kind: WorkKind, subject_ids: Collection[int
         session.execute(insert(DueWork), new)
 
 
+_WAITING = (
+    select(DueWork)
+    .where(DueWork.kind == bindparam("kind"), DueWork.subject_id == bindparam("subject"), DueWork.done_at.is_(None))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 def _waiting(session: Session, *, kind: WorkKind, subject_id: int) -> DueWork | None:
-    return session.scalars(
-        select(DueWork)
-        .where(DueWork.kind == kind, DueWork.subject_id == subject_id, DueWork.done_at.is_(None))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).first()
+    return session.scalars(_WAITING, {"kind": kind, "subject": subject_id}).first()
 
 
 def claim(session: Session, *, kinds: Sequence[WorkKind], worker: str, lease: timedelta) -> DueWork | None:
