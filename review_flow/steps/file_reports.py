@@ -5,9 +5,10 @@ It costs the reviewer nothing, and decides nothing about the work: a machine nev
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
 from models import Assignment, Evidence, FileReport, Finding, PanelSeat, Person, Round, Submission
 from review_flow.clock import now
@@ -18,12 +19,13 @@ from review_flow.rules.words import UNDONE, AssignmentState, EvidenceState, Repo
 from review_flow.steps import audit
 from review_flow.steps.claims import CapReached, NothingToReview, claim
 from review_flow.steps.messages import tell
-from review_flow.steps.people import conflicting_with, require_seat
+from review_flow.steps.people import conflicting_with, conflicts, require_seat
 from review_flow.steps.reviews import STATES, NotYours, ReviewOver
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 REASONS = {
@@ -102,14 +104,22 @@ def _call_lookers(session: Session, *, round_: Round, author_id: int | None) -> 
 
 def open_reports(session: Session, *, person: Person, round_: Round) -> list[FileReport]:
     """Return the reports of a round that nobody has looked at, oldest first, but those the person keeps away from."""
-    away = conflicting_with(session, person_id=person.id)
-    return list(
-        session.scalars(
-            select(FileReport)
-            .join(Assignment, Assignment.id == FileReport.assignment_id)
-            .where(Assignment.round_id == round_.id, FileReport.closed_at.is_(None), Assignment.author_id.not_in(away))
-            .order_by(FileReport.id)
+    return list(session.scalars(_open(), {"person": person.id, "round": round_.id}))
+
+
+@cache
+def _open() -> Select[tuple[FileReport]]:
+    person = bindparam("person", type_=BigInteger)
+    return (
+        select(FileReport)
+        .join(Assignment, Assignment.id == FileReport.assignment_id)
+        .where(
+            Assignment.round_id == bindparam("round"),
+            FileReport.closed_at.is_(None),
+            Assignment.author_id != person,
+            Assignment.author_id.not_in(conflicts(person)),
         )
+        .order_by(FileReport.id)
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
 from models import (
     Adjustment,
@@ -38,7 +39,7 @@ from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
 from review_flow.steps.owners import appeals_in, owners, standing_results, steps_aside
 from review_flow.steps.panel import asked_of
-from review_flow.steps.people import SEAT_NAMES, conflicting_with, has_seat
+from review_flow.steps.people import SEAT_NAMES, conflicts, has_seat
 from review_flow.steps.programme import banded
 from review_flow.steps.results import to_be_graded
 from review_flow.steps.reviews import participants
@@ -287,12 +288,12 @@ def _open_appeals(session: Session, *, round_: Round) -> list[Appeal]:
 def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
     """Return what waits for this person on the round's panel; empty lists for somebody without a seat."""
     member = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
-    confirmable = _confirmable(session, Result, person=person, round_=round_).order_by(Enrolment.id)
+    asked = {"person": person.id, "round": round_.id}
     return Agenda(
         marks=asked_of(session, person=person, round_=round_),
         validity=to_judge(session, person=person, round_=round_),
         adjustments=to_decide(session, person=person, round_=round_),
-        results=list(session.scalars(confirmable)) if member else [],
+        results=list(session.scalars(_confirmable(Result).order_by(Enrolment.id), asked)) if member else [],
         appeals=to_hear(session, person=person, round_=round_),
         workshops=workshops_to_confirm(session, person=person, round_=round_) if member else [],
     )
@@ -320,15 +321,29 @@ def to_decide(session: Session, *, person: Person, round_: Round) -> list[Adjust
 
 def count_to_confirm(session: Session, *, person: Person, round_: Round) -> int:
     """Return how many results wait for a grade that this person may confirm as a member."""
-    return session.scalar(_confirmable(session, func.count(Result.id), person=person, round_=round_)) or 0
+    return session.scalar(_to_confirm(), {"person": person.id, "round": round_.id}) or 0
 
 
-def _confirmable(session: Session, what: Any, *, person: Person, round_: Round) -> Select[Any]:
-    """Select of the results without a confirmed grade, but those of whom the person has to keep away from."""
-    away = conflicting_with(session, person_id=person.id)
-    composed = select(what).select_from(Result).join(Enrolment, Enrolment.id == Result.enrolment_id)
-    composed = composed.where(Enrolment.round_id == round_.id, Result.current, Result.state == ResultState.COMPOSED)
-    return composed.where(Enrolment.person_id.not_in(away))
+@cache
+def _to_confirm() -> Select[tuple[int]]:
+    return _confirmable(func.count(Result.id))
+
+
+def _confirmable(what: Any) -> Select[Any]:
+    """Select of a `round`'s results without a confirmed grade, but those of whom a `person` has to keep away from."""
+    person = bindparam("person", type_=BigInteger)
+    return (
+        select(what)
+        .select_from(Result)
+        .join(Enrolment, Enrolment.id == Result.enrolment_id)
+        .where(
+            Enrolment.round_id == bindparam("round"),
+            Result.current,
+            Result.state == ResultState.COMPOSED,
+            Enrolment.person_id != person,
+            Enrolment.person_id.not_in(conflicts(person)),
+        )
+    )
 
 
 def to_hear(session: Session, *, person: Person, round_: Round) -> list[Appeal]:

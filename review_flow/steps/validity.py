@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
 from models import Evidence, Person, Round, Submission, ValidityVote
 from review_flow.clock import now
@@ -103,15 +104,20 @@ def to_judge(session: Session, *, person: Person, round_: Round) -> list[Submiss
     """Return the works that wait for this person's word: checked, not of anybody they keep away from, not yet said."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
         return []
-    return list(session.scalars(_to_judge(person, round_, Submission)))
+    return list(session.scalars(_to_judge(Submission), {"person": person.id, "round": round_.id}))
 
 
 def first_to_judge(session: Session, *, person: Person, round_: Round, most: int) -> tuple[list[Submission], int]:
     """Return the first `most` of `to_judge`, and how many there are."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
         return [], 0
-    rows = session.execute(_to_judge(person, round_, Submission, func.count().over()).limit(most)).all()
+    rows = session.execute(_first(), {"person": person.id, "round": round_.id, "most": most}).tuples().all()
     return [work for work, _count in rows], rows[0][1] if rows else 0
+
+
+@cache
+def _first() -> Select[tuple[Submission, int]]:
+    return _to_judge(Submission, func.count().over()).limit(bindparam("most"))
 
 
 def may_judge(session: Session, *, person: Person, submission: Submission) -> bool:
@@ -119,26 +125,28 @@ def may_judge(session: Session, *, person: Person, submission: Submission) -> bo
     round_ = session.get_one(Round, submission.round_id)
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
         return False
-    asked = _to_judge(person, round_, Submission.id).where(Submission.id == submission.id)
-    return session.scalars(asked).first() is not None
+    asked = _to_judge(Submission.id).where(Submission.id == submission.id)
+    return session.scalars(asked, {"person": person.id, "round": round_.id}).first() is not None
 
 
-def _to_judge(person: Person, round_: Round, *what: Any) -> Select[Any]:
+def _to_judge(*what: Any) -> Select[Any]:
+    """Select of the works of a `round` that wait for the word of a `person`."""
+    person = bindparam("person", type_=BigInteger)
     unchecked = select(Evidence.id).where(
         Evidence.submission_id == Submission.id, Evidence.state == EvidenceState.WAITING
     )
     said = select(ValidityVote.id).where(
         ValidityVote.submission_id == Submission.id,
-        ValidityVote.voter_id == person.id,
+        ValidityVote.voter_id == person,
         ValidityVote.attempt == Submission.corrections,
     )
     return (
         select(*what)
         .where(
-            Submission.round_id == round_.id,
+            Submission.round_id == bindparam("round"),
             Submission.state == SubmissionState.SUBMITTED,
-            Submission.author_id != person.id,
-            Submission.author_id.not_in(conflicts(person.id)),
+            Submission.author_id != person,
+            Submission.author_id.not_in(conflicts(person)),
             ~unchecked.exists(),
             ~said.exists(),
         )
