@@ -49,7 +49,6 @@ def record(
     )
     event.hash = digest(event)
     session.add(event)
-    session.flush()
     session.info[_TIP] = innermost(session), organization_id, (event.number, event.hash)
     return event
 
