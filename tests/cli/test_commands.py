@@ -102,10 +102,10 @@ def test_the_first_use_makes_a_closed_home_and_says_where(home: Path) -> None:
 def test_a_refusal_is_one_sentence_on_stderr_and_status_1(home: Path) -> None:
     found()
     again = run("school", "found", "一中", "--admin-number", "A1", "--admin-name", "陈静", status=1)
-    assert (again.stdout, again.stderr) == ("", "您没有权限做这件事：学校“一中”已经建立。\n")
+    assert (again.stdout, again.stderr) == ("", "学校“一中”已经建立，不必再建。\n")
     words = ("school", "found", "一中", "--admin-number", "A1", "--admin-name", "陈静")
     told = read(*words, status=1)
-    assert told == {"error": "not-allowed", "text": "您没有权限做这件事：学校“一中”已经建立。"}
+    assert told == {"error": "school-founded", "text": "学校“一中”已经建立，不必再建。"}
 
 
 def test_who_acts_and_for_whom_has_to_be_said(home: Path) -> None:
