@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import typer
 
+from review_flow.demo.people import EXEMPT
 from review_flow.i18n import _, listed, say
 
 if TYPE_CHECKING:
@@ -135,6 +137,12 @@ class _Progress:
             self._console.print(f"[green]✔[/] {self._title} [dim]{time.monotonic() - self._since:.1f}s[/]")
 
 
+FILES = {
+    "results": _("结果表"),
+    "archive": _("归档"),
+    "contact_sheet": _("一个视频的核对图"),
+    "home": _("全部数据"),
+}
 FOLD: Literal["fold"] = "fold"  # a Chinese sentence has no spaces to break at, and nothing of a ledger is left out
 
 
@@ -157,14 +165,15 @@ def _show(story: Story) -> None:
     _show_ledger(console, story.ledger)
     console.print(say(_("整轮用时{seconds}秒；数据不变量全部成立，归档可逐字节重算。"), seconds=story.facts["wall_s"]))
     for what, path in story.files.items():
-        console.print(f"  {what}: {path}", soft_wrap=True)
+        console.print(f"  {say(FILES[what])}：{path}", soft_wrap=True)
+    console.print(say(_("免训的{name}不评分，不在表中。"), name=EXEMPT), soft_wrap=True)
     console.print(
         say(
             _(
-                "查看流程：REVIEW_FLOW_HOME={home} review-flow work，再用浏览器打开 Prefect 的地址（review-flow doctor 会说）；"
-                "它问的口令是 {home}/secrets/prefect.auth 的全部内容。"
+                "在网页里看这一轮（图表、成果、结果、申诉）：REVIEW_FLOW_HOME={home} {program} serve，打开它给出的一次性链接。"
             ),
             home=story.files["home"],
+            program=Path(sys.argv[0]),
         ),
         soft_wrap=True,
     )

@@ -259,7 +259,7 @@ def _work(desk: Desk, *, until_idle: bool) -> None:
     configure(as_json=chosen.log_json)
 
     work_on(chosen, until_idle=until_idle)
-    desk.done(_("已停止。"))
+    desk.done(_("后台工作已停止。"))
 
 
 @app.command(help=cli.PARTS["verify"][1])

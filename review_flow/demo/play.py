@@ -463,7 +463,7 @@ class Play(Stage):
                     "state": result.state.label,
                     "signed": signed,
                     "flags": outcome["flags"],
-                    "failed_gates": [gate["id"] for gate in outcome["gates"] if gate["passed"] is False],
+                    "failed_gates": [gate["text"] for gate in outcome["gates"] if gate["passed"] is False],
                 }
             )
             if person.number == people.OVER_CAP:

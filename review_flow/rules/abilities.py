@@ -9,6 +9,7 @@ from itertools import combinations
 from review_flow.rules.marks import (
     Number,
     band_of,
+    equals,
     has_scale,
     panel_needs_arbiter,
     plain_method,
@@ -122,7 +123,7 @@ def composed(scheme: Scheme, facts: AbilityFacts | WholeMarks, voices: Voices) -
         return Composition(peer, panel, panel, tuple(flags), f"{panel_text}，按考核组评分计")
     total = peer * weights["peer"] + panel * weights["panel"]
     written = scheme.compose.sources
-    terms = f"{shown(peer)}×{written['peer']}+{shown(panel)}×{written['panel']}={shown(total)}"
+    terms = f"{shown(peer)}×{written['peer']}+{shown(panel)}×{written['panel']}{equals(total)}"
     return Composition(peer, panel, total, tuple(flags), f"{peer_text}，{panel_text}；{terms}")
 
 
@@ -152,7 +153,7 @@ def _of_many(
         if text
     )
     sums = f"({terms})÷{shown(whole)}" if whole != 1 else terms
-    return Composition(core["peer"][0], core["panel"][0], total, tuple(flags), f"{said}；{sums}={shown(total)}")
+    return Composition(core["peer"][0], core["panel"][0], total, tuple(flags), f"{said}；{sums}{equals(total)}")
 
 
 def choose_counting(scheme: Scheme, abilities: Sequence[Judged], tier: str | None) -> list[Judged]:

@@ -17,6 +17,7 @@ from review_flow.rules.marks import (
     aggregate_panel,
     aggregate_peer,
     band_of,
+    equals,
     has_scale,
     highest_failing,
     judged,
@@ -156,7 +157,7 @@ def _write_weighted(book: Book, node: ComponentResult) -> None:
     if node.mark is None:
         book.flag("not_judged")
     mark = node.mark or Fraction(0)
-    text = f"{node.name_zh}：{node.text}；{shown(mark)}×{weight}={shown(mark * Fraction(weight))}"
+    text = f"{node.name_zh}：{node.text}；{shown(mark)}×{weight}{equals(mark * Fraction(weight))}"
     book.add(f"{node.path}.weight", text, mark * Fraction(weight))
 
 
@@ -185,7 +186,7 @@ def _mean(abilities: list[Judged]) -> tuple[str, Fraction | None]:
         return "", None
     mean = sum(scores.values(), Fraction(0)) / len(scores)
     terms = "+".join(f"{code} {shown(score)}" for code, score in scores.items())
-    return f"计入的{len(scores)}项平均：({terms})÷{len(scores)}={shown(mean)}", mean
+    return f"计入的{len(scores)}项平均：({terms})÷{len(scores)}{equals(mean)}", mean
 
 
 def _deduct(book: Book, teacher: Record, _abilities: list[Judged]) -> None:
@@ -213,7 +214,7 @@ def _bonus(book: Book, teacher: Record, _abilities: list[Judged]) -> None:
         total = sum(teacher.awards, Decimal(0))
         granted = total if bonus.cap is None else min(total, bonus.cap)
         sums = "+".join(shown(award) for award in teacher.awards)
-        text = f"{bonus.name_zh}：{sums}={shown(total)}分" if len(teacher.awards) > 1 else f"{bonus.name_zh}：{sums}分"
+        text = f"{bonus.name_zh}：{sums}{equals(total)}分" if len(teacher.awards) > 1 else f"{bonus.name_zh}：{sums}分"
         if granted < total:
             book.flag("bonus_capped")
             text += f"，封顶{shown(granted)}分，多出{shown(total - granted)}分不计"

@@ -35,6 +35,12 @@ def shown(number: Number) -> str:
     return f"{rounded(number, scale=6):f}".rstrip("0")
 
 
+def equals(number: Number) -> str:
+    """Return what follows a sum in a line of arithmetic: `=74.5`, or `≈74.6167` alone where it is rounded."""
+    text = shown(number)
+    return text if text.startswith("≈") else f"={text}"
+
+
 def aggregate(method: str, marks: Sequence[Number]) -> Fraction:
     """Return the mean, the median, or the mean without one highest and one lowest (trimmed; needs three marks)."""
     kept = sorted(marks)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from review_flow.rules.marks import aggregate, rounded, shown
+from review_flow.rules.marks import aggregate, equals, rounded, shown
 from review_flow.rules.peer_marks.aggregate import Peers, weighted
 from review_flow.rules.record import PeerTrust
 
@@ -29,7 +29,7 @@ def trusted(marks: Sequence[Decimal], trust: PeerTrust) -> tuple[Fraction, str]:
     held = "" if exact == mark else f"，不出各评分的范围，取{shown(mark)}"
     doubt = shown(rounded((trust.variance / total).sqrt()))
     text = (
-        f"{listed}；({terms})÷{shown(total)}={shown(exact)}{held}，标准误{doubt}"
+        f"{listed}；({terms})÷{shown(total)}{equals(exact)}{held}，标准误{doubt}"
         f"（{test}，小于中位数的{shown(trust.median_error)}）"
     )
     return mark, text
