@@ -32,6 +32,8 @@ class Submission(Base):
     sealed_at: Mapped[datetime | None]
     """First sealing: hand-in counts from here."""
     submitted_at: Mapped[datetime | None]
+    peer_owed: Mapped[int | None]
+    """How many reviews its author owed when it went forward, and had given (001-A-24)."""
     peer_due_at: Mapped[datetime | None]
     peer_extended_at: Mapped[datetime | None]
     correction_due_at: Mapped[datetime | None]

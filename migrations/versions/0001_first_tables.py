@@ -810,6 +810,7 @@ def upgrade() -> None:
         sa.Column("statement_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("peer_owed", sa.Integer(), nullable=True),
         sa.Column("peer_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("peer_extended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("correction_due_at", sa.DateTime(timezone=True), nullable=True),

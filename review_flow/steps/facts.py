@@ -121,10 +121,11 @@ def _earlier(session: Session, enrolment: Enrolment, years: int | None) -> Colum
 
 def _duty(session: Session, *, enrolment: Enrolment, submissions: list[Submission]) -> dict[str, int]:
     done = given(session, round_id=enrolment.round_id, person_id=enrolment.person_id)
-    # What went forward had its duty done at that moment: the pool has changed since, and may not undo it.
+    # What went forward had its duty done at that moment: it stays what it was then, whatever the pool is since.
     waiting = [one for one in submissions if one.state is SubmissionState.SEALED]
     if not waiting:
-        return {"given": done, "required": 0}
+        owed_then = max((one.peer_owed or 0 for one in submissions), default=0)
+        return {"given": done, "required": min(owed_then, done)}
     owed, _given = duty(session, submission=max(waiting, key=_sealed_at))  # the last one asks for the most
     return {"given": done, "required": owed.total}
 

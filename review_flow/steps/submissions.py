@@ -215,7 +215,7 @@ def submit(session: Session, *, actor: Person | None, submission: Submission) ->
         raise GateClosed(problems=clauses(closed))
     peer_days = scheme.calendar.peer
     submission.state = move(submission.state, SubmissionState.SUBMITTED)
-    submission.submitted_at = now()
+    submission.submitted_at, submission.peer_owed = now(), owed.total
     submission.peer_due_at = days_after(now(), peer_days.days, working=peer_days.working_days)
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="submission.submit", about=submission
