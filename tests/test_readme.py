@@ -47,6 +47,19 @@ def test_both_readmes_say_the_same_commands():
     assert first[:2] == ["make demo", "make test"]
 
 
+@pytest.mark.parametrize("name", READMES)
+def test_every_page_is_linked_in_the_readers_language_where_there_is_one(name):
+    linked = {
+        link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    }
+    assert [link for link in sorted(linked) if not (ROOT / link).exists()] == []
+    english = {page for page in (ROOT / "docs").glob("*.md") if not page.name.endswith(".zh-CN.md")}
+    twins = {page: page.with_name(f"{page.stem}.zh-CN.md") for page in english}
+    wanted = {twins[one] if "zh-CN" in name and twins[one].exists() else one for one in english}
+    assert {ROOT / link for link in linked if re.fullmatch(r"docs/[^/]+\.md", link)} == wanted
+    assert "CHANGELOG.md" in linked
+
+
 def test_make_test_starts_the_suite():
     done = run("make test", ARGS="--collect-only -q -n0 tests/test_readme.py")
     assert done.returncode == 0, done.stderr
