@@ -15,7 +15,7 @@ def configure(*, as_json: bool = False, level: int = logging.INFO) -> None:
         if as_json
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),  # signs for a terminal are litter in a file
-            exception_formatter=structlog.dev.plain_traceback  # the pretty one prints variables: passwords, names
+            exception_formatter=structlog.dev.plain_traceback,  # the pretty one prints variables: passwords, names
         )
     )
     structlog.configure(

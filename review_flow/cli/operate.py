@@ -254,10 +254,11 @@ def _work(desk: Desk, *, until_idle: bool) -> None:
     from flows.worker import work as work_on
     from review_flow.lifeline import hold_on
     from review_flow.logs import configure
+    from review_flow.outside.messages import messenger_for
 
     hold_on()
     configure(as_json=chosen.log_json)
-
+    messenger_for(chosen)  # addresses that can't be used are said now, not at the first message
     work_on(chosen, until_idle=until_idle)
     desk.done(_("后台工作已停止。"))
 

@@ -201,6 +201,8 @@ class _Answer:
 
     def note(self, scope: Scope) -> None:
         """Log the request by its route: what stands in an address (names, links' tokens) is nobody's business."""
-        route = getattr(scope.get("route"), "path", None) or scope.get("root_path") or None  # a folder of files has none
+        route = (
+            getattr(scope.get("route"), "path", None) or scope.get("root_path") or None
+        )  # a folder of files has none
         took = round(1000 * (time.perf_counter() - self._began))
         log.info("request", method=scope["method"], route=route, status=self.status, ms=took)

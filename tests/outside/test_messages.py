@@ -10,6 +10,7 @@ import pytest
 
 from review_flow.outside.messages import (
     AppriseMessenger,
+    GroupReads,
     MessageNotDelivered,
     NullMessenger,
     UnknownMessageUrl,
@@ -57,6 +58,33 @@ def test_a_personal_address_gets_the_sentence_and_a_group_only_that_there_is_new
     messenger = AppriseMessenger((f"{url}/mail/{{email}}", f"{url}/group"))
     assert messenger.send(to="a@example.invalid", text=SECRET) == "json,json"
     assert got == [("/mail/a@example.invalid", SECRET), ("/group", "有新的考核通知，请登录系统查看。")]
+
+
+def test_a_group_is_told_once_in_ten_minutes_however_many_have_news(service, monkeypatch):
+    url, got = service
+    moment = [1000.0]
+    monkeypatch.setattr("review_flow.outside.messages.time.monotonic", lambda: moment[0])
+    messenger = AppriseMessenger((f"{url}/group",))
+    for after in (0, 1, 599, 600, 601):
+        moment[0] = 1000.0 + after
+        assert messenger.send(to="a@example.invalid", text=SECRET) == "json"
+    assert got == [("/group", "有新的考核通知，请登录系统查看。")] * 2
+
+
+def test_a_group_that_took_nothing_is_told_again(service):
+    url, got = service
+    messenger = AppriseMessenger((f"{url}/refuse",))
+    for _time in range(2):
+        with pytest.raises(MessageNotDelivered):
+            messenger.send(to=None, text=SECRET)
+    assert len(got) == 2
+
+
+def test_a_group_s_robot_is_given_no_one_person_s_sentence():
+    with pytest.raises(
+        GroupReads, match=r"第1项（dingtalk）是群机器人，群里的人都会看到内容；请去掉 {phone} 和 {email}。"
+    ):
+        AppriseMessenger(("dingtalk://TOKEN/{phone}",))
 
 
 def test_a_phone_gets_what_goes_to_phones(service):
