@@ -49,7 +49,7 @@ def repeat(session: Session, seeds: dict[type[Base], Collection[int]], times: in
             session.execute(insert(table).from_select([one.name for one in table.columns], rows))
             if session.get_bind().dialect.name == "postgresql":
                 session.execute(
-                    sql(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), max(id)) FROM {table.name}")  # noqa: S608 - our own tables
+                    sql(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), max(id)) FROM {table.name}")
                 )
 
 
@@ -71,9 +71,8 @@ def _value(column: Column[Any], ids: Ids, blocks: CTE) -> ColumnElement[Any]:
     """Return what a copy has in a column."""
     if column.primary_key:
         return column + blocks.c.n * STRIDE
-    if owner := _owner(column):
-        if found := ids.get(owner):
-            return case((column.in_(found), column + blocks.c.n * STRIDE), else_=column)
+    if (owner := _owner(column)) and (found := ids.get(owner)):
+        return case((column.in_(found), column + blocks.c.n * STRIDE), else_=column)
     if not _says_who(column, ids):
         return column
     if isinstance(column.type, Integer):

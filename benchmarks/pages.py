@@ -172,7 +172,9 @@ def shown(kind: str, took: list[Took], closed: list[Visit], most: int) -> None:
     """Print the slowest, how many are too slow, and what is left."""
     least = min(min(one.times_ms) for one in took if one.visit.path == "/enter")
     print(f"  {len({one.visit.path for one in took})} pages and parts, opened in {len(took)} ways; {kind}")
-    rows = sorted(((quantiles(one.times_ms, n=100)[94], min(one.times_ms), one) for one in took), key=lambda row: -row[0])
+    rows = sorted(
+        ((quantiles(one.times_ms, n=100)[94], min(one.times_ms), one) for one in took), key=lambda row: -row[0]
+    )
     for p95, best, one in rows[:most]:
         over = "  OVER" if p95 > GOAL_MS else ""
         print(

@@ -191,12 +191,9 @@ def to_approve(session: Session, person: Person, key: int) -> tuple[Submission, 
     found = session.get(Submission, key)
     if found is not None:
         round_ = panel(session, person, found.round_id, SeatKind.MEMBER, admin=True)
-        waiting = approvals.next_links(
-            session, person=person, round_=round_, scheme=round_scheme(session, round_=round_)
-        )
-        for work_id, link in waiting:
-            if work_id == key:
-                return found, link
+        scheme = round_scheme(session, round_=round_)
+        for _key, link in approvals.next_links(session, person=person, round_=round_, scheme=scheme, work=found):
+            return found, link
     raise NotFound(what=say(_("等您审核的成果")), key=key)
 
 
