@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, func
 from sqlalchemy.orm import Session
 
 from review_flow.errors import Refusal
@@ -16,11 +16,13 @@ from review_flow.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
 
+Row = TypeVar("Row")
 WAIT_S = 60  # for a turn to write
 MOST = 2**63
 
@@ -106,3 +108,9 @@ def transaction(engine: Engine | None = None) -> Iterator[Session]:
     bound = engine if engine is not None else engine_for(settings().database)
     with Session(bound, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def first_of(session: Session, asked: Select[tuple[Row]], most: int | None = None) -> tuple[list[Row], int]:
+    """Return the first `most` rows of a query (None: all of them), and how many there are, in one question."""
+    rows = session.execute(asked.add_columns(func.count().over()).limit(most)).all()
+    return [row[0] for row in rows], rows[0][1] if rows else 0

@@ -39,6 +39,7 @@ _Told = dict[str, str | None]
 GIVEN, REFUSED = "given", "refused"
 OPEN_TO_LINKS = (SubmissionState.SEALED, SubmissionState.SUBMITTED, SubmissionState.IN_PEER_REVIEW)
 REVIEWED = (SubmissionState.IN_PANEL, SubmissionState.IN_ARBITRATION, SubmissionState.GRADED)
+BY_VALUE = {one.value: one for one in SubmissionState}
 
 
 def links_before_peers(scheme: Scheme) -> tuple[str, ...]:
@@ -211,7 +212,7 @@ def next_links(
 
     @cache  # most works of a school stand alike
     def link_of(state: str, words: tuple[tuple[str, str | None], ...], over: bool) -> str | None:  # noqa: FBT001 - kept by place
-        return _next(scheme, _approvals(scheme, SubmissionState(state), dict(words), over=over))
+        return _next(scheme, _approvals(scheme, BY_VALUE[state], dict(words), over=over))
 
     rows = session.execute(works.order_by(Submission.id))
     found = [(key, link_of(state, tuple(told.get(key, {}).items()), over)) for key, state, over in rows]

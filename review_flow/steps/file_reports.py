@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from models import Assignment, Evidence, FileReport, Finding, PanelSeat, Person, Round, Submission
 from review_flow.clock import now
+from review_flow.db import first_of
 from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import Level
@@ -18,12 +19,13 @@ from review_flow.rules.words import UNDONE, AssignmentState, EvidenceState, Repo
 from review_flow.steps import audit
 from review_flow.steps.claims import CapReached, NothingToReview, claim
 from review_flow.steps.messages import tell
-from review_flow.steps.people import conflicting_with, require_seat
+from review_flow.steps.people import conflicting_with, conflicts, require_seat
 from review_flow.steps.reviews import STATES, NotYours, ReviewOver
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 REASONS = {
@@ -102,14 +104,32 @@ def _call_lookers(session: Session, *, round_: Round, author_id: int | None) -> 
 
 def open_reports(session: Session, *, person: Person, round_: Round) -> list[FileReport]:
     """Return the reports of a round that nobody has looked at, oldest first, but those the person keeps away from."""
-    away = conflicting_with(session, person_id=person.id)
-    return list(
-        session.scalars(
-            select(FileReport)
-            .join(Assignment, Assignment.id == FileReport.assignment_id)
-            .where(Assignment.round_id == round_.id, FileReport.closed_at.is_(None), Assignment.author_id.not_in(away))
-            .order_by(FileReport.id)
+    return first_reports(session, person=person, round_=round_)[0]
+
+
+def first_reports(
+    session: Session, *, person: Person, round_: Round, most: int | None = None
+) -> tuple[list[FileReport], int]:
+    """Return the first `most` of `open_reports`, and how many there are."""
+    return first_of(session, _open(person, round_), most)
+
+
+def may_close(session: Session, *, person: Person, round_: Round, report: FileReport) -> bool:
+    """Whether a report is one of `open_reports`."""
+    return session.scalars(_open(person, round_).where(FileReport.id == report.id)).first() is not None
+
+
+def _open(person: Person, round_: Round) -> Select[tuple[FileReport]]:
+    return (
+        select(FileReport)
+        .join(Assignment, Assignment.id == FileReport.assignment_id)
+        .where(
+            Assignment.round_id == round_.id,
+            FileReport.closed_at.is_(None),
+            Assignment.author_id != person.id,
+            Assignment.author_id.not_in(conflicts(person.id)),
         )
+        .order_by(FileReport.id)
     )
 
 

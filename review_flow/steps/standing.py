@@ -23,6 +23,7 @@ from models import (
     Round,
     Submission,
 )
+from review_flow.db import first_of
 from review_flow.i18n import _, clauses, listed, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at, grade
@@ -248,12 +249,8 @@ def _approvals(session: Session, *, round_: Round) -> Iterator[Wait]:
 
 
 def _contested(session: Session, *, round_: Round) -> Iterator[Wait]:
-    for one in _open_adjustments(session, round_=round_):
+    for one in session.scalars(_contested_in(round_)):
         yield Wait(say(SEAT_NAMES[SeatKind.MEMBER]), say(_("扣分记录{id}的异议没有处理"), id=one.id))
-
-
-def _open_adjustments(session: Session, *, round_: Round) -> list[Adjustment]:
-    return list(session.scalars(_contested_in(round_)))
 
 
 def _contested_in(round_: Round) -> Select[tuple[Adjustment]]:
@@ -276,12 +273,12 @@ def _results(session: Session, *, round_: Round) -> Iterator[Wait]:
         for person_id in owners(session, result=one) if one.state is ResultState.TO_SIGN else ():
             person = session.get_one(Person, person_id)
             yield Wait(person.name, say(_("还没有签收结果")), person, round_.sign_due_at)
-    for appeal in _open_appeals(session, round_=round_):
+    for appeal in session.scalars(_filed_in(round_)):
         yield Wait(say(SEAT_NAMES[SeatKind.APPEAL]), say(_("申诉{id}没有复核"), id=appeal.id), until=appeal.due_at)
 
 
-def _open_appeals(session: Session, *, round_: Round) -> list[Appeal]:
-    return list(session.scalars(appeals_in(round_).where(Appeal.state == AppealState.FILED)))
+def _filed_in(round_: Round) -> Select[tuple[Appeal]]:
+    return appeals_in(round_).where(Appeal.state == AppealState.FILED)
 
 
 def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
@@ -312,10 +309,28 @@ def workshops_to_confirm(session: Session, *, person: Person, round_: Round) -> 
 
 def to_decide(session: Session, *, person: Person, round_: Round) -> list[Adjustment]:
     """Return the contested records for a member to decide: neither about them nor recorded by them."""
+    return first_to_decide(session, person=person, round_=round_)[0]
+
+
+def first_to_decide(
+    session: Session, *, person: Person, round_: Round, most: int | None = None
+) -> tuple[list[Adjustment], int]:
+    """Return the first `most` of `to_decide`, and how many there are."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]):
-        return []
+        return [], 0
+    return first_of(session, _to_decide(person, round_), most)
+
+
+def may_decide(session: Session, *, person: Person, round_: Round, adjustment: Adjustment) -> bool:
+    """Whether a record is one of `to_decide`."""
+    seated = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
+    asked = _to_decide(person, round_).where(Adjustment.id == adjustment.id)
+    return seated and session.scalars(asked).first() is not None
+
+
+def _to_decide(person: Person, round_: Round) -> Select[tuple[Adjustment]]:
     others = Enrolment.person_id != person.id, func.coalesce(Adjustment.recorded_by_id, 0) != person.id
-    return list(session.scalars(_contested_in(round_).where(*others)))
+    return _contested_in(round_).where(*others)
 
 
 def count_to_confirm(session: Session, *, person: Person, round_: Round) -> int:
@@ -333,8 +348,25 @@ def _confirmable(session: Session, what: Any, *, person: Person, round_: Round) 
 
 def to_hear(session: Session, *, person: Person, round_: Round) -> list[Appeal]:
     """Return the appeals that wait for a hearer who had no part in the result."""
+    return first_to_hear(session, person=person, round_=round_)[0]
+
+
+def first_to_hear(
+    session: Session, *, person: Person, round_: Round, most: int | None = None
+) -> tuple[list[Appeal], int]:
+    """Return the first `most` of `to_hear`, and how many there are."""
+    ids = _to_hear(session, person, round_, _filed_in(round_))
+    found = session.scalars(select(Appeal).where(Appeal.id.in_(ids[:most])).order_by(Appeal.id)) if ids else ()
+    return list(found), len(ids)
+
+
+def may_hear(session: Session, *, person: Person, round_: Round, appeal: Appeal) -> bool:
+    """Whether an appeal is one of `to_hear`."""
+    return bool(_to_hear(session, person, round_, _filed_in(round_).where(Appeal.id == appeal.id)))
+
+
+def _to_hear(session: Session, person: Person, round_: Round, among: Select[tuple[Appeal]]) -> list[int]:
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.APPEAL]):
         return []
-    found = _open_appeals(session, round_=round_)
-    why_not = why_not_hear(session, actor=person, round_=round_, appeals=found) if found else {}
-    return [one for one in found if one.id not in why_not]
+    why = why_not_hear(session, actor=person, round_=round_, appeals=among)
+    return [key for key, why_not in why.items() if why_not is None]
