@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select, union
+from sqlalchemy.orm import aliased
 
 from models import (
     Appeal,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 MOST = Decimal(100)
 MOST_DIGITS = 6
+_VERSION = aliased(Result)
+"""Any version of the result that an appeal is against."""
 
 
 class NoAppeal(Refusal):
@@ -210,6 +213,9 @@ def why_not_hear(
             voted,
             or_(
                 Enrolment.id.in_(_judged_by(actor)),
+                select(_VERSION.id)
+                .where(_VERSION.enrolment_id == Enrolment.id, _VERSION.confirmed_by_id == actor.id)
+                .exists(),
                 GroupResult.confirmed_by_id == actor.id,
                 GroupResult.composed_by_id == actor.id,
             ),
@@ -231,7 +237,7 @@ def why_not_hear(
 
 
 def _judged_by(actor: Person) -> CompoundSelect[tuple[int]]:
-    """Select the enrolments that the actor had a part in: as panel or peer, on validity, at the grade."""
+    """Select the enrolments that the actor had a part in: as panel or peer, or on validity."""
     works = select(Submission.enrolment_id)
     return union(
         works.join(PanelMark, PanelMark.submission_id == Submission.id).where(
@@ -241,7 +247,6 @@ def _judged_by(actor: Person) -> CompoundSelect[tuple[int]]:
             Assignment.reviewer_id == actor.id, Assignment.state == AssignmentState.DONE
         ),
         works.join(ValidityVote, ValidityVote.submission_id == Submission.id).where(ValidityVote.voter_id == actor.id),
-        select(Result.enrolment_id).where(Result.confirmed_by_id == actor.id),
     )
 
 
