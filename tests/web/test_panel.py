@@ -185,6 +185,7 @@ def composed(school: School, clock) -> list[Result]:
 def test_grades_are_seen_lowered_confirmed_and_published(web: Web, marked: School, clock) -> None:
     made = composed(marked, clock)
     made[1].outcome = made[1].outcome.replace('"flags":[', '"flags":["on_boundary"', 1)
+    made[1].on_boundary = True
     before = made[1].outcome
     base = f"/panel/rounds/{marked.round.id}"
     with web.of("P1") as client:
@@ -201,6 +202,7 @@ def test_grades_are_seen_lowered_confirmed_and_published(web: Web, marked: Schoo
         assert "已确认4份" in client.get(f"{base}/grades").text
         assert client.post(f"{base}/grades/confirm", headers=HTMX).status_code == 409
     made[1].outcome = before.replace('"flags":["on_boundary"', '"flags":[', 1)
+    made[1].on_boundary = False
     with web.of("A01") as admin:
         assert "公示期按方案计" in admin.get(f"{base}/grades").text
         assert admin.get(f"/panel/results/{made[0].id}").status_code == 404
