@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from models import Person, Role, Workshop
 from review_flow.clock import SCHOOL_ZONE, now
+from review_flow.db import first_of
 from review_flow.i18n import _, say
 from review_flow.outside.calendars import closed_on
 from review_flow.rules.marks import shown
@@ -56,18 +57,20 @@ def workshop_board(session: Session, *, actor: Person, round_: Round, workshop: 
     return board | {"grade": None, "result": None}
 
 
-def school_board(session: Session, *, actor: Person, round_: Round) -> dict[str, Any]:
-    """Return the school's own board, and below it what each of its workshops has and lacks.
+def school_board(
+    session: Session, *, actor: Person, round_: Round, most: int | None = None, skip: int = 0
+) -> dict[str, Any]:
+    """Return the school's own board, and below it what each of its workshops has and lacks; `count`: of how many.
 
-    For the school's administrator and the county. Raises NotAllowed.
+    Of the workshops no more than `most`, without the first `skip`. For the school's administrator and the county.
+    Raises NotAllowed.
     """
     group = Group(round_, GroupLevel.SCHOOL)
     require_group_reader(session, actor=actor, group=group)
-    found = session.scalars(
-        select(Workshop).where(Workshop.organization_id == round_.organization_id).order_by(Workshop.id)
-    )
+    asked = select(Workshop).where(Workshop.organization_id == round_.organization_id).order_by(Workshop.id)
+    found, count = first_of(session, asked.offset(skip), most)
     groups = [Group(round_, GroupLevel.WORKSHOP, workshop=one) for one in found]
-    return {**_board(session, group), "workshops": [_line(one) for one in _boards(session, groups)]}
+    return {**_board(session, group), "workshops": [_line(one) for one in _boards(session, groups)], "count": count}
 
 
 def indicators(session: Session, *, actor: Person, round_: Round) -> list[dict[str, Any]]:

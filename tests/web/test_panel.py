@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from models import Adjustment, Appeal, Attestation, Evidence, FileReport, PanelMark, Person, Result, Submission
-from review_flow.rules.lifecycle import ResultState, SubmissionState
+from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
 from review_flow.rules.words import AdjustmentState, AppealState, Verdict
 from review_flow.steps import adjustments, advance, appeals, panel, results, reviews
 from tests.cast import School, queries, waiting_marks
@@ -180,6 +180,14 @@ def composed(school: School, clock) -> list[Result]:
     clock.day(4, 4)
     advance.advance(school.session, round_=school.round)
     return school.compose()
+
+
+def test_nothing_waits_in_a_closed_round(web: Web, marked: School) -> None:
+    before, marked.round.phase = marked.round.phase, RoundPhase.CLOSED
+    with web.of("P1") as client:
+        page = client.get("/panel").text
+    assert ("现在没有等您处理的事。" in page, f"/panel/rounds/{marked.round.id}/grades" in page) == (True, True)
+    marked.round.phase = before
 
 
 def test_grades_are_seen_lowered_confirmed_and_published(web: Web, marked: School, clock) -> None:
