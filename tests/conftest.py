@@ -5,6 +5,7 @@ After every test that touched a database, every invariant is checked on it.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -35,6 +36,13 @@ REQUIRED = os.environ.get("REVIEW_FLOW_REQUIRE_POSTGRES") == "1"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests first: at the end the test processes share out what is left in small pieces."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what stays to the end, modules and tests, and let it look less often: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def postgres_binaries() -> Path | None:

@@ -46,8 +46,10 @@ def stage(build: Build) -> Any:
 
 
 def stage_of(request: pytest.FixtureRequest) -> Stage | None:
-    """Return the stage that a test asks for by the name of its fixture: its module's own, else everybody's."""
-    homes = (request.module.__name__, "tests.conftest")
+    """Return the stage that a test asks for by the name of its fixture: its module's own, else its folder's."""
+    module = request.module.__name__
+    folders = module.split(".")[:-1]
+    homes = [module, *(".".join([*folders[:depth], "conftest"]) for depth in range(len(folders), 0, -1))]
     named = [[STAGES[home, name] for home in homes if (home, name) in STAGES] for name in request.fixturenames]
     found = [nearest for nearest, *_others in filter(None, named)]
     assert len(found) <= 1, f"a test starts from one moment, not from {[one.key for one in found]}"

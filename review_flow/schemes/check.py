@@ -31,7 +31,8 @@ def check(text: str, *, source: str, ready: bool = False) -> list[Mistake]:
         page = read_page(text, source=source)
     except SchemeInvalid as refused:
         return refused.mistakes
-    mistakes = [*_form(page), *_twice(page, "", page.data), *_strangers(page)]
+    # Each missing field is found alone, and its sentence names all of them: it is said once.
+    mistakes = list(dict.fromkeys((*_form(page), *_twice(page, "", page.data), *_strangers(page))))
     if not mistakes:
         scheme = Scheme.from_document(schemes.resolved(page.data))
         mistakes = [page.mistake(*found) for found in contradictions(scheme, page.data, ready=ready)]

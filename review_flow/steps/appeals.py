@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select, union
+from sqlalchemy import BigInteger, bindparam, or_, select, union
 from sqlalchemy.orm import aliased
 
 from models import (
@@ -32,7 +33,7 @@ from review_flow.steps import audit
 from review_flow.steps.certificates import ask_for_certificates, withdraw_outdated
 from review_flow.steps.group_results import compose_heard
 from review_flow.steps.messages import tell
-from review_flow.steps.owners import appeals_in, names, owners, result_of, round_of, steps_aside
+from review_flow.steps.owners import appeals_of, names, owners, result_of, round_of, steps_aside
 from review_flow.steps.panel import standing_marks
 from review_flow.steps.people import require_admin, require_seat
 from review_flow.steps.results import compose
@@ -42,15 +43,13 @@ from review_flow.steps.turn import take_turn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import CompoundSelect, Select
+    from sqlalchemy import BindParameter, CompoundSelect, Select
     from sqlalchemy.orm import Session
 
     from review_flow.steps.owners import Graded
 
 MOST = Decimal(100)
 MOST_DIGITS = 6
-_VERSION = aliased(Result)
-"""Any version of the result that an appeal is against."""
 
 
 class NoAppeal(Refusal):
@@ -194,36 +193,17 @@ def require_hearer(session: Session, *, actor: Person, appeal: Appeal) -> None:
     if appeal.state is not AppealState.FILED:
         raise NotAHearer(why=say(_("申诉已有决定")))
     round_ = round_of(session, result=result_of(session, appeal=appeal))
-    why = why_not_hear(session, actor=actor, round_=round_, appeals=appeals_in(round_).where(Appeal.id == appeal.id))
-    if why[appeal.id] is not None:
-        raise NotAHearer(why=why[appeal.id])
+    why = why_not_hear(session, actor=actor, round_=round_, appeal=appeal)[appeal.id]
+    if why is not None:
+        raise NotAHearer(why=why)
 
 
 def why_not_hear(
-    session: Session, *, actor: Person, round_: Round, appeals: Select[tuple[Appeal]]
+    session: Session, *, actor: Person, round_: Round, appeal: Appeal | None = None
 ) -> dict[int, str | None]:
-    """Return, in Chinese, why the actor may not hear these of `appeals_in` a round; None: they may.
-
-    The same three questions for one appeal and for many.
-    """
-    voted = select(AppealVote.id).where(AppealVote.appeal_id == Appeal.id, AppealVote.voter_id == actor.id).exists()
-    rows = session.execute(
-        appeals.with_only_columns(
-            Appeal.id,
-            voted,
-            or_(
-                Enrolment.id.in_(_judged_by(actor)),
-                select(_VERSION.id)
-                .where(_VERSION.enrolment_id == Enrolment.id, _VERSION.confirmed_by_id == actor.id)
-                .exists(),
-                GroupResult.confirmed_by_id == actor.id,
-                GroupResult.composed_by_id == actor.id,
-            ),
-            Enrolment.person_id,
-            GroupResult.workshop_id,
-            maintain_column_froms=True,
-        )
-    ).all()
+    """Return, in Chinese, why the actor may not hear the undecided appeals of a round, or one; None: they may."""
+    asked = _hearing() if appeal is None else _hearing().where(Appeal.id == appeal.id)
+    rows = session.execute(asked, {"actor": actor.id, "round": round_.id}).all()
     outside = round_scheme(session, round_=round_).result.appeal.outside_first_panel
     aside = steps_aside(session, person=actor)
     why: dict[int, str | None] = {}
@@ -236,17 +216,39 @@ def why_not_hear(
     return why
 
 
-def _judged_by(actor: Person) -> CompoundSelect[tuple[int]]:
+@cache
+def _hearing() -> Select[tuple[int, bool, bool, int | None, int | None]]:
+    """Select of the undecided appeals of a `round`: whether the `actor` has voted, had a part in it; whose it is."""
+    actor = bindparam("actor", type_=BigInteger)
+    version = aliased(Result)  # any of the result's
+    voted = select(AppealVote.id).where(AppealVote.appeal_id == Appeal.id, AppealVote.voter_id == actor)
+    confirmed = select(version.id).where(version.enrolment_id == Enrolment.id, version.confirmed_by_id == actor)
+    of_group = GroupResult.confirmed_by_id == actor, GroupResult.composed_by_id == actor
+    return (
+        appeals_of(bindparam("round", type_=BigInteger))
+        .where(Appeal.state == AppealState.FILED)
+        .with_only_columns(
+            Appeal.id,
+            voted.exists(),
+            or_(Enrolment.id.in_(_judged_by(actor)), confirmed.exists(), *of_group),
+            Enrolment.person_id,
+            GroupResult.workshop_id,
+            maintain_column_froms=True,
+        )
+    )
+
+
+def _judged_by(actor: BindParameter[int]) -> CompoundSelect[tuple[int]]:
     """Select the enrolments that the actor had a part in: as panel or peer, or on validity."""
     works = select(Submission.enrolment_id)
     return union(
         works.join(PanelMark, PanelMark.submission_id == Submission.id).where(
-            PanelMark.marker_id == actor.id, PanelMark.mark.is_not(None)
+            PanelMark.marker_id == actor, PanelMark.mark.is_not(None)
         ),
         works.join(Assignment, Assignment.submission_id == Submission.id).where(
-            Assignment.reviewer_id == actor.id, Assignment.state == AssignmentState.DONE
+            Assignment.reviewer_id == actor, Assignment.state == AssignmentState.DONE
         ),
-        works.join(ValidityVote, ValidityVote.submission_id == Submission.id).where(ValidityVote.voter_id == actor.id),
+        works.join(ValidityVote, ValidityVote.submission_id == Submission.id).where(ValidityVote.voter_id == actor),
     )
 
 

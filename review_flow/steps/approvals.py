@@ -27,7 +27,7 @@ from review_flow.steps.work import enqueue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import BindParameter, ColumnElement, Select
     from sqlalchemy.orm import Session
 
     from models import Person
@@ -54,15 +54,19 @@ def ends_at(scheme: Scheme, submission: Submission) -> datetime | None:
     return None if sealed_at is None or days is None else days_after(sealed_at, days)
 
 
-def _over_before(scheme: Scheme) -> datetime:
-    """Return the moment before which works were sealed whose days for the links before peer review are over."""
+def open_to_peers(scheme: Scheme) -> ColumnElement[bool]:
+    """Whether a work's links before peer review are given, or their days are over; for a query over Submission."""
+    return let_through(links_before_peers(scheme), overdue=overdue_before(scheme))
+
+
+def overdue_before(scheme: Scheme) -> datetime:
+    """Return the moment before which a statement must have come for its links' days to be over now."""
     return first_second_of(now().astimezone(SCHOOL_ZONE).date() - timedelta(days=scheme.approval.days or 0))
 
 
-def open_to_peers(scheme: Scheme) -> ColumnElement[bool]:
-    """Whether a work's links before peer review are given, or their days are over; for a query over Submission."""
-    before = links_before_peers(scheme)
-    if not before:
+def let_through(links: Sequence[str], *, overdue: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """Return what `open_to_peers` does, of these links; with that moment, or a name for it."""
+    if not links:
         return true()
     given = (
         exists().where(
@@ -72,9 +76,9 @@ def open_to_peers(scheme: Scheme) -> ColumnElement[bool]:
             Fact.word == GIVEN,
             Fact.struck_at.is_(None),
         )
-        for link in before
+        for link in links
     )
-    return or_(Submission.statement_at < _over_before(scheme), and_(*given))
+    return or_(Submission.statement_at < overdue, and_(*given))
 
 
 def approvals_of(
@@ -92,7 +96,7 @@ def approvals_of(
         again = sealed.get(ability)
         outlived = fact.word == REFUSED and again is not None and fact.recorded_at < again
         told[ability][link] = None if outlived else fact.word
-    ended = _over_before(scheme)
+    ended = overdue_before(scheme)
     over = {ability: at is not None and at < ended for ability, at in sealed.items()}
     return {one.ability: _approvals(scheme, one.state, told[one.ability], over=over[one.ability]) for one in works}
 
@@ -202,7 +206,7 @@ def next_links(
     works = select(
         Submission.id,
         type_coerce(Submission.state, String),  # thousands of rows: no word is looked up for each
-        func.coalesce(Submission.statement_at < _over_before(scheme), false()),
+        func.coalesce(Submission.statement_at < overdue_before(scheme), false()),
     ).where(
         Submission.round_id == round_.id,
         Submission.state.in_((*OPEN_TO_LINKS, *REVIEWED)),

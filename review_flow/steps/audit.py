@@ -8,11 +8,11 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
-from models import AuditEvent, Organization, PrivateNote
+from models import AuditEvent, PrivateNote
 from review_flow.clock import now
-from review_flow.steps.turn import innermost
+from review_flow.steps.turn import LOCKED, innermost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,6 @@ def record(
     )
     event.hash = digest(event)
     session.add(event)
-    session.flush()
     session.info[_TIP] = innermost(session), organization_id, (event.number, event.hash)
     return event
 
@@ -87,19 +86,21 @@ def canonical(data: dict[str, object]) -> str:
     return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
 
 
+_LAST = (
+    select(AuditEvent.number, AuditEvent.hash)
+    .where(AuditEvent.organization_id == bindparam("organization"))
+    .order_by(AuditEvent.number.desc())
+    .limit(1)
+)
+
+
 def _tip(session: Session, organization_id: int) -> tuple[int, str]:
     """Return number and hash of the chain's last event: what this transaction wrote last, else asked under the lock."""
     inside, organization, tip = session.info.get(_TIP, (None, None, None))
     if inside is innermost(session) and organization == organization_id:
         return cast("tuple[int, str]", tip)
-    locked = select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
-    session.execute(locked).one()
-    last = session.execute(
-        select(AuditEvent.number, AuditEvent.hash)
-        .where(AuditEvent.organization_id == organization_id)
-        .order_by(AuditEvent.number.desc())
-        .limit(1)
-    ).first()
+    session.execute(LOCKED, {"organization": organization_id}).one()
+    last = session.execute(_LAST, {"organization": organization_id}).first()
     return (last.number, last.hash) if last else (0, GENESIS)
 
 

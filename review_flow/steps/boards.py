@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from models import Person, Role, Workshop
 from review_flow.clock import SCHOOL_ZONE, now
-from review_flow.db import first_of
+from review_flow.db import counted, first_of
 from review_flow.i18n import _, say
 from review_flow.outside.calendars import closed_on
 from review_flow.rules.marks import shown
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from review_flow.rules.scheme import Scheme
 
 AHEAD = timedelta(days=7)
+EVERY = 10_000  # workshops of a school
 LAST = datetime.max.replace(tzinfo=SCHOOL_ZONE)
 STATES = {"done": _("已完成"), "late": _("逾期完成"), "due": _("已逾期"), "open": _("未到期")}
 
@@ -57,9 +58,7 @@ def workshop_board(session: Session, *, actor: Person, round_: Round, workshop: 
     return board | {"grade": None, "result": None}
 
 
-def school_board(
-    session: Session, *, actor: Person, round_: Round, most: int | None = None, skip: int = 0
-) -> dict[str, Any]:
+def school_board(session: Session, *, actor: Person, round_: Round, most: int = EVERY, skip: int = 0) -> dict[str, Any]:
     """Return the school's own board, and below it what each of its workshops has and lacks; `count`: of how many.
 
     Of the workshops no more than `most`, without the first `skip`. For the school's administrator and the county.
@@ -68,7 +67,7 @@ def school_board(
     group = Group(round_, GroupLevel.SCHOOL)
     require_group_reader(session, actor=actor, group=group)
     asked = select(Workshop).where(Workshop.organization_id == round_.organization_id).order_by(Workshop.id)
-    found, count = first_of(session, asked.offset(skip), most)
+    found, count = first_of(session, counted(asked.offset(skip)), {"most": most})
     groups = [Group(round_, GroupLevel.WORKSHOP, workshop=one) for one in found]
     return {**_board(session, group), "workshops": [_line(one) for one in _boards(session, groups)], "count": count}
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Date, cast, func, select, type_coerce
+from sqlalchemy import BigInteger, Date, bindparam, cast, func, select, type_coerce
 
 from models import Assignment, Enrolment, PanelMark, Result, Review, Submission
 from review_flow.clock import SCHOOL_ZONE
@@ -22,7 +23,7 @@ from review_flow.steps.rounds import round_scheme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
     from models import Person, Round
@@ -64,18 +65,21 @@ def of_round(session: Session, *, actor: Person, round_: Round) -> list[Chart]:
     return [one for one in charts if one.labels]
 
 
+_ROUND = bindparam("round", type_=BigInteger)
+_GRADE = func.coalesce(Result.grade, Result.proposed_grade)
+_GRADES = (
+    select(_GRADE, Result.score, func.count())
+    .join(Enrolment, Enrolment.id == Result.enrolment_id)
+    .where(Enrolment.round_id == _ROUND, Result.current)
+    .group_by(_GRADE, Result.score)
+)
+
+
 def _grades(session: Session, round_: Round, scheme: Scheme) -> list[Chart]:
     """Return how many have which grade, and the scores in bars of five points, each split by grade."""
-    grade = func.coalesce(Result.grade, Result.proposed_grade)
-    rows = session.execute(
-        select(grade, Result.score, func.count())
-        .join(Enrolment, Enrolment.id == Result.enrolment_id)
-        .where(Enrolment.round_id == round_.id, Result.current)
-        .group_by(grade, Result.score)
-    ).all()
     counts: Counter[str] = Counter()
     bins: Counter[tuple[str, int]] = Counter()
-    for name, score, count in rows:
+    for name, score, count in session.execute(_GRADES, {"round": round_.id}).tuples():
         counts[name] += count
         if score is not None:
             bins[name, int(min(score, Decimal(99)) // BIN)] += count
@@ -99,34 +103,43 @@ def _grades(session: Session, round_: Round, scheme: Scheme) -> list[Chart]:
 
 
 def day_of(column: Any, *, dialect: str) -> ColumnElement[Any]:
-    """Return the day of a moment in the school's zone, as text, as a database says it."""
+    """Return the day of a moment in the school's zone, as a database says it: as a date, SQLite as its text."""
     if dialect == "sqlite":
         return func.date(column, "+8 hours")  # Asia/Shanghai has known no summer time since 1991
-    return func.to_char(cast(func.timezone(str(SCHOOL_ZONE), column), Date), "YYYY-MM-DD")
+    return cast(func.timezone(str(SCHOOL_ZONE), column), Date)
 
 
-def _progress(session: Session, round_: Round) -> Chart:
-    """Return how much was done by the end of each day: works sealed and handed in, reviews, marks of the panel."""
-    of_round = Submission.round_id == round_.id
-    asked: dict[str, tuple[Any, Any]] = {
-        say(_("封存的成果")): (Submission.sealed_at, select(Submission.id).where(of_round)),
-        say(_("提交的成果")): (Submission.submitted_at, select(Submission.id).where(of_round)),
-        say(_("完成的互评")): (
+@cache
+def _days(dialect: str) -> dict[str, Select[tuple[Any, int]]]:
+    """Return, by its name, a select of how much of each thing was done on which day."""
+    of_round = Submission.round_id == _ROUND
+    done: dict[str, tuple[Any, Any]] = {
+        _("封存的成果"): (Submission.sealed_at, select(Submission.id).where(of_round)),
+        _("提交的成果"): (Submission.submitted_at, select(Submission.id).where(of_round)),
+        _("完成的互评"): (
             Review.submitted_at,
             select(Review.id)
             .join(Assignment, Assignment.id == Review.assignment_id)
-            .where(Assignment.round_id == round_.id),
+            .where(Assignment.round_id == _ROUND),
         ),
-        say(_("考核组评分")): (
+        _("考核组评分"): (
             PanelMark.marked_at,
             select(PanelMark.id).join(Submission, Submission.id == PanelMark.submission_id).where(of_round),
         ),
     }
+    days = {name: day_of(column, dialect=dialect) for name, (column, _rows) in done.items()}
+    return {
+        name: rows.with_only_columns(days[name], func.count()).where(column.is_not(None)).group_by(days[name])
+        for name, (column, rows) in done.items()
+    }
+
+
+def _progress(session: Session, round_: Round) -> Chart:
+    """Return how much was done by the end of each day: works sealed and handed in, reviews, marks of the panel."""
     found: dict[str, dict[str, int]] = {}
-    for name, (column, rows) in asked.items():
-        day = day_of(column, dialect=session.get_bind().dialect.name)
-        counted = rows.with_only_columns(day, func.count()).where(column.is_not(None)).group_by(day)
-        found[name] = dict(session.execute(counted).tuples().all())
+    for name, counted in _days(session.get_bind().dialect.name).items():
+        rows = session.execute(counted, {"round": round_.id}).tuples()
+        found[say(name)] = {str(day): count for day, count in rows}
     days = sorted({day for counts in found.values() for day in counts})
     series = {name: _running(counts, days) for name, counts in found.items() if counts}
     return Chart("progress", say(_("进展")), say(_("日期")), days, series, kind="lines")
@@ -140,16 +153,23 @@ def _running(counts: dict[str, int], days: Sequence[str]) -> list[int]:
     return sums
 
 
+@cache
+def _loads_of(*states: AssignmentState) -> Select[tuple[int, int]]:
+    """Select of how many people hold how many reviews in these states."""
+    held = (
+        select(func.count().label("count"))
+        .where(Assignment.round_id == _ROUND, Assignment.submission_id.is_not(None), Assignment.state.in_(states))
+        .group_by(Assignment.reviewer_id)
+        .subquery()
+    )
+    return select(held.c.count, func.count()).group_by(held.c.count)
+
+
 def _loads(session: Session, round_: Round) -> Chart:
     """Return how many people have done, and still hold, how many reviews."""
-    given = select(Assignment.reviewer_id, func.count().label("count")).where(
-        Assignment.round_id == round_.id, Assignment.submission_id.is_not(None)
-    )
     found: dict[str, dict[int, int]] = {}
-    for name, states in ((_("已完成"), (AssignmentState.DONE,)), (_("未完成"), UNDONE)):
-        inner = given.where(Assignment.state.in_(states)).group_by(Assignment.reviewer_id).subquery()
-        counted = select(inner.c.count, func.count()).group_by(inner.c.count)
-        found[say(name)] = dict(session.execute(counted).tuples().all())
+    for name, counted in ((_("已完成"), _loads_of(AssignmentState.DONE)), (_("未完成"), _loads_of(*UNDONE))):
+        found[say(name)] = dict(session.execute(counted, {"round": round_.id}).tuples().all())
     most = max((count for counts in found.values() for count in counts), default=0)
     places = range(1, most + 1)
     series = {name: [counts.get(at, 0) for at in places] for name, counts in found.items() if counts}
@@ -157,19 +177,22 @@ def _loads(session: Session, round_: Round) -> Chart:
     return Chart("loads", say(_("互评工作量：几份各有几人")), say(_("每人份数")), labels, series)
 
 
+_SPREAD = type_coerce(func.max(Review.mark) - func.min(Review.mark), Review.mark.type)  # a mark, not its units
+_APART = (
+    select(_SPREAD.label("spread"))
+    .join(Assignment, Assignment.id == Review.assignment_id)
+    .where(Assignment.round_id == _ROUND, Assignment.submission_id.is_not(None))
+    .group_by(Assignment.submission_id)
+    .having(func.count() > 1)
+    .subquery()
+)
+_SPREADS = select(_APART.c.spread, func.count()).group_by(_APART.c.spread)
+
+
 def _agreement(session: Session, round_: Round) -> Chart:
     """Return how far the marks of one work lie apart, over all works that have two or more."""
-    spread = type_coerce(func.max(Review.mark) - func.min(Review.mark), Review.mark.type)  # a mark, not its units
-    inner = (
-        select(spread.label("spread"))
-        .join(Assignment, Assignment.id == Review.assignment_id)
-        .where(Assignment.round_id == round_.id, Assignment.submission_id.is_not(None))
-        .group_by(Assignment.submission_id)
-        .having(func.count() > 1)
-        .subquery()
-    )
     bars: Counter[int] = Counter()
-    for apart, count in session.execute(select(inner.c.spread, func.count()).group_by(inner.c.spread)):
+    for apart, count in session.execute(_SPREADS, {"round": round_.id}).tuples():
         bars[sum(apart > one for one in SPREADS)] += count
     labels = [say(_("{most}分以内"), most=one) for one in SPREADS] + [say(_("超过{most}分"), most=SPREADS[-1])]
     counts = [bars[at] for at in range(len(labels))]
@@ -177,14 +200,17 @@ def _agreement(session: Session, round_: Round) -> Chart:
     return Chart("agreement", title, say(_("相差")), labels if bars else [], {say(_("成果数")): counts})
 
 
+_LEVELS = (
+    select(Submission.ability, PanelMark.ability_level, func.count())
+    .join(PanelMark, PanelMark.submission_id == Submission.id)
+    .where(Submission.round_id == _ROUND, PanelMark.ability_level.is_not(None), PanelMark.released_at.is_(None))
+    .group_by(Submission.ability, PanelMark.ability_level)
+)
+
+
 def _abilities(session: Session, round_: Round, scheme: Scheme) -> Chart:
     """Return which levels the panel gave to which ability, mark by mark; the share that is not the last has passed."""
-    rows = session.execute(
-        select(Submission.ability, PanelMark.ability_level, func.count())
-        .join(PanelMark, PanelMark.submission_id == Submission.id)
-        .where(Submission.round_id == round_.id, PanelMark.ability_level.is_not(None), PanelMark.released_at.is_(None))
-        .group_by(Submission.ability, PanelMark.ability_level)
-    ).all()
+    rows = session.execute(_LEVELS, {"round": round_.id}).tuples()
     found = {(ability, level): count for ability, level, count in rows}
     codes = [one.code for one in scheme.catalogue.abilities if any(ability == one.code for ability, _level in found)]
     levels = [one for one in scheme.level_marks if any(level == one for _ability, level in found)]

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import BigInteger, and_, bindparam, func, or_, select
 
 from models import Assignment, CalibrationSample, Enrolment, Person, Review, Round, Submission
 from review_flow.rules.duty import Duty, k_eff
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import UNDONE, AssignmentState
-from review_flow.steps.approvals import open_to_peers
-from review_flow.steps.may_review import HAS_A_CAP_TO_FILL, REVIEWS, kept_apart
+from review_flow.steps.approvals import let_through, links_before_peers, overdue_before
+from review_flow.steps.may_review import HAS_A_CAP_TO_FILL, REVIEWS, apart, kept_by
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
-
-    from review_flow.rules.scheme import Scheme
 
 OPEN_TO_REVIEW = (
     SubmissionState.SEALED,
@@ -40,40 +39,69 @@ def duty(session: Session, *, submission: Submission) -> tuple[Duty, int]:
     if not peer.before_submit:
         return Duty(0, 0), 0
     author = session.get_one(Person, submission.author_id)
-    counts = (
-        select(func.count(Submission.id)).where(
-            Submission.enrolment_id == submission.enrolment_id,
-            Submission.sealed_at <= submission.sealed_at,
-            Submission.state != SubmissionState.REPLACED,
-        ),
-        _pool(scheme, round_id=round_.id, author=author, enrolment_id=submission.enrolment_id),
-        select(func.count(CalibrationSample.id)).where(CalibrationSample.round_id == round_.id),
-        _given(round_id=round_.id, person_id=author.id),
-    )
-    sealed, pool, samples, done = session.execute(select(*(one.scalar_subquery() for one in counts))).one()
+    workshop, subject = kept_by(person=author, rules=peer.allocation)
+    links = links_before_peers(scheme)
+    counts = _counts(of_workshop=workshop is not None, of_subject=subject is not None, links=links)
+    asked = {
+        "round": round_.id,
+        "person": author.id,
+        "enrolment": submission.enrolment_id,
+        "sealed_at": submission.sealed_at,
+        "workshop": workshop,
+        "subject": subject,
+        "overdue": overdue_before(scheme),
+    }
+    sealed, pool, samples, done = session.execute(counts, asked).one()
     owed = k_eff(peer.give * sealed, pool, samples if peer.pool_fallback == "calibration" else 0)
     return owed, done
 
 
-def _pool(scheme: Scheme, *, round_id: int, author: Person, enrolment_id: int) -> Select[tuple[int]]:
+_PERSON, _ROUND, _ENROLMENT = (bindparam(name, type_=BigInteger) for name in ("person", "round", "enrolment"))
+_GIVEN = (
+    select(func.count(Review.id))
+    .join(Assignment, Review.assignment_id == Assignment.id)
+    .where(Assignment.reviewer_id == _PERSON, Assignment.round_id == _ROUND)
+)
+
+
+@cache
+def _counts(*, of_workshop: bool, of_subject: bool, links: tuple[str, ...]) -> Select[tuple[int, int, int, int]]:
+    """Select of works sealed, the pool, samples, and reviews given: built once for each way a scheme may ask."""
+    sealed = select(func.count(Submission.id)).where(
+        Submission.enrolment_id == _ENROLMENT,
+        Submission.sealed_at <= bindparam("sealed_at"),
+        Submission.state != SubmissionState.REPLACED,
+    )
+    pool = _pool(
+        apart(
+            _PERSON,
+            workshop=bindparam("workshop") if of_workshop else None,
+            subject=bindparam("subject") if of_subject else None,
+        ),
+        let_through(links, overdue=bindparam("overdue")),
+    )
+    samples = select(func.count(CalibrationSample.id)).where(CalibrationSample.round_id == _ROUND)
+    return select(*(one.scalar_subquery() for one in (sealed, pool, samples, _GIVEN)))
+
+
+def _pool(kept: Select[tuple[int]], open_to_peers: ColumnElement[bool]) -> Select[tuple[int]]:
     """Select how many works of others the author can review, holds, or has reviewed."""
-    rules = scheme.review.peer.allocation
     mine = select(Assignment.submission_id).where(
-        Assignment.reviewer_id == author.id,
-        Assignment.round_id == round_id,
+        Assignment.reviewer_id == _PERSON,
+        Assignment.round_id == _ROUND,
         Assignment.submission_id.is_not(None),
     )
     able = select(Enrolment.id).join(Person, Person.id == Enrolment.person_id)
-    able = able.where(Enrolment.id == enrolment_id, REVIEWS, HAS_A_CAP_TO_FILL)
+    able = able.where(Enrolment.id == _ENROLMENT, REVIEWS, HAS_A_CAP_TO_FILL)
     return select(func.count(Submission.id)).where(
-        Submission.round_id == round_id,
+        Submission.round_id == _ROUND,
         or_(
             Submission.id.in_(mine.where(Assignment.state == AssignmentState.DONE)),
             and_(
-                Submission.author_id.not_in(kept_apart(person=author, rules=rules)),
+                Submission.author_id.not_in(kept),
                 or_(
                     Submission.id.in_(mine.where(Assignment.state.in_(UNDONE))),
-                    and_(Submission.state.in_(OPEN_TO_REVIEW), open_to_peers(scheme), able.exists()),
+                    and_(Submission.state.in_(OPEN_TO_REVIEW), open_to_peers, able.exists()),
                 ),
             ),
         ),
@@ -82,12 +110,4 @@ def _pool(scheme: Scheme, *, round_id: int, author: Person, enrolment_id: int) -
 
 def given(session: Session, *, round_id: int, person_id: int) -> int:
     """Return how many complete reviews a person has given in the round, samples among them."""
-    return session.scalar(_given(round_id=round_id, person_id=person_id)) or 0
-
-
-def _given(*, round_id: int, person_id: int) -> Select[tuple[int]]:
-    return (
-        select(func.count(Review.id))
-        .join(Assignment, Review.assignment_id == Assignment.id)
-        .where(Assignment.reviewer_id == person_id, Assignment.round_id == round_id)
-    )
+    return session.scalar(_GIVEN, {"person": person_id, "round": round_id}) or 0

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from models import Assignment, CalibrationSample, Person, Review, ReviewSign, Round, Submission
 from review_flow.clock import now
@@ -47,6 +47,18 @@ def _read(review: Review, *, seconds: int | None = None) -> Given:
     return Given(tuple(Decimal(str(part["mark"])) for part in parts), str(review.form["comment"]), seconds)
 
 
+_LAST = (
+    select(func.max(Review.submitted_at))
+    .join(Assignment, Assignment.id == Review.assignment_id)
+    .where(
+        Assignment.reviewer_id == bindparam("reviewer"),
+        Assignment.round_id == bindparam("round"),
+        Review.id != bindparam("review"),
+        Review.submitted_at <= bindparam("begun"),
+    )
+)
+
+
 def _seconds(session: Session, assignment: Assignment, review: Review) -> int:
     """Return the most seconds a review can have taken: since its task came, or since the reviewer's last one before it.
 
@@ -54,38 +66,38 @@ def _seconds(session: Session, assignment: Assignment, review: Review) -> int:
     its first draft.
     """
     begun = assignment.begun_at or review.submitted_at
-    last = session.scalar(
-        select(func.max(Review.submitted_at))
-        .join(Assignment, Assignment.id == Review.assignment_id)
-        .where(
-            Assignment.reviewer_id == assignment.reviewer_id,
-            Assignment.round_id == assignment.round_id,
-            Review.id != review.id,
-            Review.submitted_at <= begun,
-        )
-    )
+    asked = {"reviewer": assignment.reviewer_id, "round": assignment.round_id, "review": review.id, "begun": begun}
+    last = session.scalar(_LAST, asked)
     since = max(assignment.assigned_at, last) if last is not None else assignment.assigned_at
     return int((review.submitted_at - since).total_seconds())
 
 
+_REVIEWS = (
+    select(Review)
+    .join(Assignment, Assignment.id == Review.assignment_id)
+    .where(Assignment.round_id == bindparam("round"), Assignment.id != bindparam("assignment"))
+    .order_by(Review.id)
+)
+_OWN = _REVIEWS.where(Assignment.reviewer_id == bindparam("reviewer"))
+_OTHERS = (
+    _REVIEWS.outerjoin(Submission, Submission.id == Assignment.submission_id)
+    .outerjoin(CalibrationSample, CalibrationSample.id == Assignment.sample_id)
+    .where(
+        Assignment.reviewer_id != bindparam("reviewer"),
+        func.coalesce(Submission.ability, CalibrationSample.ability) == bindparam("ability"),
+    )
+)
+
+
 def _given(session: Session, *, assignment: Assignment, own: bool) -> list[Given]:
     """Return the reviewer's other reviews, or what others said of the same ability (or the same sample)."""
-    rows = (
-        select(Review)
-        .join(Assignment, Assignment.id == Review.assignment_id)
-        .outerjoin(Submission, Submission.id == Assignment.submission_id)
-        .outerjoin(CalibrationSample, CalibrationSample.id == Assignment.sample_id)
-        .where(Assignment.round_id == assignment.round_id, Assignment.id != assignment.id)
-        .order_by(Review.id)
-    )
-    if own:
-        rows = rows.where(Assignment.reviewer_id == assignment.reviewer_id)
-    else:
-        rows = rows.where(
-            Assignment.reviewer_id != assignment.reviewer_id,
-            func.coalesce(Submission.ability, CalibrationSample.ability) == _ability(session, assignment),
-        )
-    return [_read(review) for review in session.scalars(rows)]
+    asked = {
+        "round": assignment.round_id,
+        "assignment": assignment.id,
+        "reviewer": assignment.reviewer_id,
+        "ability": None if own else _ability(session, assignment),
+    }
+    return [_read(review) for review in session.scalars(_OWN if own else _OTHERS, asked)]
 
 
 def _ability(session: Session, assignment: Assignment) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from models import Enrolment, Hours, Person, Round, Submission
 from review_flow.clock import now, shown
@@ -68,11 +68,14 @@ class CannotReplace(Refusal):
     status, text = 409, _("“{ability}”现在不能改选：{why}")
 
 
+_ENROLMENT = select(Enrolment).where(
+    Enrolment.round_id == bindparam("round"), Enrolment.person_id == bindparam("person")
+)
+
+
 def enrolment_of(session: Session, *, round_: Round, person: Person) -> Enrolment:
     """Return a person's enrolment in the round, or raise NotFound."""
-    enrolment = session.scalars(
-        select(Enrolment).where(Enrolment.round_id == round_.id, Enrolment.person_id == person.id)
-    ).first()
+    enrolment = session.scalars(_ENROLMENT, {"round": round_.id, "person": person.id}).first()
     if enrolment is None:
         raise NotFound(what=say(_("参评教师")), key=person.number)
     return enrolment
@@ -219,20 +222,21 @@ def deliverables_of(session: Session, *, actor: Person, enrolment: Enrolment) ->
     require_phase(round_, RoundPhase.OPEN)
     if not round_scheme(session, round_=round_).deliverables:
         raise NothingAsked
-    standing = session.scalars(
-        select(Submission).where(Submission.enrolment_id == enrolment.id, Submission.ability == DELIVERABLES)
-    ).first()
+    standing = session.scalars(_WORK, {"enrolment": enrolment.id, "ability": DELIVERABLES}).first()
     if standing is None:
         standing = _draft(session, enrolment=enrolment, ability=DELIVERABLES)
         session.flush()
     return standing
 
 
+_WORK = select(Submission).where(
+    Submission.enrolment_id == bindparam("enrolment"), Submission.ability == bindparam("ability")
+)
+
+
 def _draft(session: Session, *, enrolment: Enrolment, ability: str) -> Submission:
     """A draft for the ability; one that was dropped before is taken up again."""
-    dropped = session.scalars(
-        select(Submission).where(Submission.enrolment_id == enrolment.id, Submission.ability == ability)
-    ).first()
+    dropped = session.scalars(_WORK, {"enrolment": enrolment.id, "ability": ability}).first()
     if dropped is not None:
         if dropped.sealed_at is not None:
             raise CannotReplace(ability=ability, why=say(dropped.state.label))
@@ -249,19 +253,20 @@ def _draft(session: Session, *, enrolment: Enrolment, ability: str) -> Submissio
     return made
 
 
+_CHOSEN = (
+    select(Submission)
+    .where(
+        Submission.enrolment_id == bindparam("enrolment"),
+        Submission.state != SubmissionState.REPLACED,
+        Submission.ability != DELIVERABLES,
+    )
+    .order_by(Submission.id)
+)
+
+
 def submissions_of(session: Session, *, enrolment: Enrolment) -> list[Submission]:
     """Return the enrolment's submissions that were not replaced, in the order they were chosen."""
-    return list(
-        session.scalars(
-            select(Submission)
-            .where(
-                Submission.enrolment_id == enrolment.id,
-                Submission.state != SubmissionState.REPLACED,
-                Submission.ability != DELIVERABLES,
-            )
-            .order_by(Submission.id)
-        )
-    )
+    return list(session.scalars(_CHOSEN, {"enrolment": enrolment.id}))
 
 
 def exempt(session: Session, *, actor: Person, enrolment: Enrolment, reason: str) -> None:

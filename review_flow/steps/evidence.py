@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from models import Attestation, Evidence, Finding, Person, Round, Submission
 from review_flow.clock import now, shown
@@ -111,22 +111,29 @@ def require_author(session: Session, *, actor: Person, submission: Submission) -
     return session.get_one(Round, submission.round_id)
 
 
+_STANDING = (
+    select(Evidence)
+    .where(Evidence.submission_id == bindparam("submission"), Evidence.state != EvidenceState.SUPERSEDED)
+    .order_by(Evidence.id)
+)
+
+
 def standing_evidence(session: Session, *, submission: Submission) -> list[Evidence]:
     """Return the files that stand (not superseded), in the order they came."""
-    return list(
-        session.scalars(
-            select(Evidence)
-            .where(Evidence.submission_id == submission.id, Evidence.state != EvidenceState.SUPERSEDED)
-            .order_by(Evidence.id)
-        )
-    )
+    return list(session.scalars(_STANDING, {"submission": submission.id}))
+
+
+_FINDINGS = (
+    select(Finding)
+    .where(Finding.evidence_id.in_(bindparam("files", expanding=True)))
+    .order_by(Finding.evidence_id, Finding.position)
+)
 
 
 def findings_of(session: Session, *, handed: Sequence[Evidence]) -> dict[int, list[Finding]]:
     """Return what the checks saw in each of these files, by its id and in their order; of one not yet checked, nothing."""
     found: dict[int, list[Finding]] = {one.id: [] for one in handed}
-    rows = select(Finding).where(Finding.evidence_id.in_(found)).order_by(Finding.evidence_id, Finding.position)
-    for one in session.scalars(rows):
+    for one in session.scalars(_FINDINGS, {"files": list(found)}):
         found[one.evidence_id].append(one)
     return found
 

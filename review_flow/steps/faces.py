@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
 from models import Consent, Enrolment, Evidence, FaceReading, Person, ReferenceFace, Round, Submission
 from review_flow.clock import now
@@ -218,10 +218,14 @@ def read_for(session: Session, *, evidence: Evidence, purpose: FacePurpose, enco
     return Known(own, [*encodings.values()], frozenset(rows))
 
 
+_KEPT = select(func.count()).where(
+    ReferenceFace.id.in_(bindparam("read", expanding=True)), ReferenceFace.encrypted.is_not(None)
+)
+
+
 def still_kept(session: Session, *, read: Collection[int]) -> bool:
     """Whether all that a check read is still kept: what came of a destroyed encoding must not be recorded."""
-    kept = select(func.count()).where(ReferenceFace.id.in_(read), ReferenceFace.encrypted.is_not(None))
-    return session.scalar(kept) == len(read)
+    return session.scalar(_KEPT, {"read": list(read)}) == len(read)
 
 
 def _has_face(session: Session, person: Person, encoder: str) -> bool:

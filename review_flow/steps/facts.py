@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, false, or_, select
+from sqlalchemy import BigInteger, and_, bindparam, false, or_, select
 
 from models import Adjustment, Assignment, Enrolment, Hours, PanelMark, Person, Review, Round, Submission
 from review_flow.rules.lifecycle import SubmissionState
@@ -39,6 +39,17 @@ DAYS_A_YEAR = Decimal("365.25")
 UNHEARD = (SubmissionState.DRAFT, SubmissionState.CLOSED)
 
 
+_CHOSEN = (
+    select(Submission)
+    .where(
+        Submission.enrolment_id == bindparam("enrolment"),
+        Submission.state != SubmissionState.REPLACED,
+        Submission.ability != DELIVERABLES,
+    )
+    .order_by(Submission.id)
+)
+
+
 def record_of(session: Session, *, enrolment: Enrolment, weighed: bool = True) -> Record:
     """Return the enrolment's record: decimal strings, lists in a fixed order, ids of rows as event ids.
 
@@ -47,17 +58,7 @@ def record_of(session: Session, *, enrolment: Enrolment, weighed: bool = True) -
     round_ = session.get_one(Round, enrolment.round_id)
     scheme = round_scheme(session, round_=round_)
     person = session.get_one(Person, enrolment.person_id)
-    submissions = list(
-        session.scalars(
-            select(Submission)
-            .where(
-                Submission.enrolment_id == enrolment.id,
-                Submission.state != SubmissionState.REPLACED,
-                Submission.ability != DELIVERABLES,
-            )
-            .order_by(Submission.id)
-        )
-    )
+    submissions = list(session.scalars(_CHOSEN, {"enrolment": enrolment.id}))
     abilities = _abilities(
         session,
         scheme=scheme,
@@ -137,26 +138,31 @@ def _weighs(scheme: Scheme) -> bool:
     return scheme.review.peer.aggregate == "reliability"
 
 
+_WORKS = bindparam("works", expanding=True, type_=BigInteger)
+_PEERS = (
+    select(Assignment.submission_id, Assignment.reviewer_id, Review.mark)
+    .join(Review, Review.assignment_id == Assignment.id)
+    .where(Assignment.submission_id.in_(_WORKS))
+    .order_by(Review.id)
+)
+_MARKS = (
+    select(PanelMark)
+    .where(PanelMark.submission_id.in_(_WORKS), PanelMark.mark.is_not(None), PanelMark.released_at.is_(None))
+    .order_by(PanelMark.id)
+    .execution_options(populate_existing=True)  # numbers as the database writes them, also those just added
+)
+
+
 def _abilities(
     session: Session, *, scheme: Scheme, submissions: list[Submission], weighing: Weighing | None
 ) -> list[Record]:
-    ids = [one.id for one in submissions]
+    works = {"works": [one.id for one in submissions]}
     peers: dict[int, list[tuple[int, str]]] = defaultdict(list)
-    for submission_id, reviewer_id, mark in session.execute(
-        select(Assignment.submission_id, Assignment.reviewer_id, Review.mark)
-        .join(Review, Review.assignment_id == Assignment.id)
-        .where(Assignment.submission_id.in_(ids))
-        .order_by(Review.id)
-    ):
+    for submission_id, reviewer_id, mark in session.execute(_PEERS, works).tuples():
         assert submission_id is not None
         peers[submission_id].append((reviewer_id, str(mark)))
     marks: dict[int, list[PanelMark]] = defaultdict(list)
-    for one in session.scalars(
-        select(PanelMark)
-        .where(PanelMark.submission_id.in_(ids), PanelMark.mark.is_not(None), PanelMark.released_at.is_(None))
-        .order_by(PanelMark.id)
-        .execution_options(populate_existing=True)  # numbers as the database writes them, also those just added
-    ):
+    for one in session.scalars(_MARKS, works):
         marks[one.submission_id].append(one)
     return [
         _ability(scheme, one, [mark for _who, mark in peers[one.id]], marks[one.id])
@@ -193,15 +199,16 @@ def _ability(scheme: Scheme, submission: Submission, peer: list[str], marks: lis
     return facts
 
 
+_STANDING = (
+    select(Adjustment)
+    .where(Adjustment.enrolment_id == bindparam("enrolment"), Adjustment.state != AdjustmentState.STRUCK)
+    .order_by(Adjustment.happened_on, Adjustment.id)
+    .execution_options(populate_existing=True)
+)
+
+
 def _adjustments(session: Session, *, enrolment: Enrolment) -> Record:
-    rows = list(
-        session.scalars(
-            select(Adjustment)
-            .where(Adjustment.enrolment_id == enrolment.id, Adjustment.state != AdjustmentState.STRUCK)
-            .order_by(Adjustment.happened_on, Adjustment.id)
-            .execution_options(populate_existing=True)
-        )
-    )
+    rows = list(session.scalars(_STANDING, {"enrolment": enrolment.id}))
     return {
         "events": [event_of(row) for row in rows if row.kind is not AdjustmentKind.AWARD],
         "awards": [

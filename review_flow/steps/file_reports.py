@@ -5,13 +5,14 @@ It costs the reviewer nothing, and decides nothing about the work: a machine nev
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
 from models import Assignment, Evidence, FileReport, Finding, PanelSeat, Person, Round, Submission
 from review_flow.clock import now
-from review_flow.db import first_of
+from review_flow.db import counted, first_of
 from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import Level
@@ -104,30 +105,37 @@ def _call_lookers(session: Session, *, round_: Round, author_id: int | None) -> 
 
 def open_reports(session: Session, *, person: Person, round_: Round) -> list[FileReport]:
     """Return the reports of a round that nobody has looked at, oldest first, but those the person keeps away from."""
-    return first_reports(session, person=person, round_=round_)[0]
+    return list(session.scalars(_open(), {"person": person.id, "round": round_.id}))
 
 
-def first_reports(
-    session: Session, *, person: Person, round_: Round, most: int | None = None
-) -> tuple[list[FileReport], int]:
+def first_reports(session: Session, *, person: Person, round_: Round, most: int) -> tuple[list[FileReport], int]:
     """Return the first `most` of `open_reports`, and how many there are."""
-    return first_of(session, _open(person, round_), most)
+    return first_of(session, _first(), {"person": person.id, "round": round_.id, "most": most})
 
 
 def may_close(session: Session, *, person: Person, round_: Round, report: FileReport) -> bool:
     """Whether a report is one of `open_reports`."""
-    return session.scalars(_open(person, round_).where(FileReport.id == report.id)).first() is not None
+    asked = _open().where(FileReport.id == report.id)
+    return session.scalars(asked, {"person": person.id, "round": round_.id}).first() is not None
 
 
-def _open(person: Person, round_: Round) -> Select[tuple[FileReport]]:
+@cache
+def _first() -> Select[tuple[FileReport, int]]:
+    return counted(_open())
+
+
+@cache
+def _open() -> Select[tuple[FileReport]]:
+    """Select of the reports of a `round` that nobody has looked at, but those a `person` keeps away from."""
+    person = bindparam("person", type_=BigInteger)
     return (
         select(FileReport)
         .join(Assignment, Assignment.id == FileReport.assignment_id)
         .where(
-            Assignment.round_id == round_.id,
+            Assignment.round_id == bindparam("round"),
             FileReport.closed_at.is_(None),
-            Assignment.author_id != person.id,
-            Assignment.author_id.not_in(conflicts(person.id)),
+            Assignment.author_id != person,
+            Assignment.author_id.not_in(conflicts(person)),
         )
         .order_by(FileReport.id)
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from models import Assignment, Enrolment, PanelMark, PanelSeat, Person, Round, Submission
 from review_flow.clock import days_after, now, shown
@@ -176,44 +177,51 @@ def _ask(session: Session, *, submission: Submission, person_id: int, seat: Seat
     )
 
 
+_STANDING = (
+    select(PanelMark)
+    .where(PanelMark.submission_id == bindparam("submission"), PanelMark.released_at.is_(None))
+    .order_by(PanelMark.id)
+)
+
+
 def standing_marks(session: Session, *, submission: Submission) -> list[PanelMark]:
     """Return who was asked and not released, marked or not."""
-    return list(
-        session.scalars(
-            select(PanelMark)
-            .where(PanelMark.submission_id == submission.id, PanelMark.released_at.is_(None))
-            .order_by(PanelMark.id)
-        )
-    )
+    return list(session.scalars(_STANDING, {"submission": submission.id}))
 
 
 def asked_of(session: Session, *, person: Person, round_: Round) -> list[Submission]:
     """Return the works that wait for this person's mark: those whose peers differ first, then the earliest due."""
-    return list(session.scalars(_asked(person, round_, Submission)))
+    return list(session.scalars(_asked(Submission), {"person": person.id, "round": round_.id}))
 
 
 def most_urgent(
     session: Session, *, person: Person, round_: Round, most: int
 ) -> tuple[list[tuple[Submission, PanelMark]], int]:
     """Return the first `most` of `asked_of`, each with the mark that is asked for, and how many there are."""
-    first = _asked(person, round_, PanelMark.id, func.count().over().label("count")).limit(most).subquery()
-    rows = session.execute(
+    rows = session.execute(_first_asked(), {"person": person.id, "round": round_.id, "most": most}).tuples().all()
+    return [(work, mark_) for work, mark_, _count in rows], rows[0][2] if rows else 0
+
+
+@cache
+def _first_asked() -> Select[tuple[Submission, PanelMark, int]]:
+    """Select of the first works with their marks: found by narrow rows, and only they are read whole."""
+    first = _asked(PanelMark.id, func.count().over().label("count")).limit(bindparam("most")).subquery()
+    return (
         select(Submission, PanelMark, first.c.count)
         .join(PanelMark, PanelMark.submission_id == Submission.id)
         .join(first, first.c.id == PanelMark.id)
         .order_by(*_urgency())
-    ).all()  # the first are found by narrow rows, and only they are read whole
-    return [(work, mark_) for work, mark_, _count in rows], rows[0][2] if rows else 0
+    )
 
 
-def _asked(person: Person, round_: Round, *what: Any) -> Select[Any]:
+def _asked(*what: Any) -> Select[Any]:
     return (
         select(*what)
         .select_from(Submission)
         .join(PanelMark, PanelMark.submission_id == Submission.id)
         .where(
-            Submission.round_id == round_.id,
-            PanelMark.marker_id == person.id,
+            Submission.round_id == bindparam("round"),
+            PanelMark.marker_id == bindparam("person"),
             PanelMark.mark.is_(None),
             PanelMark.released_at.is_(None),
         )
@@ -254,11 +262,19 @@ def _to_mark(session: Session, *, actor: Person, submission: Submission) -> tupl
     return round_, own
 
 
+_ROUNDS = (
+    select(Round)
+    .where(
+        Round.id.in_(select(PanelSeat.round_id).where(PanelSeat.person_id == bindparam("person"))),
+        Round.phase != RoundPhase.SETUP,
+    )
+    .order_by(Round.id.desc())
+)
+
+
 def rounds_of(session: Session, *, person: Person) -> list[Round]:
     """Return the rounds on whose panel the person sits, the newest first; none that nobody has opened yet."""
-    seated = select(PanelSeat.round_id).where(PanelSeat.person_id == person.id)
-    found = select(Round).where(Round.id.in_(seated), Round.phase != RoundPhase.SETUP).order_by(Round.id.desc())
-    return list(session.scalars(found)) if person.active else []
+    return list(session.scalars(_ROUNDS, {"person": person.id})) if person.active else []
 
 
 def mark(

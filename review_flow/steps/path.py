@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from models import Enrolment, Result, Round, Submission
 from review_flow.errors import NotFound
@@ -47,19 +47,21 @@ class Standing:
         return None if self.result is None or self.result.state in NOT_SHOWN else self.result
 
 
+_ENROLMENTS = (
+    select(Enrolment, Round)
+    .join(Round, Round.id == Enrolment.round_id)
+    .where(
+        Enrolment.person_id == bindparam("person"),
+        Enrolment.state != EnrolmentState.EXEMPT,
+        Round.phase != RoundPhase.SETUP,
+    )
+    .order_by(Round.id.desc())
+)
+
+
 def enrolments_of(session: Session, *, person: Person) -> list[tuple[Enrolment, Round]]:
     """Return the rounds a person takes part in that have been opened, the newest first."""
-    rows = session.execute(
-        select(Enrolment, Round)
-        .join(Round, Round.id == Enrolment.round_id)
-        .where(
-            Enrolment.person_id == person.id,
-            Enrolment.state != EnrolmentState.EXEMPT,
-            Round.phase != RoundPhase.SETUP,
-        )
-        .order_by(Round.id.desc())
-    )
-    return list(rows.tuples())
+    return list(session.execute(_ENROLMENTS, {"person": person.id}).tuples())
 
 
 def standing_of(session: Session, *, person: Person, round_id: int) -> Standing:

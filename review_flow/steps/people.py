@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, or_, select, union
+from sqlalchemy import and_, bindparam, or_, select, union
 from sqlalchemy.orm import aliased
 
 from models import Conflict, Organization, PanelSeat, Person, Role, Round
@@ -20,7 +20,7 @@ from review_flow.steps.work import enqueue
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import ColumnElement, CompoundSelect, Select
+    from sqlalchemy import BindParameter, ColumnElement, CompoundSelect
     from sqlalchemy.orm import Session
 
 ROLE_NAMES = {
@@ -37,6 +37,38 @@ SEAT_NAMES = {
     SeatKind.APPEAL: _("申诉复核人"),
 }
 
+
+# What nearly every deed asks is built once and asked with values: building it takes longer than its answer.
+_HOLDS = select(Person.id).where(Person.id == bindparam("person"), Person.active)
+_WITH_ROLE = _HOLDS.where(
+    Person.id.in_(
+        select(Role.person_id).where(
+            Role.organization_id == bindparam("organization"), Role.kind.in_(bindparam("kinds", expanding=True))
+        )
+    )
+)
+_WITH_SEAT = _HOLDS.where(
+    Person.id.in_(
+        select(PanelSeat.person_id).where(
+            PanelSeat.round_id == bindparam("round"), PanelSeat.kind.in_(bindparam("kinds", expanding=True))
+        )
+    )
+)
+_SEATS = select(PanelSeat.kind).where(
+    PanelSeat.round_id == bindparam("round"), PanelSeat.person_id == bindparam("person")
+)
+_ROLES_AND_SEAT = (
+    select(Role.kind, select(PanelSeat.id).where(PanelSeat.person_id == Person.id).exists())
+    .select_from(Person)
+    .outerjoin(
+        Role,
+        and_(
+            Role.person_id == Person.id,
+            or_(Role.organization_id == Person.organization_id, Role.kind == RoleKind.COUNTY_ADMIN),
+        ),
+    )
+    .where(Person.id == bindparam("person"))
+)
 
 OF_A_SCHOOL = (RoleKind.TEACHER, RoleKind.WORKSHOP_LEADER, RoleKind.SCHOOL_ADMIN, RoleKind.SUBJECT_EXPERT)
 """What a school's administrator may give; a county's comes from the county."""
@@ -81,11 +113,8 @@ def person_by_number(session: Session, *, organization_id: int, number: str) -> 
 
 def has_role(session: Session, *, person_id: int, organization_id: int, kinds: Collection[RoleKind]) -> bool:
     """Whether the person holds one of these roles there."""
-    return _active_with(
-        session,
-        person_id,
-        select(Role.person_id).where(Role.organization_id == organization_id, Role.kind.in_(kinds)),
-    )
+    asked = {"person": person_id, "organization": organization_id, "kinds": list(kinds)}
+    return session.scalars(_WITH_ROLE, asked).first() is not None
 
 
 def roles_of(session: Session, *, person: Person) -> frozenset[RoleKind]:
@@ -95,14 +124,7 @@ def roles_of(session: Session, *, person: Person) -> frozenset[RoleKind]:
 
 def roles_and_seat(session: Session, *, person: Person) -> tuple[frozenset[RoleKind], bool]:
     """Return `roles_of` a person, and whether they hold a seat on the panel of any round: asked for by every page."""
-    own = or_(Role.organization_id == person.organization_id, Role.kind == RoleKind.COUNTY_ADMIN)
-    seat = select(PanelSeat.id).where(PanelSeat.person_id == person.id).exists()
-    rows = session.execute(
-        select(Role.kind, seat)
-        .select_from(Person)
-        .outerjoin(Role, and_(Role.person_id == Person.id, own))
-        .where(Person.id == person.id)
-    ).all()
+    rows = session.execute(_ROLES_AND_SEAT, {"person": person.id}).all()
     return frozenset(kind for kind, _seated in rows if kind is not None), any(seated for _kind, seated in rows)
 
 
@@ -153,6 +175,12 @@ def withdraw(session: Session, *, actor: Person, person: Person, kind: RoleKind)
 def require_role(session: Session, *, actor: Person, organization_id: int, kinds: Collection[RoleKind]) -> None:
     """Raise NotAllowed unless the actor holds one of these roles in the organization."""
     if not has_role(session, person_id=actor.id, organization_id=organization_id, kinds=kinds):
+        require_held((), kinds=kinds)
+
+
+def require_held(held: Collection[RoleKind], *, kinds: Collection[RoleKind]) -> None:
+    """Raise NotAllowed unless one of these roles is among those that `roles_of` a person returned."""
+    if not set(held) & set(kinds):
         raise NotAllowed(why=say(_("这需要{roles}的角色"), roles=listed(say(ROLE_NAMES[kind]) for kind in kinds)))
 
 
@@ -163,23 +191,14 @@ def require_admin(session: Session, *, actor: Person, organization_id: int) -> N
 
 def has_seat(session: Session, *, person_id: int, round_id: int, kinds: Collection[SeatKind]) -> bool:
     """Whether the person sits on the round's panel in one of these seats."""
-    return _active_with(
-        session,
-        person_id,
-        select(PanelSeat.person_id).where(PanelSeat.round_id == round_id, PanelSeat.kind.in_(kinds)),
-    )
+    asked = {"person": person_id, "round": round_id, "kinds": list(kinds)}
+    return session.scalars(_WITH_SEAT, asked).first() is not None
 
 
 def seats_of(session: Session, *, person_id: int, round_id: int) -> list[SeatKind]:
     """Return the seats a person holds on the round's panel, in the order of their kinds."""
-    held = select(PanelSeat.kind).where(PanelSeat.round_id == round_id, PanelSeat.person_id == person_id)
-    kinds = set(session.scalars(held))
+    kinds = set(session.scalars(_SEATS, {"person": person_id, "round": round_id}))
     return [kind for kind in SeatKind if kind in kinds]
-
-
-def _active_with(session: Session, person_id: int, holders: Select[tuple[int]]) -> bool:
-    found = select(Person.id).where(Person.id == person_id, Person.active, Person.id.in_(holders))
-    return session.scalars(found).first() is not None
 
 
 def require_seat(session: Session, *, actor: Person, round_: Round, kinds: Collection[SeatKind]) -> None:
@@ -216,22 +235,29 @@ def allocate_anew(session: Session, *, organization_id: int) -> None:
         enqueue(session, kind=WorkKind.ALLOCATE_REVIEWS, subject_id=round_id)
 
 
+def _of_one_household(one: type[Person], other: type[Person]) -> ColumnElement[bool]:
+    return and_(one.organization_id == other.organization_id, one.household == other.household)
+
+
 _ONE, _MATE = aliased(Person), aliased(Person)
 """Two people of one household; made once, since making them costs as much as asking."""
 
 
 def conflicting_with(session: Session, *, person_id: int) -> set[int]:
     """Return the ids of everybody who may not judge this person's work: themselves, their household, who was declared."""
-    return {person_id, *session.scalars(conflicts(person_id))}
+    return {person_id, *session.scalars(_CONFLICTS, {"person": person_id})}
 
 
-def conflicts(person_id: int) -> CompoundSelect[tuple[int]]:
+def conflicts(person_id: int | BindParameter[int]) -> CompoundSelect[tuple[int]]:
     """Select of the ids of everybody in conflict with a person but themselves, as a part of a larger question."""
     return union(
         select(Conflict.other_id).where(Conflict.one_id == person_id),
         select(Conflict.one_id).where(Conflict.other_id == person_id),
         select(_MATE.id).where(_ONE.id == person_id, _of_one_household(_ONE, _MATE)),
     )
+
+
+_CONFLICTS = conflicts(bindparam("person"))
 
 
 def conflicts_of(session: Session, *, organization_id: int) -> set[tuple[int, int]]:
@@ -246,7 +272,3 @@ def conflicts_of(session: Session, *, organization_id: int) -> set[tuple[int, in
     )
     pairs = session.execute(found).tuples().all()
     return {*pairs, *((other, one) for one, other in pairs)}
-
-
-def _of_one_household(one: type[Person], other: type[Person]) -> ColumnElement[bool]:
-    return and_(one.organization_id == other.organization_id, one.household == other.household)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from models import Enrolment, Fact, Organization, Person, Result, Round
 from review_flow.clock import now
@@ -354,7 +354,10 @@ def place(session: Session, *, actor: Person, enrolment: Enrolment, tier: str | 
     )
 
 
+_STANDING = select(Fact).where(Fact.enrolment_id == bindparam("enrolment"), Fact.struck_at.is_(None)).order_by(Fact.id)
+
+
 def facts_standing(session: Session, *, enrolment: Enrolment, kinds: Collection[FactKind] | None = None) -> list[Fact]:
     """Return the facts that stand, in the order they were told."""
-    asked = select(Fact).where(Fact.enrolment_id == enrolment.id, Fact.struck_at.is_(None)).order_by(Fact.id)
-    return list(session.scalars(asked if kinds is None else asked.where(Fact.kind.in_(kinds))))
+    told = session.scalars(_STANDING, {"enrolment": enrolment.id})
+    return [one for one in told if kinds is None or one.kind in kinds]

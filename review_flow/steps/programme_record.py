@@ -6,7 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from models import Enrolment, Evidence, Fact, Person, Submission
 from review_flow.rules.marks import aggregate, rounded
@@ -53,24 +53,26 @@ def _minutes(scheme: Scheme, facts: Sequence[Fact]) -> dict[str, str]:
     return {ledger: str(total) for ledger, total in sums.items()}
 
 
+_FILES = (
+    select(Evidence)
+    .join(Submission, Evidence.submission_id == Submission.id)
+    .where(
+        Submission.enrolment_id == bindparam("enrolment"),
+        Submission.ability == DELIVERABLES,
+        Evidence.state == EvidenceState.CHECKED,
+        Evidence.verdict != Verdict.REJECTED,
+    )
+    .order_by(Evidence.id)
+)
+
+
 def _slots(session: Session, enrolment: Enrolment, scheme: Scheme, facts: Sequence[Fact]) -> dict[str, list[Any]]:
     """Return the pieces by deliverable: told ones, and files handed in that no check rejected."""
     found: dict[str, list[Any]] = {slot.id: [] for slot in scheme.deliverables}
     for fact in facts:
         measured = {"chars", "seconds"} & set(fact.details)
         found[fact.about].append(dict(fact.details) if measured else {**fact.details, "checked": True})
-    files = session.scalars(
-        select(Evidence)
-        .join(Submission, Evidence.submission_id == Submission.id)
-        .where(
-            Submission.enrolment_id == enrolment.id,
-            Submission.ability == DELIVERABLES,
-            Evidence.state == EvidenceState.CHECKED,
-            Evidence.verdict != Verdict.REJECTED,
-        )
-        .order_by(Evidence.id)
-    )
-    for file in files:
+    for file in session.scalars(_FILES, {"enrolment": enrolment.id}):
         found[file.slot].append(_measured(file))
     return found
 

@@ -25,7 +25,7 @@ from review_flow.steps.turn import take_turn
 if TYPE_CHECKING:
     from datetime import date
 
-    from sqlalchemy import ColumnElement, ScalarSelect, Select
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
 MOST = 50
@@ -117,16 +117,17 @@ def candidates(session: Session, *, actor: Person, assignment: Assignment, word:
 
 def _able(session: Session, *, round_: Round, work: Submission) -> Select[tuple[Person, int, int]]:
     """Return a query of those who may review a work and had nothing to do with it yet."""
-
-    def counted(*states: AssignmentState) -> ScalarSelect[int]:
-        return (
-            select(func.count())
-            .where(Assignment.round_id == round_.id, Assignment.reviewer_id == Person.id, Assignment.state.in_(states))
-            .correlate(Person)
-            .scalar_subquery()
+    loads = (
+        select(
+            Assignment.reviewer_id,
+            func.count().filter(Assignment.state.in_(UNDONE)).label("held"),
+            func.count().filter(Assignment.state == AssignmentState.DONE).label("done"),
         )
-
-    held, done = counted(*UNDONE), counted(AssignmentState.DONE)
+        .where(Assignment.round_id == round_.id)
+        .group_by(Assignment.reviewer_id)
+        .subquery()
+    )
+    held, done = func.coalesce(loads.c.held, 0), func.coalesce(loads.c.done, 0)
     author = session.get_one(Person, work.author_id)
     rules = round_scheme(session, round_=round_).review.peer.allocation
     known = select(Assignment.reviewer_id).where(
@@ -135,6 +136,7 @@ def _able(session: Session, *, round_: Round, work: Submission) -> Select[tuple[
     return (
         select(Person, held, done)
         .join(Enrolment, Enrolment.person_id == Person.id)
+        .outerjoin(loads, loads.c.reviewer_id == Person.id)
         .where(Enrolment.round_id == round_.id, REVIEWS)
         # Who may not review whom is said both ways round, so the author's answer is everybody's.
         .where(Person.id.not_in(kept_apart(person=author, rules=rules)), Person.id.not_in(known))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Signature, Submission, Workshop
 from review_flow.clock import days_after, now, shown
@@ -72,9 +72,12 @@ class NotToSign(Refusal):
     status, text = 409, _("考核结果现在是“{state}”，不能签名。")
 
 
+_CURRENT = select(Result).where(Result.enrolment_id == bindparam("enrolment"), Result.current)
+
+
 def current(session: Session, *, enrolment: Enrolment) -> Result | None:
     """Return the version that stands, or None before the first."""
-    return session.scalars(select(Result).where(Result.enrolment_id == enrolment.id, Result.current)).first()
+    return session.scalars(_CURRENT, {"enrolment": enrolment.id}).first()
 
 
 def published(session: Session, *, enrolment: Enrolment) -> Result | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from models import Assignment, CalibrationSample, Enrolment, Person, Review, Round, Submission
 from review_flow.clock import now
@@ -73,15 +73,20 @@ def lease_end(scheme: Scheme, *, due_at: datetime | None = None) -> datetime:
     return now() + min(longest, max(shortest, (due_at - now()) / 2))
 
 
+_TASKS = (
+    select(Assignment)
+    .where(
+        Assignment.reviewer_id == bindparam("person"),
+        Assignment.round_id == bindparam("round"),
+        Assignment.state.in_(UNDONE),
+    )
+    .order_by(Assignment.lease_until, Assignment.id)
+)
+
+
 def tasks_of(session: Session, *, person: Person, round_: Round) -> list[Assignment]:
     """Return what the person has still to review, the earliest lease first."""
-    return list(
-        session.scalars(
-            select(Assignment)
-            .where(Assignment.reviewer_id == person.id, Assignment.round_id == round_.id, Assignment.state.in_(UNDONE))
-            .order_by(Assignment.lease_until, Assignment.id)
-        )
-    )
+    return list(session.scalars(_TASKS, {"person": person.id, "round": round_.id}))
 
 
 def _own(session: Session, *, actor: Person, assignment: Assignment) -> Round:

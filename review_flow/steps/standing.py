@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
 from models import (
     Adjustment,
@@ -23,7 +24,7 @@ from models import (
     Round,
     Submission,
 )
-from review_flow.db import first_of
+from review_flow.db import counted, first_of
 from review_flow.i18n import _, clauses, listed, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at, grade
@@ -39,7 +40,7 @@ from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
 from review_flow.steps.owners import appeals_in, owners, standing_results, steps_aside
 from review_flow.steps.panel import asked_of
-from review_flow.steps.people import SEAT_NAMES, conflicting_with, has_seat
+from review_flow.steps.people import SEAT_NAMES, conflicts, has_seat
 from review_flow.steps.programme import banded
 from review_flow.steps.results import to_be_graded
 from review_flow.steps.reviews import participants
@@ -49,7 +50,7 @@ from review_flow.steps.validity import to_judge
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Select
+    from sqlalchemy import BindParameter, Select
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
@@ -249,15 +250,15 @@ def _approvals(session: Session, *, round_: Round) -> Iterator[Wait]:
 
 
 def _contested(session: Session, *, round_: Round) -> Iterator[Wait]:
-    for one in session.scalars(_contested_in(round_)):
+    for one in session.scalars(_contested_in(round_.id)):
         yield Wait(say(SEAT_NAMES[SeatKind.MEMBER]), say(_("扣分记录{id}的异议没有处理"), id=one.id))
 
 
-def _contested_in(round_: Round) -> Select[tuple[Adjustment]]:
+def _contested_in(round_id: int | BindParameter[int]) -> Select[tuple[Adjustment]]:
     return (
         select(Adjustment)
         .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
-        .where(Enrolment.round_id == round_.id, Adjustment.state == AdjustmentState.CONTESTED)
+        .where(Enrolment.round_id == round_id, Adjustment.state == AdjustmentState.CONTESTED)
         .order_by(Adjustment.id)
     )
 
@@ -273,23 +274,19 @@ def _results(session: Session, *, round_: Round) -> Iterator[Wait]:
         for person_id in owners(session, result=one) if one.state is ResultState.TO_SIGN else ():
             person = session.get_one(Person, person_id)
             yield Wait(person.name, say(_("还没有签收结果")), person, round_.sign_due_at)
-    for appeal in session.scalars(_filed_in(round_)):
+    for appeal in session.scalars(appeals_in(round_).where(Appeal.state == AppealState.FILED)):
         yield Wait(say(SEAT_NAMES[SeatKind.APPEAL]), say(_("申诉{id}没有复核"), id=appeal.id), until=appeal.due_at)
-
-
-def _filed_in(round_: Round) -> Select[tuple[Appeal]]:
-    return appeals_in(round_).where(Appeal.state == AppealState.FILED)
 
 
 def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
     """Return what waits for this person on the round's panel; empty lists for somebody without a seat."""
     member = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
-    confirmable = _confirmable(session, Result, person=person, round_=round_).order_by(Enrolment.id)
+    asked = {"person": person.id, "round": round_.id}
     return Agenda(
         marks=asked_of(session, person=person, round_=round_),
         validity=to_judge(session, person=person, round_=round_),
         adjustments=to_decide(session, person=person, round_=round_),
-        results=list(session.scalars(confirmable)) if member else [],
+        results=list(session.scalars(_confirmable(Result).order_by(Enrolment.id), asked)) if member else [],
         appeals=to_hear(session, person=person, round_=round_),
         workshops=workshops_to_confirm(session, person=person, round_=round_) if member else [],
     )
@@ -309,41 +306,63 @@ def workshops_to_confirm(session: Session, *, person: Person, round_: Round) -> 
 
 def to_decide(session: Session, *, person: Person, round_: Round) -> list[Adjustment]:
     """Return the contested records for a member to decide: neither about them nor recorded by them."""
-    return first_to_decide(session, person=person, round_=round_)[0]
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]):
+        return []
+    return list(session.scalars(_to_decide(), {"person": person.id, "round": round_.id}))
 
 
-def first_to_decide(
-    session: Session, *, person: Person, round_: Round, most: int | None = None
-) -> tuple[list[Adjustment], int]:
+def first_to_decide(session: Session, *, person: Person, round_: Round, most: int) -> tuple[list[Adjustment], int]:
     """Return the first `most` of `to_decide`, and how many there are."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]):
         return [], 0
-    return first_of(session, _to_decide(person, round_), most)
+    return first_of(session, _first_to_decide(), {"person": person.id, "round": round_.id, "most": most})
 
 
 def may_decide(session: Session, *, person: Person, round_: Round, adjustment: Adjustment) -> bool:
     """Whether a record is one of `to_decide`."""
     seated = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
-    asked = _to_decide(person, round_).where(Adjustment.id == adjustment.id)
-    return seated and session.scalars(asked).first() is not None
+    asked = _to_decide().where(Adjustment.id == adjustment.id)
+    return seated and session.scalars(asked, {"person": person.id, "round": round_.id}).first() is not None
 
 
-def _to_decide(person: Person, round_: Round) -> Select[tuple[Adjustment]]:
-    others = Enrolment.person_id != person.id, func.coalesce(Adjustment.recorded_by_id, 0) != person.id
-    return _contested_in(round_).where(*others)
+@cache
+def _first_to_decide() -> Select[tuple[Adjustment, int]]:
+    return counted(_to_decide())
+
+
+@cache
+def _to_decide() -> Select[tuple[Adjustment]]:
+    """Select of the contested records of a `round` that are neither about a `person` nor recorded by them."""
+    person = bindparam("person", type_=BigInteger)
+    others = Enrolment.person_id != person, func.coalesce(Adjustment.recorded_by_id, 0) != person
+    return _contested_in(bindparam("round", type_=BigInteger)).where(*others)
 
 
 def count_to_confirm(session: Session, *, person: Person, round_: Round) -> int:
     """Return how many results wait for a grade that this person may confirm as a member."""
-    return session.scalar(_confirmable(session, func.count(Result.id), person=person, round_=round_)) or 0
+    return session.scalar(_to_confirm(), {"person": person.id, "round": round_.id}) or 0
 
 
-def _confirmable(session: Session, what: Any, *, person: Person, round_: Round) -> Select[Any]:
-    """Select of the results without a confirmed grade, but those of whom the person has to keep away from."""
-    away = conflicting_with(session, person_id=person.id)
-    composed = select(what).select_from(Result).join(Enrolment, Enrolment.id == Result.enrolment_id)
-    composed = composed.where(Enrolment.round_id == round_.id, Result.current, Result.state == ResultState.COMPOSED)
-    return composed.where(Enrolment.person_id.not_in(away))
+@cache
+def _to_confirm() -> Select[tuple[int]]:
+    return _confirmable(func.count(Result.id))
+
+
+def _confirmable(what: Any) -> Select[Any]:
+    """Select of a `round`'s results without a confirmed grade, but those of whom a `person` has to keep away from."""
+    person = bindparam("person", type_=BigInteger)
+    return (
+        select(what)
+        .select_from(Result)
+        .join(Enrolment, Enrolment.id == Result.enrolment_id)
+        .where(
+            Enrolment.round_id == bindparam("round"),
+            Result.current,
+            Result.state == ResultState.COMPOSED,
+            Enrolment.person_id != person,
+            Enrolment.person_id.not_in(conflicts(person)),
+        )
+    )
 
 
 def to_hear(session: Session, *, person: Person, round_: Round) -> list[Appeal]:
@@ -355,18 +374,18 @@ def first_to_hear(
     session: Session, *, person: Person, round_: Round, most: int | None = None
 ) -> tuple[list[Appeal], int]:
     """Return the first `most` of `to_hear`, and how many there are."""
-    ids = _to_hear(session, person, round_, _filed_in(round_))
+    ids = _to_hear(session, person, round_)
     found = session.scalars(select(Appeal).where(Appeal.id.in_(ids[:most])).order_by(Appeal.id)) if ids else ()
     return list(found), len(ids)
 
 
 def may_hear(session: Session, *, person: Person, round_: Round, appeal: Appeal) -> bool:
     """Whether an appeal is one of `to_hear`."""
-    return bool(_to_hear(session, person, round_, _filed_in(round_).where(Appeal.id == appeal.id)))
+    return bool(_to_hear(session, person, round_, appeal))
 
 
-def _to_hear(session: Session, person: Person, round_: Round, among: Select[tuple[Appeal]]) -> list[int]:
+def _to_hear(session: Session, person: Person, round_: Round, appeal: Appeal | None = None) -> list[int]:
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.APPEAL]):
         return []
-    why = why_not_hear(session, actor=person, round_=round_, appeals=among)
+    why = why_not_hear(session, actor=person, round_=round_, appeal=appeal)
     return [key for key, why_not in why.items() if why_not is None]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-
 from models import (
     Enrolment,
     Evidence,
@@ -30,7 +28,14 @@ from review_flow.steps import audit
 from review_flow.steps.adjustments import note_late
 from review_flow.steps.corrections import ask_correction
 from review_flow.steps.duty import duty
-from review_flow.steps.evidence import NotEditable, missing, require_author, require_editable, standing_evidence
+from review_flow.steps.evidence import (
+    NotEditable,
+    findings_of,
+    missing,
+    require_author,
+    require_editable,
+    standing_evidence,
+)
 from review_flow.steps.faces import still_kept
 from review_flow.steps.facts import record_of
 from review_flow.steps.messages import tell
@@ -89,7 +94,7 @@ def record_check(
         enqueue(session, kind=WorkKind.CHECK_EVIDENCE, subject_id=evidence.id)
         return False
     findings: Sequence[dict[str, Any]] = report["findings"]
-    for old in session.scalars(select(Finding).where(Finding.evidence_id == evidence.id)):
+    for old in findings_of(session, handed=[evidence])[evidence.id]:
         session.delete(old)
     session.flush()
     for position, finding in enumerate(findings):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, bindparam, select
 
 from models import Evidence, Person, Round, Submission, ValidityVote
 from review_flow.clock import now
-from review_flow.db import first_of
+from review_flow.db import counted, first_of
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
 from review_flow.rules.lifecycle import SubmissionState, move
@@ -104,14 +105,19 @@ def to_judge(session: Session, *, person: Person, round_: Round) -> list[Submiss
     """Return the works that wait for this person's word: checked, not of anybody they keep away from, not yet said."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
         return []
-    return list(session.scalars(_to_judge(person, round_, Submission)))
+    return list(session.scalars(_to_judge(Submission), {"person": person.id, "round": round_.id}))
 
 
 def first_to_judge(session: Session, *, person: Person, round_: Round, most: int) -> tuple[list[Submission], int]:
     """Return the first `most` of `to_judge`, and how many there are."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
         return [], 0
-    return first_of(session, _to_judge(person, round_, Submission), most)
+    return first_of(session, _first(), {"person": person.id, "round": round_.id, "most": most})
+
+
+@cache
+def _first() -> Select[tuple[Submission, int]]:
+    return counted(_to_judge(Submission))
 
 
 def may_judge(session: Session, *, person: Person, submission: Submission) -> bool:
@@ -119,26 +125,28 @@ def may_judge(session: Session, *, person: Person, submission: Submission) -> bo
     round_ = session.get_one(Round, submission.round_id)
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
         return False
-    asked = _to_judge(person, round_, Submission.id).where(Submission.id == submission.id)
-    return session.scalars(asked).first() is not None
+    asked = _to_judge(Submission.id).where(Submission.id == submission.id)
+    return session.scalars(asked, {"person": person.id, "round": round_.id}).first() is not None
 
 
-def _to_judge(person: Person, round_: Round, *what: Any) -> Select[Any]:
+def _to_judge(*what: Any) -> Select[Any]:
+    """Select of the works of a `round` that wait for the word of a `person`."""
+    person = bindparam("person", type_=BigInteger)
     unchecked = select(Evidence.id).where(
         Evidence.submission_id == Submission.id, Evidence.state == EvidenceState.WAITING
     )
     said = select(ValidityVote.id).where(
         ValidityVote.submission_id == Submission.id,
-        ValidityVote.voter_id == person.id,
+        ValidityVote.voter_id == person,
         ValidityVote.attempt == Submission.corrections,
     )
     return (
         select(*what)
         .where(
-            Submission.round_id == round_.id,
+            Submission.round_id == bindparam("round"),
             Submission.state == SubmissionState.SUBMITTED,
-            Submission.author_id != person.id,
-            Submission.author_id.not_in(conflicts(person.id)),
+            Submission.author_id != person,
+            Submission.author_id.not_in(conflicts(person)),
             ~unchecked.exists(),
             ~said.exists(),
         )

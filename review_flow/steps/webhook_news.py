@@ -10,7 +10,7 @@ import secrets
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from models import Person, Webhook, WebhookDelivery
 from review_flow.clock import now
@@ -25,17 +25,20 @@ if TYPE_CHECKING:
     from models import Message
 
 
+_ADDRESSES = (
+    select(Person.id, Webhook)
+    .join(Webhook, Person.organization_id == Webhook.organization_id)
+    .where(Webhook.removed_at.is_(None), Webhook.disabled_at.is_(None))
+    .where(Person.id.in_(bindparam("people", expanding=True)))
+    .order_by(Webhook.id)
+)
+
+
 def book(session: Session, *, messages: Collection[Message]) -> None:
     """Book messages for every address of their people's school that wants their kind, in a few statements."""
-    of_school = (
-        select(Person.id, Webhook)
-        .join(Webhook, Person.organization_id == Webhook.organization_id)
-        .where(Webhook.removed_at.is_(None), Webhook.disabled_at.is_(None))
-        .where(Person.id.in_({one.person_id for one in messages}))
-        .order_by(Webhook.id)
-    )
+    people = list({one.person_id for one in messages})
     addresses = defaultdict(list)
-    for person_id, webhook in session.execute(of_school).tuples():
+    for person_id, webhook in session.execute(_ADDRESSES, {"people": people}).tuples():
         addresses[person_id].append(webhook)
     tellings = [
         _telling(webhook, one.kind, message_id=one.id, person_id=one.person_id, round_id=one.round_id)

@@ -10,8 +10,8 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from models import DueWork
 from review_flow.clock import now
@@ -32,6 +32,12 @@ LATE_AFTER = timedelta(minutes=5)
 ENDED_ITS_WORKERS = _("连续{count}次没有做完：执行它的进程中断，或租约到期。")
 
 
+_ADD = {
+    "sqlite": sqlite.insert(DueWork).on_conflict_do_nothing().returning(DueWork.id),
+    "postgresql": postgresql.insert(DueWork).on_conflict_do_nothing().returning(DueWork.id),
+}
+
+
 class LeaseLost(Refusal):
     """Somebody else took the item over after the lease ran out; the caller's effects must roll back."""
 
@@ -48,12 +54,9 @@ def enqueue(
     """
     at = due_at or now()
     while (waiting := _waiting(session, kind=kind, subject_id=subject_id)) is None:
-        try:
-            with session.begin_nested():
-                session.add(DueWork(kind=kind, subject_id=subject_id, due_at=at, priority=priority))
-        except IntegrityError:  # somebody else's row came between: look again, it may be due later than ours
-            continue
-        return
+        row = {"kind": kind, "subject_id": subject_id, "due_at": at, "priority": priority}
+        if session.scalars(_ADD[session.get_bind().dialect.name], row).first() is not None:
+            return  # else somebody else's row came between: look again, it may be due later than ours
     if waiting.lease_token is not None:
         waiting.again_at = min(at, waiting.again_at or at)
     elif at < waiting.due_at or waiting.parked_at is not None:
@@ -86,13 +89,16 @@ def enqueue_all(session: Session, *, kind: WorkKind, subject_ids: Collection[int
         session.execute(insert(DueWork), new)
 
 
+_WAITING = (
+    select(DueWork)
+    .where(DueWork.kind == bindparam("kind"), DueWork.subject_id == bindparam("subject"), DueWork.done_at.is_(None))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 def _waiting(session: Session, *, kind: WorkKind, subject_id: int) -> DueWork | None:
-    return session.scalars(
-        select(DueWork)
-        .where(DueWork.kind == kind, DueWork.subject_id == subject_id, DueWork.done_at.is_(None))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).first()
+    return session.scalars(_WAITING, {"kind": kind, "subject": subject_id}).first()
 
 
 def claim(session: Session, *, kinds: Sequence[WorkKind], worker: str, lease: timedelta) -> DueWork | None:

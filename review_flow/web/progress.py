@@ -205,6 +205,7 @@ Task = Annotated[Assignment, Depends(assignment_of)]
 @router.get("/school/tasks/{key}")
 def task_page(request: Request, session: Db, person: Admin, task: Task, word: Word = "") -> HTMLResponse:
     """Show who could do a task instead, and what giving it to them would do."""
+    round_ = session.get_one(Round, task.round_id)  # held while the step below asks for it again
     found = reassign.candidates(session, actor=person, assignment=task, word=word.strip())
     held = select(Assignment.id).where(
         Assignment.round_id == task.round_id,
@@ -215,7 +216,7 @@ def task_page(request: Request, session: Db, person: Admin, task: Task, word: Wo
         request,
         "school/task.html",
         task=task,
-        round=session.get_one(Round, task.round_id),
+        round=round_,
         ability=session.get_one(Submission, task.submission_id).ability,
         reviewer=session.get_one(Person, task.reviewer_id),
         held=len(session.scalars(held).all()),

@@ -112,6 +112,10 @@ def test_mistakes_of_form(text, expected):
     assert errors(text)[:1] == [expected]
 
 
+def test_what_is_missing_is_said_once_however_much_it_is() -> None:
+    assert errors("id: mine\n") == [(1, "", "缺少schema、title_zh。")]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field", "text"),
     [

@@ -14,18 +14,40 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from models import Person, Submission
+from review_flow import schemes as scheme_files
 from review_flow.logs import configure
 from review_flow.outside.storage import MemoryStorage
 from review_flow.settings import Settings
-from review_flow.steps import door
+from review_flow.steps import door, results
 from review_flow.web.access import SESSION_COOKIE
 from review_flow.web.app import create_app
 from tests.cast import School
 from tests.conftest import Templates
 from tests.due import do_errands
-from tests.stages import stage_of
+from tests.stages import stage, stage_of
+from tests.steps.test_certificates import played, result_of, to_sign
+from tests.steps.test_voices import weighed
 
 HERE = "http://school.test"
+
+
+@stage
+def fuqing(session, clock) -> School:
+    return School(session, teachers=2, scheme=scheme_files.load("fuqing-30"), abilities=()).open()
+
+
+@stage
+def questioned(session, clock) -> School:
+    return School(session, teachers=1, scheme=weighed()).open()
+
+
+@stage
+def signed(session, clock) -> School:
+    """王芳 got 85 of the panel and has signed; the scheme grants certificates."""
+    school = played(session, clock, "85")
+    to_sign(school, clock)
+    results.sign(session, actor=school.teachers[0], result=result_of(school))
+    return school
 
 
 def browser(app: FastAPI) -> TestClient:

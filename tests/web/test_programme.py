@@ -10,12 +10,12 @@ from models import Adjustment, Consent, NominationConsent, PrivateNote
 from review_flow import schemes as scheme_files
 from review_flow.clock import now
 from review_flow.rules.words import AdjustmentKind, AdjustmentState, ConsentWay
-from review_flow.steps import adjustments, gatherings, results, reviews, submissions
+from review_flow.steps import adjustments, gatherings, reviews, submissions
 from tests.cast import School
 from tests.stages import stage
-from tests.steps.test_certificates import confirm, issue, played, result_of, to_sign
+from tests.steps.test_certificates import confirm, issue
 from tests.steps.test_groups import Shop
-from tests.steps.test_voices import answer, on_site, survey, weighed
+from tests.steps.test_voices import answer, on_site, survey
 from tests.web.conftest import Web
 
 HTMX = {"hx-request": "true"}
@@ -33,25 +33,6 @@ def one_failed(session, clock) -> School:
         submissions.submit(session, actor=person, submission=work)
         reviews.close_short(session, submission=work)
         school.panel_marks(mark="85", level=level)
-    return school
-
-
-@stage
-def fuqing(session, clock) -> School:
-    return School(session, teachers=2, scheme=F30, abilities=()).open()
-
-
-@stage
-def questioned(session, clock) -> School:
-    return School(session, teachers=1, scheme=weighed()).open()
-
-
-@stage
-def signed(session, clock) -> School:
-    """王芳 got 85 of the panel and has signed; the scheme grants certificates."""
-    school = played(session, clock, "85")
-    to_sign(school, clock)
-    results.sign(session, actor=school.teachers[0], result=result_of(school))
     return school
 
 

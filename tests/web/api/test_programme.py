@@ -4,34 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 
-from review_flow import schemes as scheme_files
 from review_flow.rules.words import AdjustmentKind
-from review_flow.steps import adjustments, results
+from review_flow.steps import adjustments
 from tests.cast import School
-from tests.stages import stage
-from tests.steps.test_certificates import confirm, issue, played, result_of, to_sign
-from tests.steps.test_voices import answer, on_site, survey, weighed
+from tests.steps.test_certificates import confirm, issue
+from tests.steps.test_voices import answer, on_site, survey
 from tests.web.api.conftest import Program
 from tests.web.conftest import Web
 from tests.web.test_upload import FILM, PATCH, metadata
-
-
-@stage
-def fuqing(session, _clock) -> School:
-    return School(session, teachers=2, scheme=scheme_files.load("fuqing-30"), abilities=()).open()
-
-
-@stage
-def questioned(session, _clock) -> School:
-    return School(session, teachers=1, scheme=weighed()).open()
-
-
-@stage
-def signed(session, clock) -> School:
-    school = played(session, clock, "85")
-    to_sign(school, clock)
-    results.sign(session, actor=school.teachers[0], result=result_of(school))
-    return school
 
 
 def test_what_is_recorded_is_told_as_on_the_page(web: Web, questioned: School, program: Program) -> None:
