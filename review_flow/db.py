@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 WAIT_S = 60  # for a turn to write
 MOST = 2**63
+_HELD = "held"
 PREPARED = 500
 """Statements that a connection to PostgreSQL keeps prepared: all that pages ask."""
 
@@ -123,6 +124,18 @@ def transaction(engine: Engine | None = None) -> Iterator[Session]:
     bound = engine if engine is not None else engine_for(settings().database)
     with Session(bound, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def hold(session: Session) -> None:
+    """Have a session keep each row that it reads: it forgets what nobody else holds, and would read it again."""
+    session.info[_HELD] = []
+
+
+@event.listens_for(Session, "loaded_as_persistent")
+def _keep(session: Session, row: object) -> None:
+    held = session.info.get(_HELD)
+    if held is not None:
+        held.append(row)
 
 
 def counted(asked: Select[tuple[Row]]) -> Select[tuple[Row, int]]:
