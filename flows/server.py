@@ -65,9 +65,10 @@ def answers(url: str, *, timeout_s: float = HEALTH_TIMEOUT_S) -> bool:
 
 def reachable(settings: Settings) -> str | None:
     """Return the URL of this installation's Prefect API when it answers now; starts nothing (for `doctor`)."""
-    note = read_note(settings)
-    url = settings.prefect_api_url or (note.url if note else None)
-    return url if url and answers(url) else None
+    if settings.prefect_api_url:
+        return settings.prefect_api_url if answers(settings.prefect_api_url) else None
+    note = read_note(settings)  # of a server long dead, whose port another home's may have by now: that lets us not in
+    return note.url if note and lets_in(note.url, settings.prefect_auth()) else None
 
 
 def lets_in(url: str, proof: str | None, *, timeout_s: float = HEALTH_TIMEOUT_S) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
 import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
+
+from review_flow.lifeline import stop_with_parent
 
 SOMEBODY_ELSE_SERVES = 3
 HOST = "127.0.0.1"
@@ -68,13 +69,6 @@ def listen(preferred: int | None) -> socket.socket:
     raise AssertionError  # port 0 always binds
 
 
-def stop_with_parent() -> None:
-    """End this process when the parent's end of the pipe closes: politely, then at once."""
-    sys.stdin.buffer.read()
-    threading.Timer(GRACE_S, os._exit, [1]).start()
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 def last_port(note: Path) -> int | None:
     """Return the port of the server before us, so that clients and bookmarks keep working."""
     try:
@@ -91,7 +85,7 @@ def serve(home: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return SOMEBODY_ELSE_SERVES
-    threading.Thread(target=stop_with_parent, daemon=True).start()
+    threading.Thread(target=stop_with_parent, args=[GRACE_S], daemon=True).start()
 
     note = home / "server.json"
     bound = listen(last_port(note))

@@ -26,12 +26,13 @@ from models import (
     Submission,
 )
 from review_flow.cli.json_input import parse
-from review_flow.cli.refusals import BadFile, Misuse, NotMigrated, StrangeSchema, explained
+from review_flow.cli.refusals import BadFile, FileThere, Misuse, NotMigrated, StrangeSchema, explained
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.db import engine_for, settings, transaction
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, clauses, listed, say
 from review_flow.migrate import is_current, upgrade
+from review_flow.rules.codes import plain
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import FacePurpose, OrganizationKind
 from review_flow.steps import enrolments, people, rounds
@@ -145,6 +146,11 @@ class Desk:
             if len(candidates) == 1:
                 return candidates[0]
         raise Misuse(why=say(_("请用 --round 指明考核轮次：{names}"), names=listed(one.name for one in found)))
+
+    @property
+    def names_round(self) -> bool:
+        """Whether the command was told which round."""
+        return self._round_name is not None
 
     def pause(self) -> None:
         """Commit and let the database go before something that takes long; the next use begins a new transaction."""
@@ -261,9 +267,18 @@ def _cell(value: object) -> str:
 def day(text: str | date) -> date:
     """Read a day."""
     try:
-        return text if isinstance(text, date) else date.fromisoformat(text)
-    except ValueError:
+        return text if isinstance(text, date) else date(*map(int, plain(text).split("-", 2)))
+    except (TypeError, ValueError, OverflowError):
         raise typer.BadParameter(say(_("“{text}”不是日期，请写成 2026-03-20"), text=text)) from None
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a blank to fill in; raises FileThere for what is there already: it may be filled."""
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise FileThere(path=path) from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -252,8 +252,10 @@ def _work(desk: Desk, *, until_idle: bool) -> None:
     ready_engine()
     chosen = settings()  # before flows: what is wrong with the settings is said by name
     from flows.worker import work as work_on
+    from review_flow.lifeline import hold_on
     from review_flow.logs import configure
 
+    hold_on()
     configure(as_json=chosen.log_json)
 
     work_on(chosen, until_idle=until_idle)

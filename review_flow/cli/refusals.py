@@ -33,6 +33,12 @@ class BadFile(Misuse):
     text = _("{path}：{problem}")
 
 
+class FileThere(Misuse):
+    """A blank is not written over what somebody may have filled in."""
+
+    text = _("{path}已经存在，没有改动。请换一个文件名，或先把它移走。")
+
+
 class NotMigrated(Refusal):
     """A database server's schema is changed only when the operator says so."""
 

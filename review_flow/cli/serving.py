@@ -24,10 +24,24 @@ AsJson = common.AsJson
 NOBODY: dict[str, Any] = {"acting": None, "school": None}
 
 
+ELSEWHERE = _(
+    "别的机器请用这台机器的名字或 IP 代替上面的主机名；设置 REVIEW_FLOW_WEB_URL 后，一次性链接和通知里的地址才对别人有用。"
+)
+
+
 class NoCertificate(Refusal):
     """A TLS file that can't be used: said before anything starts."""
 
     status, text = 422, _("TLS 证书或私钥不能用（{cert}、{key}）：{why}")
+
+
+class PortTaken(Refusal):
+    """Nobody could be let in there: said before anything starts, instead of by a part that dies again and again."""
+
+    status, text = (
+        409,
+        _("{host}:{port} 不能用（{why}）。若是上次的进程还没有结束，请先停掉它；或用 --port 换一个端口。"),
+    )
 
 
 class SecretsOpen(Refusal):
@@ -80,6 +94,7 @@ def _serve(
     for path in settings().open_to_others():
         if path != settings().home:  # a mounted folder is often open; what is in it must not be
             raise SecretsOpen(path=path)
+    require_port(host, port)
     engine = ready_engine()
     Assets()  # refused here, by name, rather than by a child that dies again and again
     configure(as_json=settings().log_json)
@@ -88,6 +103,8 @@ def _serve(
         token = door.first_link(session)
     engine.dispose()
     typer.echo(say(_("地址：{address}"), address=address))
+    if settings().web_url is None and not is_here(host):
+        typer.echo(say(ELSEWHERE))
     if token is not None:
         link = f"{address}/link/{token}"
         typer.echo(say(_("还没有能登录的管理员。请打开这个一次性链接（两天内有效）：{link}"), link=link))
@@ -104,6 +121,15 @@ def _serve(
         ]
     )
     desk.done(_("已停止。"))
+
+
+def require_port(host: str, port: int) -> None:
+    """Raise PortTaken where the web could not listen."""
+    try:
+        family, *_rest, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        raise PortTaken(host=host, port=port, why=error.strerror or error) from error
 
 
 def _listens(host: str, port: int) -> bool:

@@ -21,7 +21,6 @@ from review_flow.outside.storage import storage_at
 from review_flow.rules.words import JobState, SheetKind
 from review_flow.steps import imports
 from review_flow.steps.people import require_admin
-from review_flow.steps.rounds import round_by_name
 
 if TYPE_CHECKING:
     from review_flow.outside.storage import Storage
@@ -37,28 +36,27 @@ Which = Annotated[
 @command(_("写出一张空白模板（含填写说明）"))
 def template(desk: Desk, kind: Which, out: Annotated[Path, typer.Argument(help=_("xlsx 文件"))]) -> None:
     """Write an empty sheet to fill."""
-    out.write_bytes(imports.template(kind))
+    common.write_new(out, imports.template(kind))
     desk.done(_("模板已写入{path}。"), path=out)
 
 
-@command(_("导入一张表：全部采用，或指出每一行的问题"), name="import")
+@command(_("导入一张表：全部采用，或指出每一行的问题"), name="import", of_round=True)
 def import_(
     desk: Desk,
     kind: Which,
     file: Annotated[Path, typer.Argument(help=_("xlsx、xls、ods 或 csv 文件"))],
-    into: Annotated[str | None, typer.Option("--round", help=_("导入到哪个考核轮次；名单可以不指明"))] = None,
     provider: Annotated[str | None, typer.Option(help=_("哪个平台导出的表（见 sheet provider）"))] = None,
     now: Annotated[bool, typer.Option("--now", help=_("立即导入，不等后台流程"))] = False,
 ) -> None:
-    """Bring a sheet in; by the flow, or at once."""
+    """Bring a sheet in; by the flow, or at once. A roster may belong to no round, all others belong to one."""
     data, storage = file.read_bytes(), storage_at(settings().storage)
     school = desk.organization
-    round_ = round_by_name(desk.session, organization_id=school.id, name=into) if into else None
+    of_round = desk.names_round or kind is not SheetKind.ROSTER
     brought = imports.start(
         desk.session,
         actor=desk.actor,
         organization=school,
-        round_=round_,
+        round_=desk.round if of_round else None,
         kind=kind,
         file_name=file.name,
         data=data,
@@ -114,12 +112,7 @@ def _show_problems(desk: Desk, brought: SheetImport, storage: Storage, file: Pat
         shown = file.with_name(say(_("{name}-问题.xlsx"), name=file.stem))
         shown.write_bytes(read_file(storage, brought.problems_key))
     problems = brought.problems or {}
-    lines = [say(_("没有导入任何一行。"))]
-    lines += [
-        sentence if number == "0" else say(_("第{number}行：{sentence}"), number=number, sentence=sentence)
-        for number, sentences in problems.items()
-        for sentence in sentences
-    ]
+    lines = [say(_("没有导入任何一行。")), *(sentence for told in problems.values() for sentence in told)]
     lines += [say(_("问题已标在{path}，改好后重新导入。"), path=shown)] if shown else []
     desk.show({"error": "sheet-refused", "text": lines[0], "problems": problems, "sheet": shown and str(shown)}, lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from review_flow.i18n import _, say
+from review_flow.lifeline import GRACE_S, HELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 log = structlog.get_logger()
-POLL_S, GRACE_S = 0.2, 30.0
+POLL_S = 0.2
 FIRST_PAUSE_S, LONGEST_PAUSE_S, WELL_AFTER_S = 1.0, 60.0, 60.0
 LONGEST_WAIT_S = 30.0
 
@@ -47,13 +49,17 @@ class Child:
             log.warning(
                 say(_("{name}退出（代码 {code}），{pause} 秒后重启。"), name=self.name, code=code, pause=self._pause_s)
             )
+            self._let_go()
             self._process, self._not_before = None, moment + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         if self._after is not None and (self._after() or moment - self._asked_first > LONGEST_WAIT_S):
             self._after = None
         if self._process is None and self._after is None and moment >= self._not_before:
-            # A session of its own: Ctrl-C in a terminal is for the supervisor, which stops its parts in order.
-            self._process = subprocess.Popen(self._arguments, start_new_session=True)  # noqa: S603 - our own words
+            # A session of its own: Ctrl-C in a terminal is for the supervisor, which stops its parts in order. The
+            # pipe is never written to: it closes with the supervisor, and no part outlives one that was killed.
+            self._process = subprocess.Popen(  # noqa: S603 - our own words
+                self._arguments, stdin=subprocess.PIPE, env={**os.environ, HELD: "1"}, start_new_session=True
+            )
             self._began = moment
 
     def ask_to_stop(self) -> None:
@@ -70,6 +76,11 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
 
 def supervise(children: Sequence[Child], *, stop: threading.Event | None = None) -> None:

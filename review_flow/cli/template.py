@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from review_flow.cli.refusals import FileThere
 from review_flow.cli.scheme import MISTAKES, AsJson, Name, load_scheme, misuse, print_json, read_text
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
@@ -28,6 +29,8 @@ def new(name: Name, out: Annotated[Path, typer.Argument(help=_("写到哪个文�
         text = blank(load_scheme(name))
     except Refusal as refused:
         misuse(str(refused))
+    if out.exists():
+        misuse(say(FileThere.text, path=out))
     _write(out, text.encode())
 
 

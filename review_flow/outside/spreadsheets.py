@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from review_flow.errors import Refusal
 from review_flow.i18n import _, listed, say
+from review_flow.rules.codes import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -303,8 +304,7 @@ def _refuse_strangers(table: Table, cells: Iterable[Cell]) -> None:
 
 def _heading(cell: Cell) -> str:
     """Bring a heading to its bare name: width, spaces, a star and a note in brackets don't count."""
-    bare = re.sub(r"\s+", "", unicodedata.normalize("NFKC", str(cell)))
-    return re.sub(r"\(.*\)$", "", bare).strip("*:")
+    return re.sub(r"\(.*\)$", "", plain(str(cell))).strip("*:")
 
 
 def _row(table: Table, places: Mapping[str, int], number: int, cells: list[Cell], problems: Problems) -> Row:
@@ -371,7 +371,7 @@ def _text(_column: Column, cell: Cell) -> str:
 
 
 def _code(column: Column, cell: Cell) -> str:
-    code = re.sub(r"\s+", "", unicodedata.normalize("NFKC", _text(column, cell)))
+    code = plain(_text(column, cell))
     if column.kind is Kind.CODE and re.fullmatch(r"\d\.\d+E\+\d+", code, re.ASCII | re.IGNORECASE):
         raise CellRefusedError(say(LOST))  # what a long number becomes in a CSV
     return code

@@ -33,6 +33,7 @@ from models import (
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, clauses, say
+from review_flow.rules.codes import plain
 from review_flow.rules.door import (
     FREE_FOR_ACCOUNT,
     FREE_FOR_ADDRESS,
@@ -140,16 +141,17 @@ def knock(
     `devices`: the browser's device cookies by `Knock.label`, sealed with `key`. An unknown number knocks like a known
     one.
     """
+    number = plain(number)
     if school_id is None:
         first = schools(session)
         school_id = first[0].id if first else 0
     found = session.execute(
         select(Person.id, Credential.password_hash)
         .join(Credential, Credential.person_id == Person.id)
-        .where(Person.organization_id == school_id, Person.number == number.strip(), Person.active)
+        .where(Person.organization_id == school_id, Person.number == number, Person.active)
     ).first()
     person_id, password_hash = (found[0], found[1]) if found else (None, None)
-    one = Knock(digest(f"{school_id}:{number.strip()}"), digest(address), person_id, password_hash)
+    one = Knock(digest(f"{school_id}:{number}"), digest(address), person_id, password_hash)
     if person_id is not None:
         one = replace(one, device=known_device(key, person_id=person_id, cookie=devices.get(one.label)))
     require_patience(session, one)
@@ -437,7 +439,7 @@ def found_by_link(
     link = link_of(session, token=token)
     if link.person_id is not None:
         raise NotAllowed(why=say(_("这个链接只用来设置密码")))
-    _school, admin = found_school(session, name=school.strip(), admin_number=number.strip(), admin_name=name.strip())
+    _school, admin = found_school(session, name=school, admin_number=number, admin_name=name)
     _set(session, actor=admin, person=admin, password=password, must_change=False, breached=breached)
     link.used_at = now()
     return admin

@@ -10,6 +10,7 @@ from models import IdentityBinding, Person
 from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _
+from review_flow.rules.codes import plain
 from review_flow.steps import audit
 from review_flow.steps.door import schools
 from review_flow.steps.turn import take_turn
@@ -59,7 +60,7 @@ def _by_number(session: Session, *, number: str, school: str | None) -> Person |
     if len(here) != 1:
         return None
     return session.scalars(
-        select(Person).where(Person.organization_id == here[0].id, Person.number == number.strip(), Person.active)
+        select(Person).where(Person.organization_id == here[0].id, Person.number == plain(number), Person.active)
     ).first()
 
 

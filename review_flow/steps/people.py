@@ -9,8 +9,9 @@ from sqlalchemy.orm import aliased
 
 from models import Conflict, Organization, PanelSeat, Person, Role, Round
 from review_flow.clock import now
-from review_flow.errors import NotAllowed, NotFound, Refusal
+from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, listed, say
+from review_flow.rules.codes import plain
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind, WorkKind
 from review_flow.steps import audit
@@ -74,6 +75,12 @@ OF_A_SCHOOL = (RoleKind.TEACHER, RoleKind.WORKSHOP_LEADER, RoleKind.SCHOOL_ADMIN
 """What a school's administrator may give; a county's comes from the county."""
 
 
+class SchoolFounded(Refusal):
+    """A school is made once."""
+
+    status, text = 409, _("学校“{name}”已经建立，不必再建。")
+
+
 class LastAdmin(Refusal):
     """Somebody must be left who can give roles."""
 
@@ -81,15 +88,19 @@ class LastAdmin(Refusal):
 
 
 def found_school(session: Session, *, name: str, admin_number: str, admin_name: str) -> tuple[Organization, Person]:
-    """Make a school and its first administrator; raises NotAllowed where the school has one already.
+    """Make a school and its first administrator; raises SchoolFounded, and BadInput for what is left empty.
 
     This is how an installation begins, so nobody has to be allowed yet.
     """
+    name, admin_number, admin_name = name.strip(), plain(admin_number), admin_name.strip()
+    for field, given in ((_("学校名称"), name), (_("工号"), admin_number), (_("姓名"), admin_name)):
+        if not given:
+            raise BadInput(field=say(field), problem=say(_("不能为空。")))
     organization = session.scalars(
         select(Organization).where(Organization.name == name, Organization.parent_id.is_(None))
     ).first()
     if organization is not None:
-        raise NotAllowed(why=say(_("学校“{name}”已经建立"), name=name))
+        raise SchoolFounded(name=name)
     organization = Organization(kind=OrganizationKind.SCHOOL, name=name)
     session.add(organization)
     session.flush()
@@ -102,9 +113,9 @@ def found_school(session: Session, *, name: str, admin_number: str, admin_name: 
 
 
 def person_by_number(session: Session, *, organization_id: int, number: str) -> Person:
-    """Return the active person with this number (工号), or raise NotFound."""
+    """Return the active person with this number (工号), however it was typed, or raise NotFound."""
     person = session.scalars(
-        select(Person).where(Person.organization_id == organization_id, Person.number == number, Person.active)
+        select(Person).where(Person.organization_id == organization_id, Person.number == plain(number), Person.active)
     ).first()
     if person is None:
         raise NotFound(what=say(_("人员")), key=number)

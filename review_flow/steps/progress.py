@@ -28,6 +28,7 @@ from models import (
 from review_flow.clock import now
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
+from review_flow.rules.codes import plain
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.path import NOT_SHOWN, TO_SIGN, Stage
 from review_flow.rules.words import UNDONE, AdjustmentState, AppealState
@@ -113,7 +114,7 @@ def board(
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     known = session.scalars(select(Notice.note).where(Notice.round_id == round_.id, Notice.key == "reviews-blocked"))
     asks = _asks(round_scheme(session, round_=round_))
-    named = {"round": round_.id, "word": word, "like": _escaped(word)}
+    named = {"round": round_.id, "word": plain(word), "like": _escaped(word)}
     rows = session.execute(_counts(asks), named)
     counts = {BY_VALUE[value]: (everybody, fitting) for value, everybody, fitting in rows}
     shown = {"stage": stage.value, **named} if stage else named

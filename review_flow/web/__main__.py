@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from review_flow.db import settings
+from review_flow.lifeline import hold_on
 from review_flow.logs import configure
 from review_flow.settings import KeysLeftBehind
 from review_flow.web.app import MOST_CONNECTIONS, create_app
@@ -40,6 +41,7 @@ def main() -> None:
     )
     asked.add_argument("--plain-http", action="store_true", help="speak plain HTTP to other machines")
     given = asked.parse_args()
+    hold_on()
     plain = given.plain_http or settings().plain_http
     try:
         require_line(given.host, secure=given.tls_cert is not None, proxied=bool(given.proxy), plain=plain)

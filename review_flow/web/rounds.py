@@ -152,7 +152,7 @@ def seat(
     session: Db, person: Admin, round_: SchoolRound, number: Number, kind: Annotated[SeatKind, Form()]
 ) -> RedirectResponse:
     """Give a person a place on the panel."""
-    chosen = people.person_by_number(session, organization_id=round_.organization_id, number=number.strip())
+    chosen = people.person_by_number(session, organization_id=round_.organization_id, number=number)
     rounds.seat(session, actor=person, round_=round_, person=chosen, kind=kind)
     return go(f"/school/rounds/{round_.id}#panel")
 

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 
 from models import Consent, DueWork, Person, ReferenceFace
 from review_flow.cli import PARTS, _loaded, app
+from review_flow.cli.common import day
 from review_flow.cli.doctor import Health, to_file
 from review_flow.clock import hands_at, now
 from review_flow.db import engine_for, settings, transaction
@@ -70,6 +71,7 @@ def test_starting_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     code = f"""
 import sys
 from review_flow.cli import app
+from review_flow.cli.common import day
 try:
     app({list(words)!r}, prog_name="review-flow")
 finally:
@@ -102,10 +104,10 @@ def test_the_first_use_makes_a_closed_home_and_says_where(home: Path) -> None:
 def test_a_refusal_is_one_sentence_on_stderr_and_status_1(home: Path) -> None:
     found()
     again = run("school", "found", "一中", "--admin-number", "A1", "--admin-name", "陈静", status=1)
-    assert (again.stdout, again.stderr) == ("", "您没有权限做这件事：学校“一中”已经建立。\n")
+    assert (again.stdout, again.stderr) == ("", "学校“一中”已经建立，不必再建。\n")
     words = ("school", "found", "一中", "--admin-number", "A1", "--admin-name", "陈静")
     told = read(*words, status=1)
-    assert told == {"error": "not-allowed", "text": "您没有权限做这件事：学校“一中”已经建立。"}
+    assert told == {"error": "school-founded", "text": "学校“一中”已经建立，不必再建。"}
 
 
 def test_who_acts_and_for_whom_has_to_be_said(home: Path) -> None:
@@ -202,6 +204,27 @@ def test_templates_need_no_database(home: Path, tmp_path: Path) -> None:
         "attendance.xlsx", "awards.xlsx", "hours.xlsx", "roster.xlsx",
     ]  # fmt: skip
     assert home.exists() is False
+    before = (tmp_path / "roster.xlsx").read_bytes()
+    again = run("sheet", "template", "roster", str(tmp_path / "roster.xlsx"), status=2)
+    assert again.stderr == f"{tmp_path / 'roster.xlsx'}已经存在，没有改动。请换一个文件名，或先把它移走。\n"
+    assert (tmp_path / "roster.xlsx").read_bytes() == before
+
+
+def test_each_problem_of_a_sheet_names_its_row_once(home: Path, tmp_path: Path) -> None:
+    found()
+    (tmp_path / "名单.csv").write_text("工号,姓名,学段\nT1,,小学\n,张三,小学\n", encoding="utf-8")
+    told = run("sheet", "import", "roster", str(tmp_path / "名单.csv"), "--now", "--as", "A1", status=1).stdout
+    assert told.splitlines() == [
+        "没有导入任何一行。",
+        "第2行“姓名”不能为空。",
+        "第3行“工号”不能为空。",
+        f"问题已标在{tmp_path / '名单-问题.xlsx'}，改好后重新导入。",
+    ]
+
+
+@pytest.mark.parametrize("written", ["2026-3-1", "2026-03-01", "２０２６-03-1"])
+def test_a_day_is_read_as_people_write_it(written: str) -> None:
+    assert day(written) == date(2026, 3, 1)
 
 
 def test_check_names_the_statement_and_the_row(home: Path) -> None:

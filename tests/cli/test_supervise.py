@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from review_flow.cli import app
 from review_flow.cli import supervise as supervising
 from review_flow.cli.supervise import Child, supervise
 
@@ -64,6 +68,37 @@ def test_what_does_not_stop_when_asked_is_killed(monkeypatch: pytest.MonkeyPatch
     nothing.ask_to_stop()
     nothing.end(time.monotonic())
     assert nothing.pid is None
+
+
+HELD = """
+import os, pathlib, time
+from review_flow.lifeline import hold_on
+hold_on()
+pathlib.Path("held").write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.crash
+def test_no_part_outlives_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    code = f"from review_flow.cli.supervise import Child, supervise; supervise([Child('part', ['-c', {HELD!r}])])"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as supervisor:
+        until(lambda: (tmp_path / "held").exists() and (tmp_path / "held").read_text())
+        part = Path("/proc", (tmp_path / "held").read_text())
+        assert part.exists()
+        supervisor.kill()
+    until(lambda: not part.exists() or "Z" in (part / "stat").read_text().rsplit(")", 1)[1].split()[0])
+
+
+def test_a_port_that_somebody_has_is_said_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REVIEW_FLOW_HOME", str(tmp_path / "home"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(app, ["serve", "--port", str(port)])
+    assert (done.exit_code, f"127.0.0.1:{port} 不能用" in done.output, "--port" in done.output) == (1, True, True)
+    assert not (tmp_path / "home").exists()
 
 
 def test_without_its_assets_it_says_so_instead_of_starting(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -95,6 +98,30 @@ def test_where_nothing_answers_there_is_no_server(tmp_path: Path) -> None:
         assert server.started is False
     assert (reachable(settings), lets_in("http://127.0.0.1:9/api", None)) == (None, False)
     assert list(tmp_path.iterdir()) == []
+
+
+class Foreign(BaseHTTPRequestHandler):
+    """Prefect's API of another home: healthy, and closed to us."""
+
+    def do_GET(self) -> None:
+        healthy = self.path.endswith("/health")
+        self.send_response(200 if healthy else 401)
+        self.end_headers()
+        self.wfile.write(b"true" if healthy else b"")
+
+    def log_message(self, *_words: object) -> None:
+        """Leave the terminal alone."""
+
+
+def test_another_home_s_server_on_the_port_of_ours_is_not_taken_for_it(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Foreign) as foreign:
+        threading.Thread(target=foreign.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{foreign.server_port}/api"
+        note = {"pid": 1, "port": foreign.server_port, "url": url}
+        (settings.folder("prefect") / "server.json").write_text(json.dumps(note))
+        assert (answers(url), reachable(settings)) == (True, None)
+        foreign.shutdown()
 
 
 @pytest.mark.slow

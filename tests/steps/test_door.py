@@ -109,7 +109,7 @@ def test_the_first_link_of_a_school_founded_by_command_sets_its_administrator_s_
 
 def test_the_right_password_opens_and_a_wrong_one_or_number_is_not_told_apart(school: School) -> None:
     session, person = school.session, known(school.session, school)
-    one = knock(session, " T01 ")
+    one = knock(session, " Ｔ０1 ")
     assert (one.person_id, door.matches(one, password=GOOD), door.matches(one, password="wrong")) == (
         person.id,
         True,

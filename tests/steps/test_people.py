@@ -5,7 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import AuditEvent, Conflict, Organization
-from review_flow.errors import NotAllowed, NotFound
+from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind
 from review_flow.steps import people
 from tests.cast import Clock, School
@@ -29,9 +29,22 @@ def test_a_school_begins_with_its_first_administrator(session: Session, clock: C
 
 def test_a_school_is_founded_once(session: Session) -> None:
     people.found_school(session, name="实验中学", admin_number="A01", admin_name="陈静")
-    with pytest.raises(NotAllowed) as no:
-        people.found_school(session, name="实验中学", admin_number="A02", admin_name="外人")
-    assert (no.value.status, str(no.value)) == (403, "您没有权限做这件事：学校“实验中学”已经建立。")
+    with pytest.raises(people.SchoolFounded) as no:
+        people.found_school(session, name=" 实验中学", admin_number="A02", admin_name="外人")
+    assert (no.value.status, str(no.value)) == (409, "学校“实验中学”已经建立，不必再建。")
+
+
+def test_a_number_is_kept_plain_and_found_however_it_is_typed(session: Session) -> None:
+    school, admin = people.found_school(session, name="实验中学", admin_number="Ａ０ 01　", admin_name=" 陈静 ")
+    assert (admin.number, admin.name) == ("A001", "陈静")
+    for typed in ("A001", "Ａ００１", " A0 01", "Ａ001　"):
+        assert people.person_by_number(session, organization_id=school.id, number=typed) == admin
+
+
+@pytest.mark.parametrize("empty", ["name", "admin_number", "admin_name"])
+def test_a_school_its_administrator_and_their_number_have_names(session: Session, empty: str) -> None:
+    with pytest.raises(BadInput, match="不能为空。"):
+        people.found_school(session, **{"name": "实验中学", "admin_number": "A1", "admin_name": "陈静", empty: " 　"})
 
 
 def test_a_person_is_found_by_number_in_their_own_school_while_active(school: School) -> None:

@@ -185,7 +185,7 @@ def list_seats(session: Db, person: Administrator, key: Key, part: Asked) -> Pag
 def give_seat(session: Db, person: Administrator, key: Key, body: SeatIn) -> SeatOut:
     """Give somebody of the school a place on the panel, also while the round runs; given again it is the same."""
     round_ = seen.school_round(session, person, key)
-    chosen = people.person_by_number(session, organization_id=round_.organization_id, number=body.number.strip())
+    chosen = people.person_by_number(session, organization_id=round_.organization_id, number=body.number)
     return _seat(rounds.seat(session, actor=person, round_=round_, person=chosen, kind=body.kind), chosen)
 
 

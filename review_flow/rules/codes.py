@@ -1,0 +1,11 @@
+"""Numbers and codes as people write them (工号 among them): full-width signs and stray spaces are slips, not letters."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+
+def plain(code: str) -> str:
+    """Return a code as it is kept and looked for: NFKC (Ａ０１ is A01), without any space."""
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", code))
