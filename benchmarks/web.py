@@ -27,16 +27,18 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import cycle
 from pathlib import Path
 from statistics import quantiles
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, select, text
 
 from benchmarks.claims import databases
-from models import Assignment, Enrolment, Evidence, PanelMark, Person, Submission
+from benchmarks.crowd import repeat
+from models import Assignment, Person, Submission
 from review_flow.clock import now
 from review_flow.db import make_engine, transaction
 from review_flow.migrate import upgrade
@@ -46,9 +48,11 @@ from review_flow.web.access import SESSION_COOKIE
 from tests.cast import ABILITIES, START, Clock, School
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from fastapi import FastAPI
     from sqlalchemy.orm import Session
+    from starlette.types import ASGIApp
 
 PIECE, MEMORY = 4 * 1024 * 1024, "VmHWM"
 TLS = ssl.create_default_context()  # made once: for each client it would cost more than a page
@@ -63,14 +67,8 @@ class Somebody:
     pages: dict[str, str]
 
 
-def again(row: Any, **changes: object) -> Any:
-    """Return a row like another, with changes."""
-    columns = [one.key for one in inspect(type(row)).column_attrs if one.key != "id"]
-    return type(row)(**{name: getattr(row, name) for name in columns} | changes)
-
-
 def play(session: Session, teachers: int) -> School:
-    """Play five teachers up to the reviews, and repeat them until there are enough; one more has yet to hand in."""
+    """Play five teachers up to the reviews, one more has yet to hand in; and repeat all until there are enough."""
     school = School(session, teachers=6).open()
     for person in school.teachers:
         school.ready(person)
@@ -81,40 +79,7 @@ def play(session: Session, teachers: int) -> School:
         if work.state is SubmissionState.SEALED:
             work.state, work.valid, work.submitted_at = SubmissionState.IN_PEER_REVIEW, True, now()
             panel.ask_panel(session, submission=work)
-    session.flush()
-    five = {one.id: one for one in school.teachers[:5]}
-    enrolments = {one.id: one for one in session.scalars(select(Enrolment).where(Enrolment.person_id.in_(five)))}
-    works = {one.id: one for one in session.scalars(select(Submission).where(Submission.author_id.in_(five)))}
-    files, tasks = session.scalars(select(Evidence)).all(), session.scalars(select(Assignment)).all()
-    asked = session.scalars(select(PanelMark)).all()
-    for block in range(1, teachers // len(five)):
-        people = {key: again(one, number=f"{one.number}-{block}") for key, one in five.items()}
-        session.add_all(people.values())
-        session.flush()
-        enrolled = {key: again(one, person_id=people[one.person_id].id) for key, one in enrolments.items()}
-        session.add_all(enrolled.values())
-        session.flush()
-        made = {
-            key: again(one, author_id=people[one.author_id].id, enrolment_id=enrolled[one.enrolment_id].id)
-            for key, one in works.items()
-        }
-        session.add_all(made.values())
-        session.flush()
-        session.add_all(again(one, submission_id=made[one.submission_id].id) for one in files)
-        session.add_all(
-            again(one, submission_id=made[one.submission_id].id, author_id=people[one.author_id].id) for one in asked
-        )
-        session.add_all(
-            again(
-                one,
-                submission_id=made[one.submission_id].id,
-                author_id=people[one.author_id].id,
-                reviewer_id=people[one.reviewer_id].id,
-            )
-            for one in tasks
-            if one.submission_id is not None and one.reviewer_id in people
-        )
-    session.flush()
+    repeat(session, {Person: [one.id for one in school.teachers]}, teachers // len(school.teachers) - 1)
     return school
 
 
@@ -138,15 +103,15 @@ def somebodies(session: Session, school: School, count: int) -> tuple[list[Someb
 
 
 @contextmanager
-def serving(url: str, home: Path) -> Iterator[tuple[str, int]]:
-    """Start the web in a process whose clock stands in the round's first week; give its address and id."""
+def serving(url: str, home: Path, module: str = "benchmarks.web", at: datetime = START) -> Iterator[tuple[str, int]]:
+    """Start the web in a process whose clock stands at a moment; give its address and id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "REVIEW_FLOW_HOME": str(home), "REVIEW_FLOW_DATABASE_URL": url}
     environment |= dict.fromkeys(("REVIEW_FLOW_PERSON_REQUESTS", "REVIEW_FLOW_ADDRESS_REQUESTS"), str(10**9))
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.web", "--serve", str(port)],
+        [sys.executable, "-m", module, "--serve", str(port), "--at", at.isoformat()],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -155,7 +120,7 @@ def serving(url: str, home: Path) -> Iterator[tuple[str, int]]:
     try:
         while True:
             try:
-                assert httpx.get(f"{address}/readyz").json() == {"ready": True, "working": True}
+                assert httpx.get(f"{address}/readyz").json()["ready"]
                 break
             except httpx.ConnectError:
                 assert process.poll() is None
@@ -166,19 +131,19 @@ def serving(url: str, home: Path) -> Iterator[tuple[str, int]]:
         process.wait(30)
 
 
-def serve(port: int) -> None:
-    """Be that process."""
+def serve(port: int, at: str, around: Callable[[FastAPI], ASGIApp] = lambda app: app) -> None:
+    """Be that process; `around` may stand about the application."""
     import uvicorn
 
     from review_flow.web.__main__ import application
 
-    with Clock(START).stack:
-        uvicorn.run(application(), port=port, access_log=False, log_config=None, server_header=False)
+    with Clock(datetime.fromisoformat(at)).stack:
+        uvicorn.run(around(application()), port=port, access_log=False, log_config=None, server_header=False)
 
 
-def browser(address: str, who: Somebody) -> httpx.Client:
-    """Return a browser in which somebody is signed in."""
-    cookies = {SESSION_COOKIE: who.token}
+def browser(address: str, token: str | None) -> httpx.Client:
+    """Return a browser in which somebody is signed in, or nobody."""
+    cookies = {SESSION_COOKIE: token} if token else {}
     return httpx.Client(base_url=address, headers={"origin": address}, cookies=cookies, timeout=120, verify=TLS)
 
 
@@ -192,7 +157,7 @@ def asked(client: httpx.Client, path: str) -> float:
 
 def in_a_row(address: str, people: list[Somebody], page: str, seconds: float) -> list[float]:
     """Ask one after another."""
-    clients = [(browser(address, one), one.pages[page]) for one in people[:10]]
+    clients = [(browser(address, one.token), one.pages[page]) for one in people[:10]]
     for client, path in clients:
         asked(client, path)
     end, took, turn = time.perf_counter() + seconds, [], cycle(clients)
@@ -209,7 +174,7 @@ def at_once(address: str, people: list[Somebody], page: str, seconds: float) -> 
     ready = threading.Barrier(len(people) + 1)
 
     def one(who: Somebody) -> None:
-        with browser(address, who) as client:
+        with browser(address, who.token) as client:
             asked(client, who.pages[page])
             ready.wait()
             end = time.perf_counter() + seconds
@@ -257,7 +222,7 @@ def upload(address: str, pid: int, who: Somebody, size_mb: int, folder: Path) ->
     (folder / "copy").unlink()
     work = who.pages["work"].rsplit("/", 1)[1]
     before = memory_mb(pid)
-    with browser(address, who) as client:
+    with browser(address, who.token) as client:
         page = client.get(who.pages["work"]).text
         slot = page.split('data-slot="', 1)[1].split('"', 1)[0]
         said = {"work": work, "slot": slot, "filename": "课堂实录.mp4"}
@@ -323,9 +288,10 @@ def main() -> None:
     wishes.add_argument("--upload-mb", type=int, default=400)
     wishes.add_argument("--database", nargs="+", default=["sqlite", "postgresql"], choices=["sqlite", "postgresql"])
     wishes.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    wishes.add_argument("--at", help=argparse.SUPPRESS)
     chosen = wishes.parse_args()
     if chosen.serve:
-        serve(chosen.serve)
+        serve(chosen.serve, chosen.at)
         return
     with databases() as found, tempfile.TemporaryDirectory() as folder:
         for kind, url in found:

@@ -61,6 +61,8 @@ class Result(Base):
     """The inputs as canonical JSON."""
     outcome: Mapped[str] = mapped_column(Text)
     """What `grade` made of them, as canonical JSON: score, grade, gates, ledger."""
+    on_boundary: Mapped[bool] = mapped_column(default=False)
+    """Whether the outcome has this flag: a list puts such results first without reading a thousand outcomes."""
     score: Mapped[Decimal | None]
     """None where the scheme grades without a number (official-conjunctive)."""
     proposed_grade: Mapped[str]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, bindparam, create_engine, event, func
 from sqlalchemy.orm import Session
 
 from review_flow.errors import Refusal
@@ -14,15 +14,18 @@ from review_flow.i18n import _
 from review_flow.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
 
+Row = TypeVar("Row")
 WAIT_S = 60  # for a turn to write
 MOST = 2**63
+_HELD = "held"
 PREPARED = 500
 """Statements that a connection to PostgreSQL keeps prepared: all that pages ask."""
 
@@ -121,3 +124,26 @@ def transaction(engine: Engine | None = None) -> Iterator[Session]:
     bound = engine if engine is not None else engine_for(settings().database)
     with Session(bound, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def hold(session: Session) -> None:
+    """Have a session keep each row that it reads: it forgets what nobody else holds, and would read it again."""
+    session.info[_HELD] = []
+
+
+@event.listens_for(Session, "loaded_as_persistent")
+def _keep(session: Session, row: object) -> None:
+    held = session.info.get(_HELD)
+    if held is not None:
+        held.append(row)
+
+
+def counted(asked: Select[tuple[Row]]) -> Select[tuple[Row, int]]:
+    """Return a query of the first `most` rows of another, each beside how many there are: for `first_of`."""
+    return asked.add_columns(func.count().over()).limit(bindparam("most"))
+
+
+def first_of(session: Session, asked: Select[tuple[Row, int]], values: Mapping[str, Any]) -> tuple[list[Row], int]:
+    """Return the first rows of a `counted` query, and how many there are, in one question."""
+    rows = session.execute(asked, dict(values)).tuples().all()
+    return [row for row, _count in rows], rows[0][1] if rows else 0

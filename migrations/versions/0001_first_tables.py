@@ -754,6 +754,7 @@ def upgrade() -> None:
         sa.Column("scheme_digest", sa.String(), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("on_boundary", sa.Boolean(), nullable=False),
         sa.Column("score", sa.BigInteger(), nullable=True),
         sa.Column("proposed_grade", sa.String(), nullable=False),
         sa.Column("grade", sa.String(), nullable=True),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, union
+from sqlalchemy import BigInteger, bindparam, or_, select, union
+from sqlalchemy.orm import aliased
 
 from models import (
     Appeal,
@@ -31,7 +33,7 @@ from review_flow.steps import audit
 from review_flow.steps.certificates import ask_for_certificates, withdraw_outdated
 from review_flow.steps.group_results import compose_heard
 from review_flow.steps.messages import tell
-from review_flow.steps.owners import names, owners, result_of, round_of, steps_aside
+from review_flow.steps.owners import appeals_of, names, owners, result_of, round_of, steps_aside
 from review_flow.steps.panel import standing_marks
 from review_flow.steps.people import require_admin, require_seat
 from review_flow.steps.results import compose
@@ -39,9 +41,9 @@ from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from sqlalchemy import CompoundSelect, Select
+    from sqlalchemy import BindParameter, CompoundSelect, Select
     from sqlalchemy.orm import Session
 
     from review_flow.steps.owners import Graded
@@ -191,56 +193,62 @@ def require_hearer(session: Session, *, actor: Person, appeal: Appeal) -> None:
     if appeal.state is not AppealState.FILED:
         raise NotAHearer(why=say(_("申诉已有决定")))
     round_ = round_of(session, result=result_of(session, appeal=appeal))
-    why = why_not_hear(session, actor=actor, round_=round_, appeals=[appeal]).get(appeal.id)
+    why = why_not_hear(session, actor=actor, round_=round_, appeal=appeal)[appeal.id]
     if why is not None:
         raise NotAHearer(why=why)
 
 
-def why_not_hear(session: Session, *, actor: Person, round_: Round, appeals: Sequence[Appeal]) -> dict[int, str]:
-    """Return, in Chinese, why the actor may not hear these appeals of a round; who is absent may be heard.
-
-    The same few questions for one appeal and for many.
-    """
+def why_not_hear(
+    session: Session, *, actor: Person, round_: Round, appeal: Appeal | None = None
+) -> dict[int, str | None]:
+    """Return, in Chinese, why the actor may not hear the undecided appeals of a round, or one; None: they may."""
+    asked = _hearing() if appeal is None else _hearing().where(Appeal.id == appeal.id)
+    rows = session.execute(asked, {"actor": actor.id, "round": round_.id}).all()
     outside = round_scheme(session, round_=round_).result.appeal.outside_first_panel
-    ids = [one.id for one in appeals]
-    voted = AppealVote.appeal_id.in_(ids), AppealVote.voter_id == actor.id
-    why = dict.fromkeys(session.scalars(select(AppealVote.appeal_id).where(*voted)), say(_("您已提交复核意见")))
-    rows = session.execute(
-        select(Appeal.id, Enrolment.id, Enrolment.person_id)
-        .join(Result, Result.id == Appeal.result_id)
-        .join(Enrolment, Enrolment.id == Result.enrolment_id)
-        .where(Appeal.id.in_(ids))
-    ).all()
-    groups = session.execute(
-        select(Appeal.id, GroupResult)
-        .join(GroupResult, GroupResult.id == Appeal.group_result_id)
-        .where(Appeal.id.in_(ids))
-    ).all()
-    if outside:
-        judged = (
-            set(session.scalars(_judged_by(actor, [enrolment for _id, enrolment, _who in rows]))) if rows else set()
-        )
-        scored = [key for key, enrolment, _who in rows if enrolment in judged]
-        scored += [key for key, result in groups if actor.id in {result.confirmed_by_id, result.composed_by_id}]
-        why |= dict.fromkeys(scored, say(_("您参加过首次评分")))
     aside = steps_aside(session, person=actor)
-    close = [key for key, _enrolment, who in rows if who in aside.people]
-    close += [key for key, result in groups if result.workshop_id in aside.workshops]
-    return why | dict.fromkeys(close, say(_("应回避本人或有关联的教师")))
+    why: dict[int, str | None] = {}
+    for key, said, judged, owner, workshop in rows:
+        why[key] = say(_("您已提交复核意见")) if said else None
+        if judged and outside:
+            why[key] = say(_("您参加过首次评分"))
+        if owner in aside.people or workshop in aside.workshops:
+            why[key] = say(_("应回避本人或有关联的教师"))
+    return why
 
 
-def _judged_by(actor: Person, enrolments: Sequence[int]) -> CompoundSelect[tuple[int]]:
-    """Select which of these enrolments the actor had a part in: as panel or peer, on validity, at the grade."""
-    works = select(Submission.enrolment_id).where(Submission.enrolment_id.in_(enrolments))
+@cache
+def _hearing() -> Select[tuple[int, bool, bool, int | None, int | None]]:
+    """Select of the undecided appeals of a `round`: whether the `actor` has voted, had a part in it; whose it is."""
+    actor = bindparam("actor", type_=BigInteger)
+    version = aliased(Result)  # any of the result's
+    voted = select(AppealVote.id).where(AppealVote.appeal_id == Appeal.id, AppealVote.voter_id == actor)
+    confirmed = select(version.id).where(version.enrolment_id == Enrolment.id, version.confirmed_by_id == actor)
+    of_group = GroupResult.confirmed_by_id == actor, GroupResult.composed_by_id == actor
+    return (
+        appeals_of(bindparam("round", type_=BigInteger))
+        .where(Appeal.state == AppealState.FILED)
+        .with_only_columns(
+            Appeal.id,
+            voted.exists(),
+            or_(Enrolment.id.in_(_judged_by(actor)), confirmed.exists(), *of_group),
+            Enrolment.person_id,
+            GroupResult.workshop_id,
+            maintain_column_froms=True,
+        )
+    )
+
+
+def _judged_by(actor: BindParameter[int]) -> CompoundSelect[tuple[int]]:
+    """Select the enrolments that the actor had a part in: as panel or peer, or on validity."""
+    works = select(Submission.enrolment_id)
     return union(
         works.join(PanelMark, PanelMark.submission_id == Submission.id).where(
-            PanelMark.marker_id == actor.id, PanelMark.mark.is_not(None)
+            PanelMark.marker_id == actor, PanelMark.mark.is_not(None)
         ),
         works.join(Assignment, Assignment.submission_id == Submission.id).where(
-            Assignment.reviewer_id == actor.id, Assignment.state == AssignmentState.DONE
+            Assignment.reviewer_id == actor, Assignment.state == AssignmentState.DONE
         ),
-        works.join(ValidityVote, ValidityVote.submission_id == Submission.id).where(ValidityVote.voter_id == actor.id),
-        select(Result.enrolment_id).where(Result.enrolment_id.in_(enrolments), Result.confirmed_by_id == actor.id),
+        works.join(ValidityVote, ValidityVote.submission_id == Submission.id).where(ValidityVote.voter_id == actor),
     )
 
 

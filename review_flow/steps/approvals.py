@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, exists, or_, select, true
+from sqlalchemy import String, and_, case, exists, false, func, or_, select, true, type_coerce
 
 from models import Enrolment, Fact, Round, Submission
 from review_flow.clock import SCHOOL_ZONE, days_after, first_second_of, now
@@ -24,20 +25,21 @@ from review_flow.steps.people import conflicting_with, has_role
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import BindParameter, ColumnElement
+    from sqlalchemy import BindParameter, ColumnElement, Select
     from sqlalchemy.orm import Session
 
     from models import Person
     from review_flow.rules.scheme import Scheme
     from review_flow.steps.programme import Telling
 
-_Said = tuple[str | None, datetime]
-"""A word on a link, and when it was said."""
+_Told = dict[str, str | None]
+"""link → the word on it; None: a refusal of what was since put right and sealed again."""
 GIVEN, REFUSED = "given", "refused"
 OPEN_TO_LINKS = (SubmissionState.SEALED, SubmissionState.SUBMITTED, SubmissionState.IN_PEER_REVIEW)
 REVIEWED = (SubmissionState.IN_PANEL, SubmissionState.IN_ARBITRATION, SubmissionState.GRADED)
+BY_VALUE = {one.value: one for one in SubmissionState}
 
 
 def links_before_peers(scheme: Scheme) -> tuple[str, ...]:
@@ -48,11 +50,8 @@ def links_before_peers(scheme: Scheme) -> tuple[str, ...]:
 
 def ends_at(scheme: Scheme, submission: Submission) -> datetime | None:
     """Return when the links before peer review should be given; None before the work is sealed."""
-    return _ends(scheme, submission.statement_at)
-
-
-def _ends(scheme: Scheme, sealed_at: datetime | None) -> datetime | None:
-    return None if sealed_at is None or scheme.approval.days is None else days_after(sealed_at, scheme.approval.days)
+    sealed_at, days = submission.statement_at, scheme.approval.days
+    return None if sealed_at is None or days is None else days_after(sealed_at, days)
 
 
 def open_to_peers(scheme: Scheme) -> ColumnElement[bool]:
@@ -86,37 +85,34 @@ def approvals_of(
     session: Session, *, enrolment: Enrolment, scheme: Scheme, works: Sequence[Submission]
 ) -> dict[str, dict[str, bool | str]]:
     """Return ability → link → given or not, or overdue where the scheme takes that as given; what nobody said is absent."""
-    told: dict[str, dict[str, _Said]] = defaultdict(dict)
+    sealed = {one.ability: one.statement_at for one in works}
+    told: dict[str, _Told] = defaultdict(dict)
     for fact in session.scalars(
         select(Fact)
         .where(Fact.enrolment_id == enrolment.id, Fact.kind == FactKind.APPROVAL, Fact.struck_at.is_(None))
         .order_by(Fact.id)
     ):
         ability, _colon, link = fact.about.partition(":")
-        told[ability][link] = fact.word, fact.recorded_at
-    return {one.ability: _approvals(scheme, one.state, one.statement_at, told[one.ability]) for one in works}
+        again = sealed.get(ability)
+        outlived = fact.word == REFUSED and again is not None and fact.recorded_at < again
+        told[ability][link] = None if outlived else fact.word
+    ended = overdue_before(scheme)
+    over = {ability: at is not None and at < ended for ability, at in sealed.items()}
+    return {one.ability: _approvals(scheme, one.state, told[one.ability], over=over[one.ability]) for one in works}
 
 
-def _approvals(
-    scheme: Scheme, state: SubmissionState, sealed_at: datetime | None, told: Mapping[str, _Said]
-) -> dict[str, bool | str]:
-    ends = _ends(scheme, sealed_at)
+def _approvals(scheme: Scheme, state: SubmissionState, told: _Told, *, over: bool) -> dict[str, bool | str]:
+    """Return link → given or not of one work; `over`: the days for the links before peer review are."""
     found: dict[str, bool | str] = {}
     for link in scheme.approval.chain:
         said = told.get(link)
-        if said is not None and not _outlived(said, sealed_at):
-            found[link] = said[0] == GIVEN
+        if said is not None:
+            found[link] = said == GIVEN
         elif link == scheme.approval.peers and state in REVIEWED:
             found[link] = True
-        elif link in links_before_peers(scheme) and scheme.approval.overdue == GIVEN and ends and ends < now():
+        elif over and link in links_before_peers(scheme) and scheme.approval.overdue == GIVEN:
             found[link] = OVERDUE
     return found
-
-
-def _outlived(said: _Said, sealed_at: datetime | None) -> bool:
-    """Whether a refusal is of what was since put right and sealed again."""
-    word, at = said
-    return word == REFUSED and sealed_at is not None and at < sealed_at
 
 
 def work_of(session: Session, *, enrolment: Enrolment, ability: str) -> Submission | None:
@@ -190,11 +186,13 @@ def lacks_link(session: Session, *, scheme: Scheme, submission: Submission) -> b
     return any(known.get(link) is not True for link in links_before_peers(scheme))
 
 
-def next_links(session: Session, *, person: Person, round_: Round, scheme: Scheme) -> list[tuple[int, str]]:
+def next_links(
+    session: Session, *, person: Person, round_: Round, scheme: Scheme, work: Submission | None = None
+) -> list[tuple[int, str]]:
     """Return the works (ids) on which this person may say the link that people say next, each with that link.
 
     An administrator's are all but their own, a member's those of nobody they keep away from. A work that was refused
-    waits for its author, and one before peer review for its colleagues.
+    waits for its author, and one before peer review for its colleagues. With a work: of that one alone.
     """
     if not scheme.approval.chain:
         return []
@@ -202,29 +200,48 @@ def next_links(session: Session, *, person: Person, round_: Round, scheme: Schem
         session, person_id=person.id, organization_id=round_.organization_id, kinds=[RoleKind.SCHOOL_ADMIN]
     )
     away = {person.id} if admin else conflicting_with(session, person_id=person.id)
-    told: dict[tuple[int, str], dict[str, _Said]] = defaultdict(dict)
-    for enrolment_id, about, word, at in session.execute(
-        select(Fact.enrolment_id, Fact.about, Fact.word, Fact.recorded_at)
-        .join(Enrolment, Enrolment.id == Fact.enrolment_id)
-        .where(Enrolment.round_id == round_.id, Fact.kind == FactKind.APPROVAL, Fact.struck_at.is_(None))
-        .order_by(Fact.id)
-    ):
-        ability, _colon, link = about.partition(":")
-        told[enrolment_id, ability][link] = word, at
-    works = session.execute(
-        select(Submission.id, Submission.enrolment_id, Submission.ability, Submission.state, Submission.statement_at)
+    told: dict[int, _Told] = defaultdict(dict)
+    for key, about, word in session.execute(_words(round_, scheme, work)):
+        told[key][about.partition(":")[2]] = word
+    works = select(
+        Submission.id,
+        type_coerce(Submission.state, String),  # thousands of rows: no word is looked up for each
+        func.coalesce(Submission.statement_at < overdue_before(scheme), false()),
+    ).where(
+        Submission.round_id == round_.id,
+        Submission.state.in_((*OPEN_TO_LINKS, *REVIEWED)),
+        Submission.author_id.not_in(away),
+        *_only(work),
+    )
+
+    @cache  # most works of a school stand alike
+    def link_of(state: str, words: tuple[tuple[str, str | None], ...], over: bool) -> str | None:  # noqa: FBT001 - kept by place
+        return _next(scheme, _approvals(scheme, BY_VALUE[state], dict(words), over=over))
+
+    rows = session.execute(works.order_by(Submission.id))
+    found = [(key, link_of(state, tuple(told.get(key, {}).items()), over)) for key, state, over in rows]
+    return [(key, link) for key, link in found if link is not None]
+
+
+def _only(work: Submission | None) -> list[ColumnElement[bool]]:
+    return [] if work is None else [Submission.id == work.id]
+
+
+def _words(round_: Round, scheme: Scheme, work: Submission | None) -> Select[tuple[int, str, str | None]]:
+    """Select of what was said on links: of which work, on which link, and the word as `_Told` has it."""
+    outlived = and_(Fact.word == REFUSED, Fact.recorded_at < Submission.statement_at)
+    return (
+        select(Submission.id, Fact.about, case((outlived, None), else_=Fact.word))
+        .join(Fact, Fact.enrolment_id == Submission.enrolment_id)
         .where(
             Submission.round_id == round_.id,
-            Submission.state.in_((*OPEN_TO_LINKS, *REVIEWED)),
-            Submission.author_id.not_in(away),
+            Fact.kind == FactKind.APPROVAL,
+            Fact.struck_at.is_(None),
+            Fact.about.in_([Submission.ability + f":{link}" for link in scheme.approval.chain]),
+            *_only(work),
         )
-        .order_by(Submission.id)
+        .order_by(Fact.id)
     )
-    found = (
-        (key, _next(scheme, _approvals(scheme, state, sealed_at, told[enrolment_id, ability])))
-        for key, enrolment_id, ability, state, sealed_at in works
-    )
-    return [(key, link) for key, link in found if link is not None]
 
 
 def _next(scheme: Scheme, known: dict[str, bool | str]) -> str | None:

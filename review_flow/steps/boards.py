@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from models import Person, Role, Workshop
 from review_flow.clock import SCHOOL_ZONE, now
+from review_flow.db import counted, first_of
 from review_flow.i18n import _, say
 from review_flow.outside.calendars import closed_on
 from review_flow.rules.marks import shown
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from review_flow.rules.scheme import Scheme
 
 AHEAD = timedelta(days=7)
+EVERY = 10_000  # workshops of a school
 LAST = datetime.max.replace(tzinfo=SCHOOL_ZONE)
 STATES = {"done": _("已完成"), "late": _("逾期完成"), "due": _("已逾期"), "open": _("未到期")}
 
@@ -56,18 +58,18 @@ def workshop_board(session: Session, *, actor: Person, round_: Round, workshop: 
     return board | {"grade": None, "result": None}
 
 
-def school_board(session: Session, *, actor: Person, round_: Round) -> dict[str, Any]:
-    """Return the school's own board, and below it what each of its workshops has and lacks.
+def school_board(session: Session, *, actor: Person, round_: Round, most: int = EVERY, skip: int = 0) -> dict[str, Any]:
+    """Return the school's own board, and below it what each of its workshops has and lacks; `count`: of how many.
 
-    For the school's administrator and the county. Raises NotAllowed.
+    Of the workshops no more than `most`, without the first `skip`. For the school's administrator and the county.
+    Raises NotAllowed.
     """
     group = Group(round_, GroupLevel.SCHOOL)
     require_group_reader(session, actor=actor, group=group)
-    found = session.scalars(
-        select(Workshop).where(Workshop.organization_id == round_.organization_id).order_by(Workshop.id)
-    )
+    asked = select(Workshop).where(Workshop.organization_id == round_.organization_id).order_by(Workshop.id)
+    found, count = first_of(session, counted(asked.offset(skip)), {"most": most})
     groups = [Group(round_, GroupLevel.WORKSHOP, workshop=one) for one in found]
-    return {**_board(session, group), "workshops": [_line(one) for one in _boards(session, groups)]}
+    return {**_board(session, group), "workshops": [_line(one) for one in _boards(session, groups)], "count": count}
 
 
 def indicators(session: Session, *, actor: Person, round_: Round) -> list[dict[str, Any]]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from models import Person, Round
     from review_flow.rules.scheme import Scheme
 
+_Marks = tuple[str, "str | None", bool, Any, int]
+"""So many marks of the panel: of which ability, which level, whether they stand, on which day, how many."""
 BIN = 5  # points of a bar of the distribution
 SPREADS = (5, 10, 15, 20)  # points between the highest and the lowest mark of a work
 
@@ -55,12 +57,13 @@ def of_round(session: Session, *, actor: Person, round_: Round) -> list[Chart]:
     """Return every chart of a round that has anything to show, in a handful of questions whatever its size."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     scheme = round_scheme(session, round_=round_)
+    marks = session.execute(_marks(session.get_bind().dialect.name), {"round": round_.id}).tuples().all()
     charts = [
         *_grades(session, round_, scheme),
-        _progress(session, round_),
+        _progress(session, round_, marks),
         _loads(session, round_),
         _agreement(session, round_),
-        _abilities(session, round_, scheme),
+        _abilities(scheme, marks),
     ]
     return [one for one in charts if one.labels]
 
@@ -117,14 +120,8 @@ def _days(dialect: str) -> dict[str, Select[tuple[Any, int]]]:
         _("封存的成果"): (Submission.sealed_at, select(Submission.id).where(of_round)),
         _("提交的成果"): (Submission.submitted_at, select(Submission.id).where(of_round)),
         _("完成的互评"): (
-            Review.submitted_at,
-            select(Review.id)
-            .join(Assignment, Assignment.id == Review.assignment_id)
-            .where(Assignment.round_id == _ROUND),
-        ),
-        _("考核组评分"): (
-            PanelMark.marked_at,
-            select(PanelMark.id).join(Submission, Submission.id == PanelMark.submission_id).where(of_round),
+            Assignment.ended_at,  # with its review, in rows that are found without it
+            select(Assignment.id).where(Assignment.round_id == _ROUND, Assignment.state == AssignmentState.DONE),
         ),
     }
     days = {name: day_of(column, dialect=dialect) for name, (column, _rows) in done.items()}
@@ -134,12 +131,29 @@ def _days(dialect: str) -> dict[str, Select[tuple[Any, int]]]:
     }
 
 
-def _progress(session: Session, round_: Round) -> Chart:
+@cache
+def _marks(dialect: str) -> Select[tuple[str, str | None, bool, Any, int]]:
+    """Select of the panel's marks, counted by ability, level, whether each stands, and day: read once for two charts."""
+    by = Submission.ability, PanelMark.ability_level, PanelMark.released_at.is_(None)
+    day = day_of(PanelMark.marked_at, dialect=dialect)
+    return (
+        select(*by, day, func.count())
+        .join(PanelMark, PanelMark.submission_id == Submission.id)
+        .where(Submission.round_id == _ROUND, PanelMark.marked_at.is_not(None))
+        .group_by(*by, day)
+    )
+
+
+def _progress(session: Session, round_: Round, marks: Sequence[_Marks]) -> Chart:
     """Return how much was done by the end of each day: works sealed and handed in, reviews, marks of the panel."""
     found: dict[str, dict[str, int]] = {}
     for name, counted in _days(session.get_bind().dialect.name).items():
         rows = session.execute(counted, {"round": round_.id}).tuples()
         found[say(name)] = {str(day): count for day, count in rows}
+    given = Counter[str]()
+    for _ability, _level, _standing, day, count in marks:
+        given[str(day)] += count
+    found[say(_("考核组评分"))] = given
     days = sorted({day for counts in found.values() for day in counts})
     series = {name: _running(counts, days) for name, counts in found.items() if counts}
     return Chart("progress", say(_("进展")), say(_("日期")), days, series, kind="lines")
@@ -200,18 +214,12 @@ def _agreement(session: Session, round_: Round) -> Chart:
     return Chart("agreement", title, say(_("相差")), labels if bars else [], {say(_("成果数")): counts})
 
 
-_LEVELS = (
-    select(Submission.ability, PanelMark.ability_level, func.count())
-    .join(PanelMark, PanelMark.submission_id == Submission.id)
-    .where(Submission.round_id == _ROUND, PanelMark.ability_level.is_not(None), PanelMark.released_at.is_(None))
-    .group_by(Submission.ability, PanelMark.ability_level)
-)
-
-
-def _abilities(session: Session, round_: Round, scheme: Scheme) -> Chart:
+def _abilities(scheme: Scheme, marks: Sequence[_Marks]) -> Chart:
     """Return which levels the panel gave to which ability, mark by mark; the share that is not the last has passed."""
-    rows = session.execute(_LEVELS, {"round": round_.id}).tuples()
-    found = {(ability, level): count for ability, level, count in rows}
+    found = Counter[tuple[str, str]]()
+    for ability, level, standing, _day, count in marks:
+        if standing and level is not None:
+            found[ability, level] += count
     codes = [one.code for one in scheme.catalogue.abilities if any(ability == one.code for ability, _level in found)]
     levels = [one for one in scheme.level_marks if any(level == one for _ability, level in found)]
     series = {level: [found.get((code, level), 0) for code in codes] for level in levels}

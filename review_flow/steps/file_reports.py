@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, bindparam, func, select
 
 from models import Assignment, Evidence, FileReport, Finding, PanelSeat, Person, Round, Submission
 from review_flow.clock import now
+from review_flow.db import counted, first_of
 from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.verdict import Level
@@ -107,8 +108,25 @@ def open_reports(session: Session, *, person: Person, round_: Round) -> list[Fil
     return list(session.scalars(_open(), {"person": person.id, "round": round_.id}))
 
 
+def first_reports(session: Session, *, person: Person, round_: Round, most: int) -> tuple[list[FileReport], int]:
+    """Return the first `most` of `open_reports`, and how many there are."""
+    return first_of(session, _first(), {"person": person.id, "round": round_.id, "most": most})
+
+
+def may_close(session: Session, *, person: Person, round_: Round, report: FileReport) -> bool:
+    """Whether a report is one of `open_reports`."""
+    asked = _open().where(FileReport.id == report.id)
+    return session.scalars(asked, {"person": person.id, "round": round_.id}).first() is not None
+
+
+@cache
+def _first() -> Select[tuple[FileReport, int]]:
+    return counted(_open())
+
+
 @cache
 def _open() -> Select[tuple[FileReport]]:
+    """Select of the reports of a `round` that nobody has looked at, but those a `person` keeps away from."""
     person = bindparam("person", type_=BigInteger)
     return (
         select(FileReport)

@@ -20,7 +20,7 @@ from review_flow.steps.people import conflicting_with
 from review_flow.steps.rounds import round_scheme
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from sqlalchemy import BindParameter, Select
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
@@ -100,12 +100,17 @@ def result_of(session: Session, *, appeal: Appeal) -> Graded:
 
 def appeals_in(round_: Round) -> Select[tuple[Appeal]]:
     """Return the appeals of a round, in the order in which they were filed."""
+    return appeals_of(round_.id)
+
+
+def appeals_of(round_id: int | BindParameter[int]) -> Select[tuple[Appeal]]:
+    """Return `appeals_in` a round by its id, or by a name for it."""
     return (
         select(Appeal)
         .outerjoin(Result, Result.id == Appeal.result_id)
         .outerjoin(Enrolment, Enrolment.id == Result.enrolment_id)
         .outerjoin(GroupResult, GroupResult.id == Appeal.group_result_id)
-        .where(or_(Enrolment.round_id == round_.id, GroupResult.round_id == round_.id))
+        .where(or_(Enrolment.round_id == round_id, GroupResult.round_id == round_id))
         .order_by(Appeal.id)
     )
 

@@ -169,6 +169,7 @@ def compose(session: Session, *, enrolment: Enrolment, reason: str | None = None
         scheme_digest=scheme.digest,
         record=text,
         outcome=outcome.canonical().decode(),
+        on_boundary="on_boundary" in outcome.flags,
         score=outcome.score,
         proposed_grade=outcome.grade,
         composed_at=now(),

@@ -24,6 +24,7 @@ from models import (
     Round,
     Submission,
 )
+from review_flow.db import counted, first_of
 from review_flow.i18n import _, clauses, listed, say
 from review_flow.rules.duty import remaining
 from review_flow.rules.grading import gates_at, grade
@@ -49,7 +50,7 @@ from review_flow.steps.validity import to_judge
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Select
+    from sqlalchemy import BindParameter, Select
     from sqlalchemy.orm import Session
 
     from review_flow.rules.scheme import Scheme
@@ -249,19 +250,15 @@ def _approvals(session: Session, *, round_: Round) -> Iterator[Wait]:
 
 
 def _contested(session: Session, *, round_: Round) -> Iterator[Wait]:
-    for one in _open_adjustments(session, round_=round_):
+    for one in session.scalars(_contested_in(round_.id)):
         yield Wait(say(SEAT_NAMES[SeatKind.MEMBER]), say(_("扣分记录{id}的异议没有处理"), id=one.id))
 
 
-def _open_adjustments(session: Session, *, round_: Round) -> list[Adjustment]:
-    return list(session.scalars(_contested_in(round_)))
-
-
-def _contested_in(round_: Round) -> Select[tuple[Adjustment]]:
+def _contested_in(round_id: int | BindParameter[int]) -> Select[tuple[Adjustment]]:
     return (
         select(Adjustment)
         .join(Enrolment, Enrolment.id == Adjustment.enrolment_id)
-        .where(Enrolment.round_id == round_.id, Adjustment.state == AdjustmentState.CONTESTED)
+        .where(Enrolment.round_id == round_id, Adjustment.state == AdjustmentState.CONTESTED)
         .order_by(Adjustment.id)
     )
 
@@ -277,12 +274,8 @@ def _results(session: Session, *, round_: Round) -> Iterator[Wait]:
         for person_id in owners(session, result=one) if one.state is ResultState.TO_SIGN else ():
             person = session.get_one(Person, person_id)
             yield Wait(person.name, say(_("还没有签收结果")), person, round_.sign_due_at)
-    for appeal in _open_appeals(session, round_=round_):
+    for appeal in session.scalars(appeals_in(round_).where(Appeal.state == AppealState.FILED)):
         yield Wait(say(SEAT_NAMES[SeatKind.APPEAL]), say(_("申诉{id}没有复核"), id=appeal.id), until=appeal.due_at)
-
-
-def _open_appeals(session: Session, *, round_: Round) -> list[Appeal]:
-    return list(session.scalars(appeals_in(round_).where(Appeal.state == AppealState.FILED)))
 
 
 def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:
@@ -315,8 +308,34 @@ def to_decide(session: Session, *, person: Person, round_: Round) -> list[Adjust
     """Return the contested records for a member to decide: neither about them nor recorded by them."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]):
         return []
-    others = Enrolment.person_id != person.id, func.coalesce(Adjustment.recorded_by_id, 0) != person.id
-    return list(session.scalars(_contested_in(round_).where(*others)))
+    return list(session.scalars(_to_decide(), {"person": person.id, "round": round_.id}))
+
+
+def first_to_decide(session: Session, *, person: Person, round_: Round, most: int) -> tuple[list[Adjustment], int]:
+    """Return the first `most` of `to_decide`, and how many there are."""
+    if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER]):
+        return [], 0
+    return first_of(session, _first_to_decide(), {"person": person.id, "round": round_.id, "most": most})
+
+
+def may_decide(session: Session, *, person: Person, round_: Round, adjustment: Adjustment) -> bool:
+    """Whether a record is one of `to_decide`."""
+    seated = has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.MEMBER])
+    asked = _to_decide().where(Adjustment.id == adjustment.id)
+    return seated and session.scalars(asked, {"person": person.id, "round": round_.id}).first() is not None
+
+
+@cache
+def _first_to_decide() -> Select[tuple[Adjustment, int]]:
+    return counted(_to_decide())
+
+
+@cache
+def _to_decide() -> Select[tuple[Adjustment]]:
+    """Select of the contested records of a `round` that are neither about a `person` nor recorded by them."""
+    person = bindparam("person", type_=BigInteger)
+    others = Enrolment.person_id != person, func.coalesce(Adjustment.recorded_by_id, 0) != person
+    return _contested_in(bindparam("round", type_=BigInteger)).where(*others)
 
 
 def count_to_confirm(session: Session, *, person: Person, round_: Round) -> int:
@@ -348,8 +367,25 @@ def _confirmable(what: Any) -> Select[Any]:
 
 def to_hear(session: Session, *, person: Person, round_: Round) -> list[Appeal]:
     """Return the appeals that wait for a hearer who had no part in the result."""
+    return first_to_hear(session, person=person, round_=round_)[0]
+
+
+def first_to_hear(
+    session: Session, *, person: Person, round_: Round, most: int | None = None
+) -> tuple[list[Appeal], int]:
+    """Return the first `most` of `to_hear`, and how many there are."""
+    ids = _to_hear(session, person, round_)
+    found = session.scalars(select(Appeal).where(Appeal.id.in_(ids[:most])).order_by(Appeal.id)) if ids else ()
+    return list(found), len(ids)
+
+
+def may_hear(session: Session, *, person: Person, round_: Round, appeal: Appeal) -> bool:
+    """Whether an appeal is one of `to_hear`."""
+    return bool(_to_hear(session, person, round_, appeal))
+
+
+def _to_hear(session: Session, person: Person, round_: Round, appeal: Appeal | None = None) -> list[int]:
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=[SeatKind.APPEAL]):
         return []
-    found = _open_appeals(session, round_=round_)
-    why_not = why_not_hear(session, actor=person, round_=round_, appeals=found) if found else {}
-    return [one for one in found if one.id not in why_not]
+    why = why_not_hear(session, actor=person, round_=round_, appeal=appeal)
+    return [key for key, why_not in why.items() if why_not is None]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import BigInteger, bindparam, select
 
 from models import Evidence, Person, Round, Submission, ValidityVote
 from review_flow.clock import now
+from review_flow.db import counted, first_of
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
 from review_flow.rules.lifecycle import SubmissionState, move
@@ -111,13 +112,12 @@ def first_to_judge(session: Session, *, person: Person, round_: Round, most: int
     """Return the first `most` of `to_judge`, and how many there are."""
     if not has_seat(session, person_id=person.id, round_id=round_.id, kinds=VOTERS):
         return [], 0
-    rows = session.execute(_first(), {"person": person.id, "round": round_.id, "most": most}).tuples().all()
-    return [work for work, _count in rows], rows[0][1] if rows else 0
+    return first_of(session, _first(), {"person": person.id, "round": round_.id, "most": most})
 
 
 @cache
 def _first() -> Select[tuple[Submission, int]]:
-    return _to_judge(Submission, func.count().over()).limit(bindparam("most"))
+    return counted(_to_judge(Submission))
 
 
 def may_judge(session: Session, *, person: Person, submission: Submission) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from models import Person, WebSession
-from review_flow.db import transaction
+from review_flow.db import hold, transaction
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
 from review_flow.rules.words import RoleKind
@@ -92,6 +92,8 @@ def _declared(dependant: Dependant) -> bool:
 def opened(request: Request) -> Iterator[Session]:
     """Give the request's one transaction; it is committed before the answer goes out, or the answer is a fault."""
     with transaction(request.app.state.engine) as session:
+        if request.method == "GET":
+            hold(session)  # a page asks for its round, its teacher and its work in many places
         yield session
 
 

@@ -171,7 +171,7 @@ def contested(session: Session, person: Person, key: int) -> Adjustment:
     found = session.get(Adjustment, key)
     if found is not None:
         round_ = session.get_one(Round, session.get_one(Enrolment, found.enrolment_id).round_id)
-        if found in boards.to_decide(session, person=person, round_=round_):
+        if boards.may_decide(session, person=person, round_=round_, adjustment=found):
             return found
     raise NotFound(what=say(_("扣分记录")), key=key)
 
@@ -181,7 +181,8 @@ def appeal(session: Session, person: Person, key: int) -> tuple[Appeal, Graded]:
     found = session.get(Appeal, key)
     if found is not None:
         result = owners.result_of(session, appeal=found)
-        if found in boards.to_hear(session, person=person, round_=owners.round_of(session, result=result)):
+        round_ = owners.round_of(session, result=result)
+        if boards.may_hear(session, person=person, round_=round_, appeal=found):
             return found, result
     raise NotFound(what=say(_("申诉")), key=key)
 
@@ -191,12 +192,9 @@ def to_approve(session: Session, person: Person, key: int) -> tuple[Submission, 
     found = session.get(Submission, key)
     if found is not None:
         round_ = panel(session, person, found.round_id, SeatKind.MEMBER, admin=True)
-        waiting = approvals.next_links(
-            session, person=person, round_=round_, scheme=round_scheme(session, round_=round_)
-        )
-        for work_id, link in waiting:
-            if work_id == key:
-                return found, link
+        scheme = round_scheme(session, round_=round_)
+        for _key, link in approvals.next_links(session, person=person, round_=round_, scheme=scheme, work=found):
+            return found, link
     raise NotFound(what=say(_("等您审核的成果")), key=key)
 
 
@@ -236,9 +234,8 @@ def report(session: Session, person: Person, key: int) -> FileReport:
     if found is not None:
         work_id = session.get_one(Evidence, found.evidence_id).submission_id
         round_id = session.get_one(Submission, work_id).round_id
-        if found in file_reports.open_reports(
-            session, person=person, round_=panel(session, person, round_id, *file_reports.LOOKERS)
-        ):
+        round_ = panel(session, person, round_id, *file_reports.LOOKERS)
+        if file_reports.may_close(session, person=person, round_=round_, report=found):
             return found
     raise NotFound(what=say(_("文件报告")), key=key)
 

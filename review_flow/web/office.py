@@ -130,13 +130,16 @@ def chain(session: Db, person: Admin) -> RedirectResponse:
 
 
 @router.get("/school/rounds/{key}/board")
-def board(request: Request, session: Db, person: Admin, round_: SchoolRound) -> HTMLResponse:
+def board(request: Request, session: Db, person: Admin, round_: SchoolRound, page_: Paged = 1) -> HTMLResponse:
     """Show the school's board, its workshops beside each other, and its indicators."""
+    at = boards.school_board(session, actor=person, round_=round_, most=PAGE, skip=(page_ - 1) * PAGE)
     return page(
         request,
         "school/board.html",
         round=round_,
-        at=boards.school_board(session, actor=person, round_=round_),
+        at=at,
         indicators=boards.indicators(session, actor=person, round_=round_),
         states=boards.STATES,
+        number=page_,
+        pages=pages_of(at["count"], PAGE),
     )

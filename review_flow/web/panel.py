@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from models import Evidence, PanelMark, Person, Round, Submission
 from review_flow.i18n import _, say
 from review_flow.rules.consent import ALTERNATIVES
+from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.peer_marks.disagreement import REASONS
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.rubric import form_fields
@@ -25,6 +26,13 @@ from review_flow.web.render import go, page
 router = APIRouter()
 AT_ONCE = 20
 MANY_WORDS = 2000
+NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("marks", "validity", "reports", "appeals", "adjustments"), ()),
+    "visits": False,
+    "approvals": None,
+    "count": dict.fromkeys(("marks", "validity", "reports", "appeals", "adjustments", "results"), 0),
+}
+"""What waits for nobody, as in a round that is closed."""
 COPY_KINDS = {
     "exact": _("完全相同"),
     "image": _("画面相同"),
@@ -42,38 +50,49 @@ def board(request: Request, session: Db, person: Signed) -> HTMLResponse:
 
 
 def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
-    scheme = round_scheme(session, round_=round_)
-    asked, marks = panel.most_urgent(session, person=person, round_=round_, most=AT_ONCE)
-    judged, validities = validity.first_to_judge(session, person=person, round_=round_, most=AT_ONCE)
+    """Return what a round's board shows; each question is asked of those alone whose seat it is for."""
     seats = people.seats_of(session, person_id=person.id, round_id=round_.id)
-    looks = set(seats) & set(file_reports.LOOKERS)
-    reports = file_reports.open_reports(session, person=person, round_=round_) if looks else []
     return {
         "round": round_,
         "seats": [say(people.SEAT_NAMES[kind]) for kind in seats],
         "member": SeatKind.MEMBER in seats,
-        "marks": [
-            {
-                "work": work,
-                "title": mine.title(scheme, work.ability),
-                "until": mark.due_at,
-                "begun": mark.draft is not None,
-                "arbitration": mark.seat is SeatKind.ARBITER,
-                "why": differing(work),
-            }
-            for work, mark in asked
-        ],
-        "count": {"marks": marks, "validity": validities},
-        "validity": [{"work": one, "title": mine.title(scheme, one.ability)} for one in judged],
-        "adjustments": standing.to_decide(session, person=person, round_=round_),
-        "results": workshops.count_to_confirm(session, person, round_)
-        if judges_groups(scheme)
-        else standing.count_to_confirm(session, person=person, round_=round_),
-        "appeals": standing.to_hear(session, person=person, round_=round_),
-        "visits": SeatKind.MEMBER in seats and ON_SITE in further(scheme),
-        "approvals": approving.count_waiting(session, person, round_) if SeatKind.MEMBER in seats else None,
-        "reports": [{"report": one, "reason": say(file_reports.REASONS[one.reason])} for one in reports],
+        **(NOTHING if round_.phase is RoundPhase.CLOSED else _waiting(session, person, round_, set(seats))),
     }
+
+
+def _waiting(session: Session, person: Person, round_: Round, seats: set[SeatKind]) -> dict[str, Any]:
+    scheme, found = round_scheme(session, round_=round_), NOTHING.copy()
+    whose: dict[str, Any] = {"person": person, "round_": round_}
+    asked, marks = panel.most_urgent(session, **whose, most=AT_ONCE)
+    found["marks"] = [
+        {
+            "work": work,
+            "title": mine.title(scheme, work.ability),
+            "until": mark.due_at,
+            "begun": mark.draft is not None,
+            "arbitration": mark.seat is SeatKind.ARBITER,
+            "why": differing(work),
+        }
+        for work, mark in asked
+    ]
+    count = found["count"] = NOTHING["count"] | {"marks": marks}
+    if seats & set(validity.VOTERS):
+        judged, count["validity"] = validity.first_to_judge(session, **whose, most=AT_ONCE)
+        found["validity"] = [{"work": one, "title": mine.title(scheme, one.ability)} for one in judged]
+    if seats & set(file_reports.LOOKERS):
+        reports, count["reports"] = file_reports.first_reports(session, **whose, most=AT_ONCE)
+        found["reports"] = [{"report": one, "reason": say(file_reports.REASONS[one.reason])} for one in reports]
+    if SeatKind.APPEAL in seats:
+        found["appeals"], count["appeals"] = standing.first_to_hear(session, **whose, most=AT_ONCE)
+    if SeatKind.MEMBER in seats:
+        found["adjustments"], count["adjustments"] = standing.first_to_decide(session, **whose, most=AT_ONCE)
+        found["visits"] = ON_SITE in further(scheme)
+        found["approvals"] = approving.count_waiting(session, person, round_)
+        if judges_groups(scheme):
+            count["results"] = workshops.count_to_confirm(session, person, round_)
+        else:
+            count["results"] = standing.count_to_confirm(session, **whose)
+    return found
 
 
 def differing(work: Submission) -> list[str]:

@@ -10,18 +10,17 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
-from sqlalchemy import Select, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy.orm import Session, defer
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Submission
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
+from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentKind, ErrandKind, SeatKind
 from review_flow.steps import adjustments, appeals, errands, results
 from review_flow.steps.people import conflicting_with, has_seat
-from review_flow.steps.reviews import count_participants
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine, workshops
 from review_flow.web.access import Db, Filled, Key, Signed
@@ -132,18 +131,30 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
     if judges_groups(round_scheme(session, round_=round_)):
         found = {**workshops.graded(session, person, round_), **_about(session, person, round_)}
         return page(request, "panel/grades.html", round=round_, number=1, pages=1, **found)
-    away = conflicting_with(session, person_id=person.id)
-    waiting, edge = Result.state == ResultState.COMPOSED, Result.outcome.contains('"on_boundary"')
-    standing = (
+    away = Person.id.not_in(conflicting_with(session, person_id=person.id))
+    waiting = Result.state == ResultState.COMPOSED
+    participants, graded, count, left = session.execute(
+        select(
+            func.count().filter(Enrolment.state != EnrolmentState.EXEMPT),
+            func.count(Result.id),
+            func.count(Result.id).filter(away),
+            func.count().filter(away, waiting),
+        )
+        .select_from(Enrolment)
+        .join(Person, Person.id == Enrolment.person_id)
+        .outerjoin(Result, and_(Result.enrolment_id == Enrolment.id, Result.current))
+        .where(Enrolment.round_id == key)
+    ).one()
+    rows = session.execute(
         select(Result, Person)
         .join(Enrolment, Enrolment.id == Result.enrolment_id)
         .join(Person, Person.id == Enrolment.person_id)
-        .where(Enrolment.round_id == key, Result.current)
+        .where(Enrolment.round_id == key, Result.current, away)
+        .order_by(case((waiting & Result.on_boundary, 0), (waiting, 1), else_=2), Person.number)
+        .options(defer(Result.record))
+        .limit(PAGE)
+        .offset((number - 1) * PAGE)
     )
-    mine_ = standing.where(Person.id.not_in(away))
-    first = case((waiting & edge, 0), (waiting, 1), else_=2)
-    rows = session.execute(mine_.order_by(first, Person.number).limit(PAGE).offset((number - 1) * PAGE))
-    count, everybody = _count(session, mine_), _count(session, standing)
     return page(
         request,
         "panel/grades.html",
@@ -158,9 +169,9 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
             }
             for result, teacher in rows
         ],
-        waiting=_count(session, mine_.where(waiting)),
-        aside=everybody - count,
-        missing=count_participants(session, round_=round_) - everybody,
+        waiting=left,
+        aside=graded - count,
+        missing=participants - graded,
         number=number,
         pages=pages_of(count, PAGE),
         **_about(session, person, round_),

@@ -83,7 +83,7 @@ def test_marks_far_apart_are_seen(opened: School) -> None:
 def test_questions_do_not_grow_with_the_round(marked: School) -> None:
     with queries(marked.session) as sent:
         drawn(marked)
-    assert len(sent) == 10
+    assert len(sent) == 9
 
 
 def test_each_database_is_asked_for_the_school_s_day_in_its_own_way() -> None:

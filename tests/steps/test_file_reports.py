@@ -96,6 +96,14 @@ def test_a_doubt_that_stands_sends_the_file_to_people(sealed: School) -> None:
     author = session.get_one(Person, task.author_id)
     people.declare_conflict(session, actor=sealed.admin, one=author, other=sealed.members[1], reason="同胞")
     assert file_reports.open_reports(session, person=sealed.members[1], round_=sealed.round) == []
+    assert [
+        file_reports.may_close(session, person=one, round_=sealed.round, report=found) for one in sealed.members
+    ] == [
+        True,
+        False,
+        True,
+    ]
+    assert file_reports.first_reports(session, person=sealed.members[0], round_=sealed.round, most=1) == ([found], 1)
     with pytest.raises(NotAllowed):
         close(sealed.members[1])
     close(sealed.members[0])

@@ -322,6 +322,8 @@ def test_the_school_sees_its_workshops_side_by_side(shop: Shop) -> None:
         ["物理坊", "语文坊", "数学坊", "美术坊"],
         len(few),
     )
+    part = boards.school_board(shop.session, actor=shop.school.admin, round_=shop.round, most=2, skip=1)
+    assert ([one["name"] for one in part["workshops"]], part["count"]) == (["语文坊", "数学坊"], 4)
     with pytest.raises(NotAllowed):
         boards.school_board(shop.session, actor=shop.leader, round_=shop.round)
 

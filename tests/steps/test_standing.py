@@ -127,6 +127,9 @@ def test_the_panel_is_waited_for_until_everybody_signed(school: School, clock) -
     fact = late(school, school.teachers[1])
     assert ("考核组成员", f"扣分记录{fact.id}的异议没有处理") in said(school)
     assert standing.agenda(school.session, person=member, round_=school.round).adjustments == [fact]
+    seen = {"session": school.session, "round_": school.round}
+    assert standing.first_to_decide(**seen, person=member, most=1) == ([fact], 1)
+    assert [standing.may_decide(**seen, person=one, adjustment=fact) for one in (member, hearer)] == [True, False]
     assert standing.agenda(school.session, person=hearer, round_=school.round) == standing.Agenda([], [], [], [], [])
     adjustments.decide(school.session, actor=member, adjustment=fact, stands=False, reason="属实")
     school.panel_marks()
@@ -150,6 +153,9 @@ def test_the_panel_is_waited_for_until_everybody_signed(school: School, clock) -
     appeal = appeals.file(school.session, actor=school.teachers[0], result=made[0], reason="偏低")
     assert ("申诉复核人", f"申诉{appeal.id}没有复核") in said(school)
     assert standing.agenda(school.session, person=hearer, round_=school.round).appeals == [appeal]
+    seen = {"session": school.session, "round_": school.round}
+    assert standing.first_to_hear(**seen, person=hearer, most=1) == ([appeal], 1)
+    assert [standing.may_hear(**seen, person=one, appeal=appeal) for one in (hearer, member)] == [True, False]
     appeals.vote(school.session, actor=hearer, appeal=appeal, uphold=False, reason="维持")
     assert standing.agenda(school.session, person=hearer, round_=school.round).appeals == []
 

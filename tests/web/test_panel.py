@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from models import Adjustment, Appeal, Attestation, Evidence, FileReport, PanelMark, Person, Result, Submission
-from review_flow.rules.lifecycle import ResultState, SubmissionState
+from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
 from review_flow.rules.words import AdjustmentState, AppealState, Verdict
 from review_flow.steps import adjustments, advance, appeals, panel, results, reviews
 from tests.cast import School, queries, waiting_marks
@@ -182,9 +182,18 @@ def composed(school: School, clock) -> list[Result]:
     return school.compose()
 
 
+def test_nothing_waits_in_a_closed_round(web: Web, marked: School) -> None:
+    before, marked.round.phase = marked.round.phase, RoundPhase.CLOSED
+    with web.of("P1") as client:
+        page = client.get("/panel").text
+    assert ("现在没有等您处理的事。" in page, f"/panel/rounds/{marked.round.id}/grades" in page) == (True, True)
+    marked.round.phase = before
+
+
 def test_grades_are_seen_lowered_confirmed_and_published(web: Web, marked: School, clock) -> None:
     made = composed(marked, clock)
     made[1].outcome = made[1].outcome.replace('"flags":[', '"flags":["on_boundary"', 1)
+    made[1].on_boundary = True
     before = made[1].outcome
     base = f"/panel/rounds/{marked.round.id}"
     with web.of("P1") as client:
@@ -201,6 +210,7 @@ def test_grades_are_seen_lowered_confirmed_and_published(web: Web, marked: Schoo
         assert "已确认4份" in client.get(f"{base}/grades").text
         assert client.post(f"{base}/grades/confirm", headers=HTMX).status_code == 409
     made[1].outcome = before.replace('"flags":["on_boundary"', '"flags":[', 1)
+    made[1].on_boundary = False
     with web.of("A01") as admin:
         assert "公示期按方案计" in admin.get(f"{base}/grades").text
         assert admin.get(f"/panel/results/{made[0].id}").status_code == 404
