@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, or_, select, union
+from sqlalchemy import and_, bindparam, func, or_, select, union
 from sqlalchemy.orm import aliased
 
-from models import Conflict, Organization, PanelSeat, Person, Role, Round
+from models import Conflict, Message, Organization, PanelSeat, Person, Role, Round
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, listed, say
@@ -57,8 +58,14 @@ _WITH_SEAT = _HOLDS.where(
 _SEATS = select(PanelSeat.kind).where(
     PanelSeat.round_id == bindparam("round"), PanelSeat.person_id == bindparam("person")
 )
-_ROLES_AND_SEAT = (
-    select(Role.kind, select(PanelSeat.id).where(PanelSeat.person_id == Person.id).exists())
+_HEAD = (
+    select(
+        Role.kind,
+        select(PanelSeat.id).where(PanelSeat.person_id == Person.id).exists(),
+        select(func.count(Message.id))
+        .where(Message.person_id == Person.id, Message.read_at.is_(None))
+        .scalar_subquery(),
+    )
     .select_from(Person)
     .outerjoin(
         Role,
@@ -119,13 +126,23 @@ def has_role(session: Session, *, person_id: int, organization_id: int, kinds: C
 
 def roles_of(session: Session, *, person: Person) -> frozenset[RoleKind]:
     """Return what the person may do in their own organization, and whether they administer one above schools."""
-    return roles_and_seat(session, person=person)[0]
+    return head(session, person=person).roles
 
 
-def roles_and_seat(session: Session, *, person: Person) -> tuple[frozenset[RoleKind], bool]:
-    """Return `roles_of` a person, and whether they hold a seat on the panel of any round: asked for by every page."""
-    rows = session.execute(_ROLES_AND_SEAT, {"person": person.id}).all()
-    return frozenset(kind for kind, _seated in rows if kind is not None), any(seated for _kind, seated in rows)
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What every page's head says of a person: `roles_of` them, whether on any panel, how many messages are unread."""
+
+    roles: frozenset[RoleKind]
+    seated: bool
+    unread: int
+
+
+def head(session: Session, *, person: Person) -> Head:
+    """Return what every page asks of the person before it, in one statement."""
+    rows = session.execute(_HEAD, {"person": person.id}).all()  # one for each role, and one for none
+    roles = frozenset(kind for kind, _seated, _unread in rows if kind is not None)
+    return Head(roles, rows[0][1], rows[0][2])
 
 
 def grant(session: Session, *, actor: Person, person: Person, kind: RoleKind) -> None:

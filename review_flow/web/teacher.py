@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from itertools import groupby
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Appeal, Enrolment, Person, Round, Submission, Upload
+from models import Appeal, Enrolment, Message, Person, Round, Submission, Upload
 from review_flow.clock import now
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
@@ -30,6 +30,7 @@ from review_flow.steps import (
     enrolments,
     evidence,
     feedback,
+    messages,
     path,
     results,
     submissions,
@@ -43,7 +44,11 @@ from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
 from review_flow.web.upload import here
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 router = APIRouter()
+NEWS = 3
 Codes = Annotated[list[str], Form(max_length=100)]
 VERDICTS = {
     None: (_("正在检查"), "warn"),
@@ -67,7 +72,7 @@ def home(request: Request, session: Db, person: Signed) -> HTMLResponse:
     """Show where the person stands in their newest round."""
     enrolled = path.enrolments_of(session, person=person)
     if not enrolled:
-        return page(request, "teacher/none.html")
+        return page(request, "teacher/none.html", news=_news(request, session, person))
     return _home(request, session, person, enrolled, enrolled[0][1].id)
 
 
@@ -90,8 +95,14 @@ def _home(
         "rises": programme.rises(session, person=person, round_id=round_id),
         "own_mark": voices.self_mark(session, enrolment=standing.enrolment, scheme=scheme),
         "workshop": judges_groups(scheme) and workshops.has_result(session, person, round_id),
+        "news": _news(request, session, person),
     }
     return page(request, "teacher/home.html", at=standing, names=names, others=others, step=step, **more)
+
+
+def _news(request: Request, session: Session, person: Person) -> Sequence[Message]:
+    """Return the newest of what the person has not read; the page's head knows whether there is any."""
+    return messages.unread(session, person=person, most=NEWS) if request.state.unread else ()
 
 
 def _link(at: path.Standing) -> str | None:
