@@ -39,7 +39,7 @@ from review_flow.steps import (
 )
 from review_flow.steps.facts import record_of
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import files, mine, programme, workshops
+from review_flow.web import files, mine, plans, programme, workshops
 from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
 from review_flow.web.upload import here
@@ -119,14 +119,15 @@ def _link(at: path.Standing) -> str | None:
 
 @router.get("/rounds/{key}/plan")
 def plan(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
-    """Show what the round asks for."""
+    """Show what the round asks for: in short, and the whole plan that the ledger cites."""
     standing = mine.standing(session, person, key)
     scheme = round_scheme(session, round_=standing.round)
     rule = scheme.teacher_selection(standing.enrolment.tier)
     tested = standing.way.stage is Stage.SELF_TEST
     outcome = grade(scheme, record_of(session, enrolment=standing.enrolment, weighed=False)) if tested else None
     checks = outcome.gates if outcome else ()
-    return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule, checks=checks)
+    whole = plans.shown(scheme)
+    return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule, checks=checks, **whole)
 
 
 @router.post("/rounds/{key}/acknowledge")

@@ -86,4 +86,6 @@ def test_what_was_read_is_no_longer_counted_and_what_came_meanwhile_is(school: S
     counted = [messages.count_unread(school.session, person=one) for one in (first, second)]
     assert counted == [people.head(school.session, person=one).unread for one in (first, second)] == [1, 1]
     messages.mark_read(school.session, actor=first, newest_id=late.id)
-    assert people.head(school.session, person=first) == people.Head(frozenset({RoleKind.TEACHER}), seated=False, unread=0)
+    assert people.head(school.session, person=first) == people.Head(
+        frozenset({RoleKind.TEACHER}), seated=False, unread=0
+    )
