@@ -234,6 +234,14 @@ def _work(request: Request, session: Session, person: Person, work: Submission) 
     }
 
 
+@router.post("/evidence/{key}/remove")
+def remove_file(session: Db, person: Signed, key: Key) -> RedirectResponse:
+    """Take a file back that was handed in by mistake."""
+    found = mine.file(session, person, key)
+    evidence.remove_evidence(session, actor=person, evidence=found)
+    return go(f"/works/{found.submission_id}")
+
+
 def _instead(session: Session, at: path.Standing, scheme: Scheme, work: Submission) -> list[tuple[str, str]]:
     """Return the abilities that may take the place of one that did not pass, while the window is open."""
     if work.state not in ENDED or at.round.phase is not RoundPhase.OPEN or now() > at.round.hard_close_at:

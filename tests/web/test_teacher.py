@@ -68,9 +68,24 @@ def test_what_lacks_is_said_and_sealing_asks_for_the_statement(web: Web, opened:
         assert "请确认全部证据由您本人制作" in client.post(f"{address}/seal").text
         assert client.post(f"{address}/seal", data={"own_work": "true"}).headers["location"] == address
         sealed = client.get(address).text
-        assert ("再完成" in sealed, "上传文件" in sealed) == (False, False)
+        assert [word for word in ("再完成", "上传文件", "data-replaces", "/remove") if word in sealed] == []
     opened.session.refresh(work)
     assert work.state is SubmissionState.SEALED
+
+
+def test_every_standing_file_may_be_replaced_or_taken_back_before_sealing(web: Web, opened: School) -> None:
+    work = opened.ready(opened.teachers[0])[0]
+    opened.fill(work)
+    with web.of("T01") as client, web.of("T02") as colleague:
+        page = client.get(f"/works/{work.id}").text
+        addresses = re.findall(r'action="(/evidence/[0-9]+/remove)"', page)
+        assert len(addresses) == page.count("data-replaces=") == page.count("hx-confirm=") == 2
+        assert colleague.post(addresses[0]).status_code == 404
+        assert client.post(addresses[0]).headers["location"] == f"/works/{work.id}"
+        page = client.get(f"/works/{work.id}").text
+        assert re.findall(r'action="(/evidence/[0-9]+/remove)"', page) == addresses[1:]
+        assert "还差1个文件" in page
+        assert client.post(addresses[0]).status_code == 404
 
 
 def test_another_s_works_and_rounds_are_not_there(web: Web, opened: School) -> None:
