@@ -55,6 +55,7 @@ from review_flow.web import (
     voices,
     watch,
     webhooks,
+    works,
     workshops,
 )
 from review_flow.web.access import (
@@ -198,6 +199,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         privacy,
         messages,
         teacher,
+        works,
         programme,
         reviewing,
         panel,

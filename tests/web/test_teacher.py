@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 
 from models import Submission
+from review_flow.rules.catalogue import Slot
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, SubmissionState
 from review_flow.schemes.plan import plan_of
 from review_flow.steps import advance, results
+from review_flow.web import works as works_page
 from tests.cast import ABILITIES, CHOICE, Clock, School
 from tests.web.conftest import Web
 
@@ -114,6 +117,30 @@ def test_sealed_reviewed_submitted(web: Web, opened: School) -> None:
         assert client.post(f"/works/{first.id}/submit").status_code == 303
     opened.session.refresh(first)
     assert first.submitted_at is not None
+
+
+def test_the_first_to_seal_reads_why_no_review_is_asked_and_what_keeps_the_work(web: Web, opened: School) -> None:
+    work = opened.ready(opened.teachers[0], total="49", practice="25")[0]
+    opened.seal(opened.teachers[0])
+    with web.of("T01") as client:
+        page = client.get(f"/works/{work.id}").text
+        assert "完成规定学时（总学时49学时" in page
+        assert [word for word in ("/submit", "互评已完成", "可以提交") if word in page] == []
+        assert "互评已完成" not in client.get("/").text
+    opened.hours(opened.teachers[0], total="1")
+    with web.of("T01") as client:
+        page = client.get(f"/works/{work.id}").text
+        assert ("现在没有您可评的成果，暂不要求互评" in page, "互评已完成" in page) == (True, False)
+        assert client.post(f"/works/{work.id}/submit").status_code == 303
+
+
+def test_a_slot_says_first_which_kind_of_file_it_wants() -> None:
+    film = Slot("film", "课堂视频", "video", max_seconds=Decimal(300), shows_teacher=True)
+    text = Slot("text", "反思", "document", ("docx", "pdf"), min_chars=300, count=2, required=False)
+    assert works_page.asked(film) == ["视频", "不长于5分钟", "画面中有您本人"]
+    assert works_page.asked(text) == ["选交", "文档", "格式：docx pdf", "2个文件", "不少于300字"]
+    assert works_page.asked(Slot("plan", "教学设计", "document")) == ["文档", "如 docx、pdf、pptx"]
+    assert works_page.asked(Slot("any", "其他")) == ["视频、照片或文档"]
 
 
 def published(school: School, clock: Clock) -> None:
