@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, or_, select, union
 from sqlalchemy.orm import aliased
 
-from models import Conflict, Message, Organization, PanelSeat, Person, Role, Round
+from models import Assignment, Conflict, Message, Organization, PanelSeat, Person, Role, Round
 from review_flow.clock import now
 from review_flow.errors import NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import RoundPhase
-from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind, WorkKind
+from review_flow.rules.words import UNDONE, OrganizationKind, RoleKind, SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
@@ -58,6 +59,15 @@ _WITH_SEAT = _HOLDS.where(
 _SEATS = select(PanelSeat.kind).where(
     PanelSeat.round_id == bindparam("round"), PanelSeat.person_id == bindparam("person")
 )
+_TO_REVIEW = (
+    select(func.count(Assignment.id))
+    .join(Round, Round.id == Assignment.round_id)
+    .where(
+        Assignment.reviewer_id == Person.id,
+        Assignment.state.in_(UNDONE),
+        Round.phase.in_([RoundPhase.OPEN, RoundPhase.SCORING]),
+    )
+)
 _HEAD = (
     select(
         Role.kind,
@@ -65,6 +75,8 @@ _HEAD = (
         select(func.count(Message.id))
         .where(Message.person_id == Person.id, Message.read_at.is_(None))
         .scalar_subquery(),
+        _TO_REVIEW.scalar_subquery(),
+        _TO_REVIEW.with_only_columns(func.min(Assignment.lease_until), maintain_column_froms=True).scalar_subquery(),
     )
     .select_from(Person)
     .outerjoin(
@@ -131,18 +143,23 @@ def roles_of(session: Session, *, person: Person) -> frozenset[RoleKind]:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What every page's head says of a person: `roles_of` them, whether on any panel, how many messages are unread."""
+    """What every page's head says of a person: `roles_of` them, whether on any panel, how many messages are unread.
+
+    And how many reviews wait for them in rounds that go on, with the first moment one is due.
+    """
 
     roles: frozenset[RoleKind]
     seated: bool
     unread: int
+    to_review: int
+    review_due_at: datetime | None
 
 
 def head(session: Session, *, person: Person) -> Head:
     """Return what every page asks of the person before it, in one statement."""
     rows = session.execute(_HEAD, {"person": person.id}).all()  # one for each role, and one for none
-    roles = frozenset(kind for kind, _seated, _unread in rows if kind is not None)
-    return Head(roles, rows[0][1], rows[0][2])
+    _role, *rest = rows[0]
+    return Head(frozenset(row[0] for row in rows if row[0] is not None), *rest)
 
 
 def grant(session: Session, *, actor: Person, person: Person, kind: RoleKind) -> None:

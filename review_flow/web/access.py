@@ -113,6 +113,7 @@ def entered(request: Request, session: Db) -> Person:
     request.state.name, request.state.person_id = found[1].name, found[1].id
     head = people.head(session, person=found[1])
     request.state.roles, request.state.seated, request.state.unread = head.roles, head.seated, head.unread
+    request.state.to_review, request.state.review_due_at = head.to_review, head.review_due_at
     request.state.factor_wanted = lacks_factor(request, session, found[1], roles=head.roles, seated=head.seated)
     return found[1]
 

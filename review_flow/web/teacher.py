@@ -39,6 +39,8 @@ from review_flow.web.render import go, page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from review_flow.rules.outcome import GateResult
+
 router = APIRouter()
 NEWS = 3
 Codes = Annotated[list[str], Form(max_length=100)]
@@ -81,6 +83,7 @@ def _home(
         "own_mark": voices.self_mark(session, enrolment=standing.enrolment, scheme=scheme),
         "workshop": judges_groups(scheme) and workshops.has_result(session, person, round_id),
         "news": _news(request, session, person),
+        "review_due_at": request.state.review_due_at,
     }
     return page(request, "teacher/home.html", at=standing, names=names, others=others, step=step, **more)
 
@@ -110,9 +113,15 @@ def plan(request: Request, session: Db, person: Signed, key: Key) -> HTMLRespons
     rule = scheme.teacher_selection(standing.enrolment.tier)
     tested = standing.way.stage is Stage.SELF_TEST
     outcome = grade(scheme, record_of(session, enrolment=standing.enrolment, weighed=False)) if tested else None
-    checks = outcome.gates if outcome else ()
+    checks = [(one.asks, _told(one), one.passed) for one in outcome.gates] if outcome else []
     whole = plans.shown(scheme)
     return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule, checks=checks, **whole)
+
+
+def _told(gate: GateResult) -> Sequence[str]:
+    """Return the facts a gate looks at, but for one alone that its own words and its state beside them say already."""
+    alone = len(gate.seen) == 1 and gate.seen[0].startswith(gate.asks)
+    return () if alone else gate.seen
 
 
 @router.post("/rounds/{key}/acknowledge")

@@ -87,5 +87,5 @@ def test_what_was_read_is_no_longer_counted_and_what_came_meanwhile_is(school: S
     assert counted == [people.head(school.session, person=one).unread for one in (first, second)] == [1, 1]
     messages.mark_read(school.session, actor=first, newest_id=late.id)
     assert people.head(school.session, person=first) == people.Head(
-        frozenset({RoleKind.TEACHER}), seated=False, unread=0
+        frozenset({RoleKind.TEACHER}), seated=False, unread=0, to_review=0, review_due_at=None
     )

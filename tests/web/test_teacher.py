@@ -11,8 +11,9 @@ from models import Submission
 from review_flow.rules.catalogue import Slot
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, SubmissionState
 from review_flow.schemes.plan import plan_of
-from review_flow.steps import advance, results
+from review_flow.steps import advance, enrolments, results, reviews
 from review_flow.web import works as works_page
+from review_flow.web.render import moment
 from tests.cast import ABILITIES, CHOICE, Clock, School
 from tests.web.conftest import Web
 
@@ -141,6 +142,55 @@ def test_a_slot_says_first_which_kind_of_file_it_wants() -> None:
     assert works_page.asked(text) == ["选交", "文档", "格式：docx pdf", "2个文件", "不少于300字"]
     assert works_page.asked(Slot("plan", "教学设计", "document")) == ["文档", "如 docx、pdf、pptx"]
     assert works_page.asked(Slot("any", "其他")) == ["视频、照片或文档"]
+
+
+def test_reviews_that_wait_stand_beside_the_next_step_and_at_the_tab(web: Web, opened: School) -> None:
+    one, late = opened.teachers[0], opened.teachers[1]
+    for person in opened.teachers[:2]:
+        opened.ready(person)
+    opened.seal(one)
+    opened.allocate()
+    [task, *others] = reviews.tasks_of(opened.session, person=late, round_=opened.round)
+    count = 1 + len(others)
+    with web.of("T02") as client:
+        home = client.get("/").text
+        assert "请上传证据并封存" in home
+        assert f"有{count}份成果等您评审，最近的期限是{moment(task.lease_until)}。" in home
+        assert f"{count}份待评" in client.get("/me").text
+    with web.of("T01") as client:
+        assert "待评" not in client.get("/").text
+
+
+@pytest.mark.parametrize("state", [ResultState.TO_SIGN, ResultState.FINAL])
+def test_a_round_that_is_over_asks_for_nothing_more(web: Web, marked: School, clock: Clock, state: ResultState) -> None:
+    published(marked, clock)
+    result = results.current(marked.session, enrolment=marked.enrolment(marked.teachers[0]))
+    assert result is not None
+    result.state = state
+    over = state is ResultState.FINAL
+    with web.of("T01") as client:
+        home = client.get("/").text
+    assert [word in home for word in ("✓ 本轮考核已完成。", "看考核结果", "下一步", "现在去做")] == [
+        over,
+        over,
+        not over,
+        not over,
+    ]
+    signs = re.findall(r'<span class="way-sign" aria-hidden="true">(.*?)</span>', home)
+    assert signs == ["✓"] * 7 + (["✓", "✓"] if over else ["8", "9"])
+
+
+def test_the_self_check_says_each_thing_once(web: Web, opened: School) -> None:
+    opened.hours(opened.teachers[0], total="10", practice="5")
+    enrolments.acknowledge(opened.session, actor=opened.teachers[0], enrolment=opened.enrolment(opened.teachers[0]))
+    with web.of("T01") as client:
+        page = client.get(f"/rounds/{opened.round.id}/plan").text
+    checks = page.split("自查：本方案的条件")[1].split("</ul>")[0]
+    assert ("总学时10学时" in checks, "还没有" in checks, "未通过" in checks) == (True, True, False)
+    lines = re.findall(r"<span>(.*?)(?:<br>|</span>)", checks)
+    told = re.findall(r'<span class="quiet">(.*?)</span>', checks)
+    assert lines
+    assert [one for one in told if one.split("：")[0] in lines] == []
 
 
 def published(school: School, clock: Clock) -> None:
