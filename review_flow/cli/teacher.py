@@ -349,7 +349,13 @@ def consent(
     standing = next((one for one in given if one.withdrawn_at is None), None)
     lines = [text, "", say(_("同意书版本 {version}，校验值 {sha256}"), version=CURRENT, sha256=digest_of(text))]
     if standing is None:
-        lines.append(say(_("您没有同意人脸比对。不需要做什么；愿意的话，再加 --agree 运行一次。")))
+        lines.append(
+            say(
+                _(
+                    "您没有同意人脸比对。不需要做什么；愿意的话，再加 --agree 运行一次，以后可随时用 withdraw-consent 撤回。"
+                )
+            )
+        )
     elif standing.text_version != CURRENT:
         lines.append(str(faces.ConsentOutdated(version=standing.text_version, current=CURRENT)))
     else:

@@ -325,11 +325,11 @@ def test_consent_shows_the_alternatives_first_and_records_nothing_unless_agreed(
     found()
     shown = read("teacher", "consent", "--show", "--as", "A1")
     assert shown["text"].startswith("不作人脸比对也可以。")
-    assert (shown["version"], shown["agreed"], shown["records"]) == ("2026-12", False, [])
+    assert (shown["version"], shown["agreed"], shown["records"]) == ("2027-01", False, [])
     assert read("teacher", "consent", "--as", "A1")["records"] == []
     (record,) = read("teacher", "consent", "--agree", "--as", "A1")["records"]
     assert (record["version"], record["sha256"], record["language"], record["through"], record["withdrawn_at"]) == (
-        "2026-12",
+        "2027-01",
         shown["sha256"],
         "zh",
         "command_line",
@@ -341,7 +341,7 @@ def test_consent_shows_the_alternatives_first_and_records_nothing_unless_agreed(
     assert shown["outdated"] is True
     assert "您同意的是旧版本 2026-11" in run("teacher", "consent", "--show", "--as", "A1").output
     with transaction() as session:
-        session.scalars(select(Consent)).one().text_version = "2026-12"
+        session.scalars(select(Consent)).one().text_version = "2027-01"
     run("teacher", "withdraw-consent", "--as", "A1")
     (record,) = read("teacher", "consent", "--show", "--as", "A1")["records"]
     assert record["withdrawn_at"] is not None
