@@ -88,7 +88,6 @@ _OWN = (
 )
 _COUNT = select(func.count()).where(Message.person_id == bindparam("person"))
 _UNREAD = _OWN.where(Message.read_at.is_(None))
-_COUNT_UNREAD = _COUNT.where(Message.read_at.is_(None))
 
 
 def inbox(session: Session, *, person: Person, number: int, each: int) -> tuple[Sequence[Message], int]:
@@ -100,11 +99,6 @@ def inbox(session: Session, *, person: Person, number: int, each: int) -> tuple[
 def unread(session: Session, *, person: Person, most: int) -> Sequence[Message]:
     """Return the newest of what a person has not read."""
     return session.scalars(_UNREAD, {"person": person.id, "most": most, "skipped": 0}).all()
-
-
-def count_unread(session: Session, *, person: Person) -> int:
-    """Return how many of a person's messages they have not read; every page's head asks it with `people.head`."""
-    return session.scalar(_COUNT_UNREAD, {"person": person.id}) or 0
 
 
 def mark_read(session: Session, *, actor: Person, newest_id: int) -> None:

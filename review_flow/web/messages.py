@@ -26,9 +26,6 @@ def messages_page(request: Request, session: Db, person: Signed, number: Paged =
 def read(
     request: Request, session: Db, person: Signed, newest: Annotated[int, Form(alias="message", ge=1, lt=2**63)]
 ) -> Response:
-    """Keep that one's messages were read, up to this one; a page that asks by itself gets the head's link anew."""
+    """Keep that one's messages were read, up to this one; the page that says so by itself stays as it is."""
     messages.mark_read(session, actor=person, newest_id=newest)
-    if not is_htmx(request):
-        return go("/messages")
-    request.state.unread = messages.count_unread(session, person=person)
-    return page(request, "parts/messages_link.html")
+    return Response(status_code=204) if is_htmx(request) else go("/messages")
