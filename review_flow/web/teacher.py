@@ -35,6 +35,7 @@ from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine, plans, programme, workshops
 from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
+from review_flow.web.works import EDITABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 router = APIRouter()
 NEWS = 3
 Codes = Annotated[list[str], Form(max_length=100)]
-EDITABLE = {SubmissionState.DRAFT, SubmissionState.CORRECTING}
 WHERE = {
     Stage.READ: "plan",
     Stage.SELF_TEST: "plan",
