@@ -78,6 +78,8 @@ class Message(Base):
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
     delivered_by: Mapped[str | None]
+    read_at: Mapped[datetime | None]
+    """When its person had it before them on the page; what went out besides may be read there without our knowing."""
 
 
 class SheetImport(Base):

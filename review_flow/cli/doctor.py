@@ -265,6 +265,14 @@ def _scanner() -> Iterable[tuple[Health, str]]:
         yield Health.BAD, say(text, place=place, size=size)
 
 
+def _messages() -> Iterable[tuple[Health, str]]:
+    count = len(settings().message_urls)
+    if count:
+        yield Health.GOOD, say(_("{count}个通道"), count=count)
+    else:
+        yield Health.NOTE, say(_("没有配置消息通道：通知只在网页的“消息”里。可设 REVIEW_FLOW_MESSAGE_URLS"))
+
+
 def _consents() -> Iterable[tuple[Health, str]]:
     with transaction() as session:
         kept = faces.stored(session)
@@ -301,6 +309,7 @@ PARTS: dict[str, tuple[str, Callable[[], Iterable[tuple[Health, str]]]]] = {
     "certificate": (_("HTTPS 证书"), _certificate),
     "breaches": (_("泄露密码库"), _breaches),
     "scanner": (_("查毒"), _scanner),
+    "messages": (_("消息通道"), _messages),
     "prefect": (_("Prefect"), _prefect),
     "database": (_("数据库"), _database),
     "due": (_("到期工作"), _due),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy import select
 
-from models import Adjustment, Enrolment, Evidence, Finding, Result, Review
+from models import Adjustment, Enrolment, Evidence, Finding, Result, Review, Submission
 from review_flow import cli
 from review_flow.cli import common
 from review_flow.cli.common import REFUSED, Desk
@@ -34,9 +34,6 @@ from review_flow.steps import (
     submissions,
     voices,
 )
-
-if TYPE_CHECKING:
-    from models import Submission
 
 app = typer.Typer(help=cli.PARTS["teacher"][1], no_args_is_help=True)
 command = partial(common.command, app)
@@ -192,6 +189,16 @@ def _hang(desk: Desk, work: Submission, slot: str, file: Path, replaces: int | N
     desk.done(_("已收下{file}，编号{id}，等待检查。"), file=file.name, id=added.id)
 
 
+@command(_("删除一个交错的证据文件（封存前）"))
+def remove(desk: Desk, file: Annotated[int, typer.Argument(help=_("文件编号"))]) -> None:
+    """Take a file back that was handed in by mistake."""
+    found = desk.session.get(Evidence, file)
+    if found is None or desk.session.get_one(Submission, found.submission_id).author_id != desk.actor.id:
+        raise NotFound(what=say(_("文件")), key=file)
+    evidence.remove_evidence(desk.session, actor=desk.actor, evidence=found)
+    desk.done(_("已删除{file}。"), file=found.file_name)
+
+
 @command(_("交一份方案要求的其他材料（教学设计、感悟、总结等）"))
 def hand_in(
     desk: Desk,
@@ -342,7 +349,13 @@ def consent(
     standing = next((one for one in given if one.withdrawn_at is None), None)
     lines = [text, "", say(_("同意书版本 {version}，校验值 {sha256}"), version=CURRENT, sha256=digest_of(text))]
     if standing is None:
-        lines.append(say(_("您没有同意人脸比对。不需要做什么；愿意的话，再加 --agree 运行一次。")))
+        lines.append(
+            say(
+                _(
+                    "您没有同意人脸比对。不需要做什么；愿意的话，再加 --agree 运行一次，以后可随时用 withdraw-consent 撤回。"
+                )
+            )
+        )
     elif standing.text_version != CURRENT:
         lines.append(str(faces.ConsentOutdated(version=standing.text_version, current=CURRENT)))
     else:

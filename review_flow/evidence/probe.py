@@ -38,9 +38,14 @@ VIDEO_NAMES = frozenset(
     ]
 )
 PHOTO_NAMES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif"])
-DOCUMENT_NAMES = frozenset(
-    ["doc", "docx", "wps", "pdf", "ppt", "pptx", "dps", "xls", "xlsx", "et", "txt", "md", "csv", "rtf"]
-)
+OFFICE = frozenset(["doc", "rtf", "docx", "pptx", "xlsx"])
+OPENED_AS = {
+    **{ending: frozenset([ending]) for ending in ("docx", "pptx", "xlsx", "pdf")},
+    **dict.fromkeys(("doc", "wps", "ppt", "dps", "xls", "et", "rtf"), OFFICE),
+    **dict.fromkeys(("txt", "md", "csv"), frozenset(["txt"])),
+}
+"""Which contents the programs open that a document's name calls: the old ones take all of their family."""
+DOCUMENT_NAMES = frozenset(OPENED_AS)
 AUDIO_NAMES = frozenset(["mp3", "m4a", "aac", "wav", "amr", "ogg", "flac", "wma"])
 NAMES_OF = {
     Kind.VIDEO: VIDEO_NAMES,
@@ -306,9 +311,17 @@ def _text_or_unknown(path: Path, head: bytes, facts: dict[str, Any]) -> Probe:
 
 
 def _name_mismatch(kind: Kind, found: str, suffix: str) -> Finding | None:
-    """Say when a name promises another kind of file; a name that promises nothing is no lie."""
+    """Say when a name promises another kind of file, or a document that no program opens by it.
+
+    A name that promises nothing is no lie.
+    """
     ending = suffix.lower().lstrip(".")
     promised = next((kind for kind, endings in NAMES_OF.items() if ending in endings), None)
+    if kind is promised is Kind.DOCUMENT and found not in OPENED_AS[ending]:
+        text = _(
+            "文件名以 .{ending} 结尾，内容却是 {format} 格式，评审的人会打不开。请在编辑软件里另存为真正的 .{ending}（不要加密，也不要只改扩展名），或把扩展名改对后再传。"
+        )
+        return _reject("name_mismatch", text, ending=ending, format=found)
     if promised is None or kind in {promised, Kind.UNKNOWN} or (kind, promised) == (Kind.AUDIO, Kind.VIDEO):
         return None
     text = _("文件名以 .{ending} 结尾，内容却是{got}（{format}）。请提交真正的{wanted}，或把扩展名改对后再传。")

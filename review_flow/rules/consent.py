@@ -20,15 +20,25 @@ ALTERNATIVES = {
 }
 """The equal ways, in the order in which they are offered."""
 
-_PURPOSES = {
-    "2026-11": _(
-        "用来做什么：只用来核对您所交证据里出镜的是不是您本人。为了把人区分开，您的特征也会与其他同意者所交的文件比对，其他同意者的特征也会与您的文件比对。不作别的用途。"
-    ),
-    "2026-12": _(
-        "用来做什么：核对您所交证据里出镜的是不是您本人；学校为您的作品另做一份遮挡人脸的副本时，用来把您留在画面里。为了把人区分开，您的特征也会与其他同意者所交的文件比对，其他同意者的特征也会与您的文件比对。不作别的用途。"
-    ),
+_ONLY_CHECKING = _(
+    "用来做什么：只用来核对您所交证据里出镜的是不是您本人。为了把人区分开，您的特征也会与其他同意者所交的文件比对，其他同意者的特征也会与您的文件比对。不作别的用途。"
+)
+_CHECKING_AND_BLURRING = _(
+    "用来做什么：核对您所交证据里出镜的是不是您本人；学校为您的作品另做一份遮挡人脸的副本时，用来把您留在画面里。为了把人区分开，您的特征也会与其他同意者所交的文件比对，其他同意者的特征也会与您的文件比对。不作别的用途。"
+)
+_BY_COMMAND = _(
+    "您可以随时撤回（review-flow teacher withdraw-consent）：特征立即销毁，还没有完成的核对改由人工；撤回前已有的结论不变。谁在什么时候为哪个文件读取过您的特征，可以用 review-flow teacher face-log 查看。"
+)
+_ON_THE_PAGE = _(
+    "您可以随时在网页“我的账号 → 人脸比对”上撤回：特征立即销毁，还没有完成的核对改由人工；撤回前已有的结论不变。谁在什么时候为哪个文件读取过您的特征，也在那一页上看。"
+)
+_VERSIONS = {
+    "2026-11": (_ONLY_CHECKING, _BY_COMMAND),
+    "2026-12": (_CHECKING_AND_BLURRING, _BY_COMMAND),
+    "2027-01": (_CHECKING_AND_BLURRING, _ON_THE_PAGE),
 }
-CURRENT = "2026-12"
+"""Where the versions differ: what it is for, and how it is withdrawn."""
+CURRENT = "2027-01"
 """The version that consent is asked to; one to an earlier version covers nothing that is done now."""
 TEXTS = {
     version: (
@@ -43,11 +53,9 @@ TEXTS = {
         _("在哪里：只在本校的机器上，不上传，不给第三方。"),
         _("保存多久：到您参加的轮次申诉期结束为止，届时销毁；不在任何轮次里的，也按期销毁。"),
         _("机器只能认出您，不能判您不合格：没有认出时由人查看。"),
-        _(
-            "您可以随时撤回（review-flow teacher withdraw-consent）：特征立即销毁，还没有完成的核对改由人工；撤回前已有的结论不变。谁在什么时候为哪个文件读取过您的特征，可以用 review-flow teacher face-log 查看。"
-        ),
+        withdrawal,
     )
-    for version, purpose in _PURPOSES.items()
+    for version, (purpose, withdrawal) in _VERSIONS.items()
 }
 
 

@@ -81,6 +81,7 @@ GROUPS: tuple[tuple[str, dict[str, str]], ...] = (
         _("证据与成果"),
         {
             "evidence.add": _("上传证据"),
+            "evidence.remove": _("删除交错的证据"),
             "evidence.check": _("自动检查证据"),
             "evidence.compare": _("比对雷同"),
             "evidence.copy": _("生成便于播放的副本"),

@@ -143,10 +143,15 @@ def hours_met(scheme: Scheme, ledger: HourLedger, hours: Mapping[str, Decimal]) 
     return None if base is None else earned >= ledger.share * base
 
 
+def seen_by(scheme: Scheme, tree: Expression, facts: Mapping[str, Value]) -> tuple[str, ...]:
+    """Return the facts that a gate looks at, each with its value."""
+    return tuple(_said(scheme, name, facts) for name in names(tree))
+
+
 def describe(scheme: Scheme, gate: Gate, tree: Expression, facts: Mapping[str, Value], *, passed: bool | None) -> str:
     """Return a gate's sentence: what it asks, the facts it saw, and what came of it."""
     verdict = {True: "通过", False: "未通过", None: "缺少事实，未判定"}[passed]
-    seen = [_said(scheme, name, facts) for name in names(tree)]
+    seen = seen_by(scheme, tree, facts)
     return f"{gate.text_zh}（{'；'.join(seen)}）：{verdict}" if seen else f"{gate.text_zh}：{verdict}"
 
 

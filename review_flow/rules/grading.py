@@ -11,7 +11,7 @@ from fractions import Fraction
 from review_flow.rules.abilities import Judged, choose_counting, composed, judge_all
 from review_flow.rules.components import ComponentResult
 from review_flow.rules.expressions import Value, parse
-from review_flow.rules.facts import Readings, components_of, describe, readings_of
+from review_flow.rules.facts import Readings, components_of, describe, readings_of, seen_by
 from review_flow.rules.following import certificates_of, consequences_of, exemption_of, targets_of
 from review_flow.rules.marks import (
     aggregate_panel,
@@ -253,7 +253,8 @@ def _gate(scheme: Scheme, gate: Gate, readings: Readings) -> GateResult:
     """Judge a gate in the worst and in the best reading of what is not recorded; when they differ, it stays open."""
     tree = parse(gate.expr)
     passed = readings.of(tree, {})
-    return GateResult(gate.id, passed, describe(scheme, gate, tree, readings.worst, passed=passed))
+    text = describe(scheme, gate, tree, readings.worst, passed=passed)
+    return GateResult(gate.id, passed, text, gate.text_zh, seen_by(scheme, tree, readings.worst))
 
 
 def _settled(book: Book, score: Decimal | None, earned: str, gates: list[GateResult]) -> dict[str, Value]:

@@ -55,11 +55,16 @@ class LedgerLine:
 
 @dataclass(frozen=True)
 class GateResult:
-    """A gate: passed, failed, or None when the record lacks the facts to judge it."""
+    """A gate: passed, failed, or None when the record lacks the facts to judge it.
+
+    `text`: all in one sentence; `asks` and `seen`: what it asks and the facts it saw, for where its state stands beside.
+    """
 
     id: str
     passed: bool | None
     text: str
+    asks: str
+    seen: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
         """Return the gate as plain data."""

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, select
 
 from models import Attestation, Evidence, Finding, Person, Round, Submission
 from review_flow.clock import now, shown
-from review_flow.errors import NotAllowed, Refusal
+from review_flow.errors import NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.verdict import PICTURED
@@ -52,6 +52,12 @@ class UnknownSlot(Refusal):
     """The ability has no such slot."""
 
     status, text = 422, _("“{ability}”没有“{slot}”这个证据项；应为：{slots}。")
+
+
+class SameFile(Refusal):
+    """The very same bytes fill one slot once."""
+
+    status, text = 409, _("“{slot}”里已经有一个完全相同的文件“{file}”，不用再传一次；要换成别的内容，请选另一个文件。")
 
 
 class FileRemoved(Refusal):
@@ -160,19 +166,21 @@ def add_evidence(
 ) -> Evidence:
     """Hang a stored file on a slot and leave it to be checked; an older file may be superseded by it.
 
-    Raises NotEditable, UnknownSlot, WindowClosed.
+    Raises NotEditable, UnknownSlot, SameFile, WindowClosed.
     """
-    round_ = require_author(session, actor=actor, submission=submission)
-    take_turn(session, organization_id=round_.organization_id)  # no file slips in beside the sealing
-    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
-    require_editable(round_, submission)
+    round_ = _editable(session, actor=actor, submission=submission)
     slots = round_scheme(session, round_=round_).slots(submission.ability)
-    if slot not in {one.id for one in slots}:
-        raise UnknownSlot(ability=submission.ability, slot=slot, slots=listed(one.id for one in slots))
+    names = {one.id: one.name_zh for one in slots}
+    if slot not in names:
+        raise UnknownSlot(ability=submission.ability, slot=slot, slots=listed(names))
     if replaces is not None:
         if replaces.submission_id != submission.id:
             raise NotAllowed(why=say(_("这是另一项成果的证据")))
         replaces.state = EvidenceState.SUPERSEDED
+        session.flush()
+    for other in standing_evidence(session, submission=submission):
+        if (other.slot, other.sha256) == (slot, stored.sha256):
+            raise SameFile(slot=names[slot], file=other.file_name)
     evidence = Evidence(
         submission_id=submission.id,
         slot=slot,
@@ -196,6 +204,35 @@ def add_evidence(
         slot=slot,
     )
     return evidence
+
+
+def remove_evidence(session: Session, *, actor: Person, evidence: Evidence) -> None:
+    """Take a file back that was handed in by mistake: superseded by none, and kept as long as what is superseded.
+
+    Raises NotEditable, CorrectionOver, WindowClosed; NotFound for one that no longer stands.
+    """
+    submission = session.get_one(Submission, evidence.submission_id)
+    round_ = _editable(session, actor=actor, submission=submission)
+    if evidence.state is EvidenceState.SUPERSEDED:
+        raise NotFound(what=say(_("文件")), key=evidence.id)
+    evidence.state = EvidenceState.SUPERSEDED
+    audit.record(
+        session,
+        organization_id=round_.organization_id,
+        actor=actor,
+        deed="evidence.remove",
+        about=evidence,
+        slot=evidence.slot,
+    )
+
+
+def _editable(session: Session, *, actor: Person, submission: Submission) -> Round:
+    """Return the round of the actor's own submission whose files may be changed now; it takes the school's turn."""
+    round_ = require_author(session, actor=actor, submission=submission)
+    take_turn(session, organization_id=round_.organization_id)  # no file slips in beside the sealing
+    require_phase(round_, RoundPhase.OPEN, RoundPhase.SCORING)
+    require_editable(round_, submission)
+    return round_
 
 
 def require_editable(round_: Round, submission: Submission) -> None:

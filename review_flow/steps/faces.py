@@ -50,7 +50,7 @@ class ConsentOutdated(Refusal):
     status, text = (
         409,
         _(
-            "您同意的是旧版本 {version}，同意书现在是 {current}：在您重新同意之前不作人脸比对，由人工核对，不受任何影响。请用 review-flow teacher consent --show 查看全文。"
+            "您同意的是旧版本 {version}，同意书现在是 {current}：在您重新同意之前不作人脸比对，由人工核对，不受任何影响。请在网页“我的账号 → 人脸比对”重看全文（命令行：review-flow teacher consent --show）。"
         ),
     )
 

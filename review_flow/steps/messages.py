@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, func, insert, select, update
 
 from models import Message, Person, Role
 from review_flow.clock import now
@@ -14,7 +14,7 @@ from review_flow.steps import webhook_news
 from review_flow.steps.work import enqueue, enqueue_all
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -77,3 +77,37 @@ def deliver(session: Session, *, person_id: int, messenger: Messenger) -> None:
     )
     for message in waiting:
         message.delivered_by, message.delivered_at = taken_by, now()
+
+
+_OWN = (
+    select(Message)
+    .where(Message.person_id == bindparam("person"))
+    .order_by(Message.id.desc())
+    .limit(bindparam("most"))
+    .offset(bindparam("skipped"))
+)
+_COUNT = select(func.count()).where(Message.person_id == bindparam("person"))
+_UNREAD = _OWN.where(Message.read_at.is_(None))
+
+
+def inbox(session: Session, *, person: Person, number: int, each: int) -> tuple[Sequence[Message], int]:
+    """Return one page (`number` from 1) of what a person was told, the newest first, and how many there are in all."""
+    asked = {"person": person.id, "most": each, "skipped": (number - 1) * each}
+    return session.scalars(_OWN, asked).all(), session.scalar(_COUNT, {"person": person.id}) or 0
+
+
+def unread(session: Session, *, person: Person, most: int) -> Sequence[Message]:
+    """Return the newest of what a person has not read."""
+    return session.scalars(_UNREAD, {"person": person.id, "most": most, "skipped": 0}).all()
+
+
+def mark_read(session: Session, *, actor: Person, newest_id: int) -> None:
+    """Keep that the actor had their messages up to this one before them.
+
+    What came while they looked stays unread. It decides nothing, so it is no event of the school's chain.
+    """
+    session.execute(
+        update(Message)
+        .where(Message.person_id == actor.id, Message.id <= newest_id, Message.read_at.is_(None))
+        .values(read_at=now())
+    )

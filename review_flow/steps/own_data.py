@@ -82,7 +82,7 @@ def everything(session: Session, *, actor: Person) -> dict[str, Any]:
         "tokens": _own(
             session, ApiToken, "name", "prefix", "scopes", "created_at", "expires_at", "used_at", "revoked_at", of=actor
         ),
-        "messages": _own(session, Message, "created_at", "kind", "text", "delivered_at", of=actor),
+        "messages": _own(session, Message, "created_at", "kind", "text", "delivered_at", "read_at", of=actor),
         "face_matching": _faces(session, actor),
         "rounds": [_round(session, actor, one) for one in enrolments],
         "works": _works(session, actor),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, or_, select, union
+from sqlalchemy import and_, bindparam, func, or_, select, union
 from sqlalchemy.orm import aliased
 
-from models import Conflict, Organization, PanelSeat, Person, Role, Round
+from models import Assignment, Conflict, Message, Organization, PanelSeat, Person, Role, Round
 from review_flow.clock import now
 from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.codes import plain
 from review_flow.rules.lifecycle import RoundPhase
-from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind, WorkKind
+from review_flow.rules.words import UNDONE, OrganizationKind, RoleKind, SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
@@ -58,8 +60,25 @@ _WITH_SEAT = _HOLDS.where(
 _SEATS = select(PanelSeat.kind).where(
     PanelSeat.round_id == bindparam("round"), PanelSeat.person_id == bindparam("person")
 )
-_ROLES_AND_SEAT = (
-    select(Role.kind, select(PanelSeat.id).where(PanelSeat.person_id == Person.id).exists())
+_TO_REVIEW = (
+    select(func.count(Assignment.id))
+    .join(Round, Round.id == Assignment.round_id)
+    .where(
+        Assignment.reviewer_id == Person.id,
+        Assignment.state.in_(UNDONE),
+        Round.phase.in_([RoundPhase.OPEN, RoundPhase.SCORING]),
+    )
+)
+_HEAD = (
+    select(
+        Role.kind,
+        select(PanelSeat.id).where(PanelSeat.person_id == Person.id).exists(),
+        select(func.count(Message.id))
+        .where(Message.person_id == Person.id, Message.read_at.is_(None))
+        .scalar_subquery(),
+        _TO_REVIEW.scalar_subquery(),
+        _TO_REVIEW.with_only_columns(func.min(Assignment.lease_until), maintain_column_froms=True).scalar_subquery(),
+    )
     .select_from(Person)
     .outerjoin(
         Role,
@@ -130,13 +149,28 @@ def has_role(session: Session, *, person_id: int, organization_id: int, kinds: C
 
 def roles_of(session: Session, *, person: Person) -> frozenset[RoleKind]:
     """Return what the person may do in their own organization, and whether they administer one above schools."""
-    return roles_and_seat(session, person=person)[0]
+    return head(session, person=person).roles
 
 
-def roles_and_seat(session: Session, *, person: Person) -> tuple[frozenset[RoleKind], bool]:
-    """Return `roles_of` a person, and whether they hold a seat on the panel of any round: asked for by every page."""
-    rows = session.execute(_ROLES_AND_SEAT, {"person": person.id}).all()
-    return frozenset(kind for kind, _seated in rows if kind is not None), any(seated for _kind, seated in rows)
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What every page's head says of a person: `roles_of` them, whether on any panel, how many messages are unread.
+
+    And how many reviews wait for them in rounds that go on, with the first moment one is due.
+    """
+
+    roles: frozenset[RoleKind]
+    seated: bool
+    unread: int
+    to_review: int
+    review_due_at: datetime | None
+
+
+def head(session: Session, *, person: Person) -> Head:
+    """Return what every page asks of the person before it, in one statement."""
+    rows = session.execute(_HEAD, {"person": person.id}).all()  # one for each role, and one for none
+    _role, *rest = rows[0]
+    return Head(frozenset(row[0] for row in rows if row[0] is not None), *rest)
 
 
 def grant(session: Session, *, actor: Person, person: Person, kind: RoleKind) -> None:

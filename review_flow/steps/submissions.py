@@ -186,6 +186,13 @@ def _note_late(session: Session, *, round_: Round, submission: Submission) -> No
     )
 
 
+def closed_gates(session: Session, *, submission: Submission) -> list[str]:
+    """Return, in the scheme's words, which of its gates keep a sealed work from going forward now."""
+    scheme = round_scheme(session, round_=session.get_one(Round, submission.round_id))
+    record = record_of(session, enrolment=session.get_one(Enrolment, submission.enrolment_id), weighed=False)
+    return [gate.text for gate in gates_at(scheme, record, when="submit") if gate.passed is False]
+
+
 def submit(session: Session, *, actor: Person | None, submission: Submission) -> None:
     """Send a sealed submission forward to the panel's validity check, once the duty is done (001-A-24, T9).
 
@@ -204,16 +211,10 @@ def submit(session: Session, *, actor: Person | None, submission: Submission) ->
     left = remaining(owed, given=done)
     if left:
         raise DutyOpen(left=left, owed=owed.total, given=done)
-    scheme = round_scheme(session, round_=round_)
-    enrolment = session.get_one(Enrolment, submission.enrolment_id)
-    closed = [
-        gate.text
-        for gate in gates_at(scheme, record_of(session, enrolment=enrolment, weighed=False), when="submit")
-        if gate.passed is False
-    ]
+    closed = closed_gates(session, submission=submission)
     if closed:
         raise GateClosed(problems=clauses(closed))
-    peer_days = scheme.calendar.peer
+    peer_days = round_scheme(session, round_=round_).calendar.peer
     submission.state = move(submission.state, SubmissionState.SUBMITTED)
     submission.submitted_at, submission.peer_owed = now(), owed.total
     submission.peer_due_at = days_after(now(), peer_days.days, working=peer_days.working_days)

@@ -113,10 +113,10 @@ def entered(request: Request, session: Db) -> Person:
     request.state.web_session, _person, request.state.must_change = found
     # For the head of every page and the log; a refusal is drawn when the transaction is over.
     request.state.name, request.state.person_id = found[1].name, found[1].id
-    request.state.roles, request.state.seated = people.roles_and_seat(session, person=found[1])
-    request.state.factor_wanted = lacks_factor(
-        request, session, found[1], roles=request.state.roles, seated=request.state.seated
-    )
+    head = people.head(session, person=found[1])
+    request.state.roles, request.state.seated, request.state.unread = head.roles, head.seated, head.unread
+    request.state.to_review, request.state.review_due_at = head.to_review, head.review_due_at
+    request.state.factor_wanted = lacks_factor(request, session, found[1], roles=head.roles, seated=head.seated)
     return found[1]
 
 

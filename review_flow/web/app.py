@@ -35,6 +35,7 @@ from review_flow.web import (
     files,
     finish,
     identity,
+    messages,
     office,
     own_scheme,
     panel,
@@ -54,6 +55,7 @@ from review_flow.web import (
     voices,
     watch,
     webhooks,
+    works,
     workshops,
 )
 from review_flow.web.access import (
@@ -195,7 +197,9 @@ def create_app(settings: Settings, *, engine: Engine | None = None, storage: Sto
         identity,
         tokens,
         privacy,
+        messages,
         teacher,
+        works,
         programme,
         reviewing,
         panel,

@@ -90,6 +90,14 @@ def work(session: Session, person: Person, key: int) -> Submission:
     return found
 
 
+def file(session: Session, person: Person, key: int) -> Evidence:
+    """Return a file of a work of the person's, one that was superseded included."""
+    found = session.get(Evidence, key)
+    if found is None or session.get_one(Submission, found.submission_id).author_id != person.id:
+        raise NotFound(what=say(_("文件")), key=key)
+    return found
+
+
 def task(session: Session, person: Person, key: int) -> Assignment:
     """Return a task that was given to the person."""
     found = session.get(Assignment, key)

@@ -110,6 +110,8 @@ def page(request: Request, template: str, /, *, status: int = 200, **names: Any)
         "languages": [(code, LANGUAGE_NAMES[code]) for code in LANGUAGES],
         "name": getattr(request.state, "name", None),
         "seated": getattr(request.state, "seated", False),
+        "unread": getattr(request.state, "unread", 0),
+        "to_review": getattr(request.state, "to_review", 0),
         "roles": {one.value for one in getattr(request.state, "roles", ())},
     }
     assert not common.keys() & names.keys()  # every page has these; one of its own would change the frame around it

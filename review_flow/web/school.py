@@ -17,10 +17,10 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SchemeState
 from review_flow.rules.scheme import Scheme
-from review_flow.schemes.plan import Article, Listed, Table, plan_of
+from review_flow.schemes.plan import plan_of
 from review_flow.schemes.telling import worded
 from review_flow.steps import schemes
-from review_flow.web import mine
+from review_flow.web import mine, plans
 from review_flow.web.access import Admin, Confirmed, Db, Key
 from review_flow.web.render import download, go, page
 
@@ -160,16 +160,7 @@ def plan(request: Request, version: Version) -> HTMLResponse:
 
 
 def _plan(request: Request, scheme: Scheme, *, back: str, key: int | None = None) -> HTMLResponse:
-    return page(request, "school/plan.html", plan=plan_of(scheme), back=back, key=key, kind=_block, resting=_resting)
-
-
-def _block(block: object) -> str:
-    return "table" if isinstance(block, Table) else "list" if isinstance(block, Listed) else "text"
-
-
-def _resting(article: Article) -> str:
-    """Return what an article rests on, as the plan says it: it is Chinese in every language."""
-    return f"依据：{'、'.join(article.sources)}"
+    return page(request, "school/plan.html", back=back, key=key, **plans.shown(scheme))
 
 
 @router.get("/school/schemes/{key}/plan.docx")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from itertools import groupby
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Appeal, Enrolment, Person, Round, Submission, Upload
-from review_flow.clock import now
+from models import Appeal, Enrolment, Message, Person, Round
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.certificates import CertificateState
@@ -20,39 +19,32 @@ from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.path import Stage
 from review_flow.rules.quotas import judges_groups
-from review_flow.rules.scheme import DELIVERABLES, Scheme
 from review_flow.rules.selection import selection_problems
-from review_flow.rules.verdict import VERDICT_WORDS
-from review_flow.rules.words import Verdict
 from review_flow.steps import (
     appeals,
     certificates,
     enrolments,
-    evidence,
     feedback,
+    messages,
     path,
     results,
-    submissions,
-    uploads,
     voices,
 )
 from review_flow.steps.facts import record_of
 from review_flow.steps.rounds import round_scheme
-from review_flow.web import files, mine, programme, workshops
+from review_flow.web import mine, plans, programme, workshops
 from review_flow.web.access import Db, Key, Signed
 from review_flow.web.render import go, page
-from review_flow.web.upload import here
+from review_flow.web.works import EDITABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from review_flow.rules.outcome import GateResult
 
 router = APIRouter()
+NEWS = 3
 Codes = Annotated[list[str], Form(max_length=100)]
-VERDICTS = {
-    None: (_("正在检查"), "warn"),
-    Verdict.VALID: (VERDICT_WORDS[Verdict.VALID], "good"),
-    Verdict.HUMAN: (VERDICT_WORDS[Verdict.HUMAN], "warn"),
-    Verdict.REJECTED: (VERDICT_WORDS[Verdict.REJECTED], "no"),
-}
-EDITABLE = {SubmissionState.DRAFT, SubmissionState.CORRECTING}
-ENDED = {SubmissionState.INVALID, SubmissionState.GRADED}
 WHERE = {
     Stage.READ: "plan",
     Stage.SELF_TEST: "plan",
@@ -67,7 +59,7 @@ def home(request: Request, session: Db, person: Signed) -> HTMLResponse:
     """Show where the person stands in their newest round."""
     enrolled = path.enrolments_of(session, person=person)
     if not enrolled:
-        return page(request, "teacher/none.html")
+        return page(request, "teacher/none.html", news=_news(request, session, person))
     return _home(request, session, person, enrolled, enrolled[0][1].id)
 
 
@@ -90,8 +82,15 @@ def _home(
         "rises": programme.rises(session, person=person, round_id=round_id),
         "own_mark": voices.self_mark(session, enrolment=standing.enrolment, scheme=scheme),
         "workshop": judges_groups(scheme) and workshops.has_result(session, person, round_id),
+        "news": _news(request, session, person),
+        "review_due_at": request.state.review_due_at,
     }
     return page(request, "teacher/home.html", at=standing, names=names, others=others, step=step, **more)
+
+
+def _news(request: Request, session: Session, person: Person) -> Sequence[Message]:
+    """Return the newest of what the person has not read; the page's head knows whether there is any."""
+    return messages.unread(session, person=person, most=NEWS) if request.state.unread else ()
 
 
 def _link(at: path.Standing) -> str | None:
@@ -108,14 +107,21 @@ def _link(at: path.Standing) -> str | None:
 
 @router.get("/rounds/{key}/plan")
 def plan(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
-    """Show what the round asks for."""
+    """Show what the round asks for: in short, and the whole plan that the ledger cites."""
     standing = mine.standing(session, person, key)
     scheme = round_scheme(session, round_=standing.round)
     rule = scheme.teacher_selection(standing.enrolment.tier)
     tested = standing.way.stage is Stage.SELF_TEST
     outcome = grade(scheme, record_of(session, enrolment=standing.enrolment, weighed=False)) if tested else None
-    checks = outcome.gates if outcome else ()
-    return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule, checks=checks)
+    checks = [(one.asks, _told(one), one.passed) for one in outcome.gates] if outcome else []
+    whole = plans.shown(scheme)
+    return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule, checks=checks, **whole)
+
+
+def _told(gate: GateResult) -> Sequence[str]:
+    """Return the facts a gate looks at, but for one alone that its own words and its state beside them say already."""
+    alone = len(gate.seen) == 1 and gate.seen[0].startswith(gate.asks)
+    return () if alone else gate.seen
 
 
 @router.post("/rounds/{key}/acknowledge")
@@ -169,122 +175,6 @@ def choose(session: Db, person: Signed, key: Key, abilities: Codes = []) -> Redi
     """Choose the abilities."""
     enrolments.choose(session, actor=person, enrolment=mine.enrolment(session, person, key), abilities=abilities)
     return go(f"/rounds/{key}")
-
-
-@router.get("/works/{key}")
-def work_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
-    """Show a work: its slots with what is asked, what is there and what the check saw."""
-    work = mine.work(session, person, key)
-    return page(request, "teacher/work.html", **_work(request, session, person, work))
-
-
-@router.get("/works/{key}/slots")
-def slots_part(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
-    """Show the slots alone, asked for again while a check is under way."""
-    work = mine.work(session, person, key)
-    return page(request, "parts/slots.html", **_work(request, session, person, work))
-
-
-def _work(request: Request, session: Session, person: Person, work: Submission) -> dict[str, Any]:
-    standing = mine.standing(session, person, work.round_id)
-    scheme = round_scheme(session, round_=standing.round)
-    handed = evidence.standing_evidence(session, submission=work)
-    under_way = uploads.unfinished(session, submission=work)
-    found = evidence.findings_of(session, handed=handed)
-    slots = [
-        {
-            "slot": slot,
-            "asked": asked(slot),
-            "files": [
-                {
-                    **files.shown(request, person, one),
-                    "findings": found[one.id],
-                    "verdict": VERDICTS[one.verdict],
-                }
-                for one in handed
-                if one.slot == slot.id
-            ],
-            "uploads": [_under_way(request, one) for one in under_way if one.slot == slot.id],
-        }
-        for slot in scheme.slots(work.ability)
-    ]
-    return {
-        "at": standing,
-        "work": work,
-        "title": mine.title(scheme, work.ability),
-        "slots": slots,
-        "editable": work.state in EDITABLE,
-        "sealable": work.ability != DELIVERABLES,
-        "instead": _instead(session, standing, scheme, work),
-        "missing": evidence.missing(scheme, submission=work, evidence=handed) if work.state in EDITABLE else [],
-        "checking": any(one.verdict is None for one in handed),
-        "left": max(standing.owed - standing.given, 0),
-    }
-
-
-def _instead(session: Session, at: path.Standing, scheme: Scheme, work: Submission) -> list[tuple[str, str]]:
-    """Return the abilities that may take the place of one that did not pass, while the window is open."""
-    if work.state not in ENDED or at.round.phase is not RoundPhase.OPEN or now() > at.round.hard_close_at:
-        return []
-    if work.ability not in enrolments.failed_abilities(session, enrolment=at.enrolment):
-        return []
-    chosen = [one.ability for one in at.works]
-    wanted = [
-        [code, *(one for one in chosen if one != work.ability)] for code in at.round.abilities if code not in chosen
-    ]
-    return [
-        (codes[0], mine.title(scheme, codes[0]))
-        for codes in wanted
-        if not selection_problems(scheme, scheme.catalogue, at.round.abilities, codes, tier=at.enrolment.tier)
-    ]
-
-
-@router.post("/works/{key}/replace")
-def replace(
-    session: Db, person: Signed, key: Key, ability: Annotated[str, Form(max_length=100)] = ""
-) -> RedirectResponse:
-    """Take another ability in the place of one that did not pass."""
-    work = mine.work(session, person, key)
-    enrolment = session.get_one(Enrolment, work.enrolment_id)
-    made = enrolments.replace(session, actor=person, enrolment=enrolment, old=work.ability, new=ability)
-    session.flush()
-    return go(f"/works/{made.id}")
-
-
-def asked(slot: Any) -> list[str]:
-    """Return what a slot asks for, in short sentences."""
-    told = []
-    if slot.count > 1:
-        told.append(say(_("{count}个文件"), count=slot.count))
-    if slot.formats:
-        told.append(say(_("格式：{formats}"), formats=" ".join(slot.formats)))
-    if slot.min_seconds is not None:
-        told.append(say(_("不短于{seconds}秒"), seconds=slot.min_seconds))
-    if slot.max_seconds is not None:
-        told.append(say(_("不长于{minutes}分钟"), minutes=format((slot.max_seconds / 60).normalize(), "f")))
-    if slot.min_chars is not None:
-        told.append(say(_("不少于{count}字"), count=slot.min_chars))
-    if slot.shows_teacher:
-        told.append(say(_("画面中有您本人")))
-    return told if slot.required else [say(_("选交")), *told]
-
-
-def _under_way(request: Request, one: Upload) -> dict[str, Any]:
-    return {"upload": one, "here": here(request, one)}
-
-
-@router.post("/works/{key}/seal")
-def seal(session: Db, person: Signed, key: Key, own_work: Annotated[bool, Form()] = False) -> RedirectResponse:  # noqa: FBT002 - a box of the form
-    """Seal the evidence."""
-    submissions.seal(session, actor=person, submission=mine.work(session, person, key), own_work=own_work)
-    return go(f"/works/{key}")
-
-
-@router.post("/works/{key}/submit")
-def submit(session: Db, person: Signed, key: Key) -> RedirectResponse:
-    """Send a sealed work forward."""
-    submissions.submit(session, actor=person, submission=mine.work(session, person, key))
-    return go(f"/works/{key}")
 
 
 @router.get("/rounds/{key}/result")

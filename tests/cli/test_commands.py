@@ -261,7 +261,9 @@ def test_doctor_tells_parked_work_and_resume_takes_it_up(home: Path) -> None:
 def test_doctor_looks_at_what_keeps_strangers_and_malware_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found()
     asked = ("certificate", "breaches", "scanner")
-    assert [one["health"] for one in read("doctor") if one["name"] in asked] == ["note"] * 3
+    seen = {one["name"]: one for one in read("doctor")}
+    assert [seen[name]["health"] for name in (*asked, "messages")] == ["note"] * 4
+    assert seen["messages"]["text"].startswith("没有配置消息通道：通知只在网页的“消息”里。")
     authority.make(settings(), names=["school.lan"])
     stolen = home / "pwned.txt"
     stolen.write_text("\n".join(sorted(hashlib.sha1(word).hexdigest() for word in (b"a", b"b", b"c"))))
@@ -271,6 +273,8 @@ def test_doctor_looks_at_what_keeps_strangers_and_malware_out(home: Path, monkey
         [small] = [one for one in read("doctor", status=1) if one["name"] == "scanner"]  # it answers, but takes 1 MB
         assert (small["health"], "没有给出结论" in small["text"]) == ("bad", True)
         monkeypatch.setenv("REVIEW_FLOW_SCANNER_BYTES", "1000000")
+        monkeypatch.setenv("REVIEW_FLOW_MESSAGE_URLS", '["json://localhost"]')
+        assert [one["text"] for one in read("doctor") if one["name"] == "messages"] == ["1个通道"]
         assert [one["health"] for one in read("doctor") if one["name"] in asked] == ["good"] * 3
         monkeypatch.setattr(stand_in, "LIMIT", 999_999)
         [limited] = [one for one in read("doctor", status=1) if one["name"] == "scanner"]
@@ -344,11 +348,11 @@ def test_consent_shows_the_alternatives_first_and_records_nothing_unless_agreed(
     found()
     shown = read("teacher", "consent", "--show", "--as", "A1")
     assert shown["text"].startswith("不作人脸比对也可以。")
-    assert (shown["version"], shown["agreed"], shown["records"]) == ("2026-12", False, [])
+    assert (shown["version"], shown["agreed"], shown["records"]) == ("2027-01", False, [])
     assert read("teacher", "consent", "--as", "A1")["records"] == []
     (record,) = read("teacher", "consent", "--agree", "--as", "A1")["records"]
     assert (record["version"], record["sha256"], record["language"], record["through"], record["withdrawn_at"]) == (
-        "2026-12",
+        "2027-01",
         shown["sha256"],
         "zh",
         "command_line",
@@ -360,7 +364,7 @@ def test_consent_shows_the_alternatives_first_and_records_nothing_unless_agreed(
     assert shown["outdated"] is True
     assert "您同意的是旧版本 2026-11" in run("teacher", "consent", "--show", "--as", "A1").output
     with transaction() as session:
-        session.scalars(select(Consent)).one().text_version = "2026-12"
+        session.scalars(select(Consent)).one().text_version = "2027-01"
     run("teacher", "withdraw-consent", "--as", "A1")
     (record,) = read("teacher", "consent", "--show", "--as", "A1")["records"]
     assert record["withdrawn_at"] is not None

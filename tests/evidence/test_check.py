@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from review_flow.demo import media
+from review_flow.evidence.probe import probe
 from review_flow.rules.verdict import Finding, Level, Slot
 from review_flow.rules.words import Verdict
 
@@ -240,6 +241,11 @@ def photo_with_archive(path: Path) -> None:
         (archive, "a.mp4", "unknown", [("archive", "reject")]),
         (office, "a.mp4", "document", [("name_mismatch", "reject")]),
         (essay, "a.mp4", "document", [("name_mismatch", "reject")]),
+        (essay, "a.docx", "document", [("name_mismatch", "reject")]),
+        (essay, "a.pdf", "document", [("name_mismatch", "reject")]),
+        (essay, "a.doc", "document", [("name_mismatch", "reject")]),
+        (office, "a.pptx", "document", [("name_mismatch", "reject")]),
+        (office, "a.txt", "document", [("name_mismatch", "reject")]),
         (tall_picture, "a.png", "photo", [("too_many_pixels", "reject")]),
         (swollen_office, "a.docx", "unknown", [("document_too_large", "reject")]),
         (billion_laughs, "a.docx", "document", [("broken_document", "reject")]),
@@ -257,6 +263,27 @@ def test_broken_lying_and_hostile_files(
     assert report.verdict is (Verdict.REJECTED if refused else Verdict.HUMAN)
     assert all(finding.text.endswith("。") for finding in report.findings)
     assert report.cost["wall_s"] < 5
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "found"),
+    [
+        (b"not a docx", "教案.docx", ["name_mismatch"]),
+        (b"not a docx", "教案.MD", []),
+        (b"not a docx", "教案", []),
+        (rb"{\rtf1 a}", "教案.doc", ["old_document"]),  # as Word itself saves it
+        (rb"{\rtf1 a}", "教案.docx", ["old_document", "name_mismatch"]),
+    ],
+)
+def test_a_document_s_name_is_one_by_which_a_program_opens_it(
+    tmp_path: Path, content: bytes, name: str, found: list[str]
+) -> None:
+    path = tmp_path / "5f2c"
+    path.write_bytes(content)
+    seen = probe(path, name=name).findings
+    assert [one.code for one in seen] == found
+    if found and found[-1] == "name_mismatch":
+        assert seen[-1].text.startswith("文件名以 .docx 结尾，内容却是 ")
 
 
 def test_the_owner_s_name_counts_not_the_stored_one(box: Sandbox, tmp_path: Path) -> None:

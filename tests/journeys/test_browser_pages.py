@@ -41,6 +41,7 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/me/proof": [("middle", "collecting")],
     "/me/second-factor": [("middle", "collecting"), ("middle", "pairing"), ("middle", WHOLE)],
     "/me/tokens": [("middle", "admin"), ("bare", "admin")],
+    "/messages": [("middle", "reviewer"), ("bare", "admin")],
     "/panel": [("middle", "member"), ("end", "member"), ("end", "hearer"), ("middle", "new")],
     "/panel/adjustments/{key}": [("middle", "other", "fact")],
     "/panel/approvals/{key}": [("chain", "admin", "work")],

@@ -83,6 +83,11 @@ def hand_in(it: Installation) -> None:
                 else:
                     media.txt(path, media.essay(60, topic=path.stem))
                 it.run("teacher", "add", ability, slot, str(path), who=number)
+    assert "里已经有一个完全相同的文件" in it.run("teacher", "add", ability, slot, str(path), status=1, who=number).err
+    newest = max(one["id"] for work in it.read("teacher", "status", who=number)["abilities"] for one in work["files"])
+    assert it.run("teacher", "remove", str(newest), status=1, who="T1").err == f"找不到文件“{newest}”。\n"
+    assert path.name in it.run("teacher", "remove", str(newest), who=number).out
+    it.run("teacher", "add", ability, slot, str(path), who=number)
     it.due_work()
     stuck = it.read("round", "status", who="A01")["waiting"]
     assert {row["number"]: row["why"] for row in stuck if "A1" in row["why"]} == {

@@ -111,7 +111,7 @@ def test_the_rounds_on_whose_panel_one_sits(short: School) -> None:
     session, member = short.session, short.members[0]
     assert panel.rounds_of(session, person=member) == [short.round]
     assert panel.rounds_of(session, person=short.teachers[0]) == []
-    assert [people.roles_and_seat(session, person=one)[1] for one in (member, short.teachers[0])] == [True, False]
+    assert [people.head(session, person=one).seated for one in (member, short.teachers[0])] == [True, False]
     held = [people.seats_of(session, person_id=one.id, round_id=short.round.id) for one in (member, short.teachers[0])]
     assert held == [[people.SeatKind.MEMBER], []]
     short.round.phase = RoundPhase.SETUP

@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from models import AuditEvent, DueWork, Evidence, Finding, Submission
 from review_flow.clock import now
-from review_flow.errors import NotAllowed
+from review_flow.errors import NotAllowed, NotFound
 from review_flow.rules.words import EvidenceState, Verdict, WorkKind
 from review_flow.steps import evidence, submissions
-from review_flow.steps.evidence import CorrectionOver, NotEditable, UnknownSlot, WindowClosed
+from review_flow.steps.evidence import CorrectionOver, NotEditable, SameFile, UnknownSlot, WindowClosed
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import Clock, School, kept, queries
 
@@ -46,6 +46,50 @@ def test_a_later_file_supersedes_and_never_overwrites(school: School, works: lis
     slots = evidence.slots_filled(school.session, scheme=school.scheme, submission=works[0])
     assert [slot.id for slot in slots] == ["plan", "report"]
     assert evidence.slots_filled(school.session, scheme=school.scheme, submission=works[1]) == []
+
+
+def test_the_very_same_file_fills_a_slot_once(school: School, works: list[Submission]) -> None:
+    first = add(school, works[0])
+    with pytest.raises(SameFile) as no:
+        add(school, works[0], file_name="又一份.docx")
+    assert (no.value.status, str(no.value).startswith("“")) == (409, True)
+    assert "里已经有一个完全相同的文件“方案.docx”" in str(no.value)
+    again = add(school, works[0], replaces=first)  # after a check that went wrong by itself
+    other = add(school, works[0], slot="report")
+    assert evidence.standing_evidence(school.session, submission=works[0]) == [again, other]
+    evidence.remove_evidence(school.session, actor=school.teachers[0], evidence=again)
+    assert add(school, works[0]).state is EvidenceState.WAITING
+
+
+def test_a_file_handed_in_by_mistake_is_taken_back_and_nothing_is_lost(school: School, works: list[Submission]) -> None:
+    file = add(school, works[0])
+    for actor in (school.teachers[1], school.admin, school.members[0]):
+        with pytest.raises(NotAllowed):
+            evidence.remove_evidence(school.session, actor=actor, evidence=file)
+    evidence.remove_evidence(school.session, actor=school.teachers[0], evidence=file)
+    school.session.flush()
+    assert evidence.standing_evidence(school.session, submission=works[0]) == []
+    assert (file.state, file.storage_key, file.removed_at) == (EvidenceState.SUPERSEDED, kept("方案").key, None)
+    assert evidence.wanted(school.session, evidence=file) is None  # its check has nothing to do any more
+    (event,) = school.session.scalars(select(AuditEvent).where(AuditEvent.deed == "evidence.remove"))
+    assert (event.about, event.data) == (f"evidence:{file.id}", '{"slot":"plan"}')
+    with pytest.raises(NotFound):
+        evidence.remove_evidence(school.session, actor=school.teachers[0], evidence=file)
+
+
+def test_what_is_sealed_or_after_the_hard_close_stays(school: School, works: list[Submission], clock: Clock) -> None:
+    late = add(school, works[1], slot="notes")
+    school.fill(works[0])
+    submissions.seal(school.session, actor=school.teachers[0], submission=works[0], own_work=True)
+    with pytest.raises(NotEditable):
+        evidence.remove_evidence(
+            school.session,
+            actor=school.teachers[0],
+            evidence=evidence.standing_evidence(school.session, submission=works[0])[0],
+        )
+    clock.to(school.round.hard_close_at + timedelta(seconds=1))
+    with pytest.raises(WindowClosed):
+        evidence.remove_evidence(school.session, actor=school.teachers[0], evidence=late)
 
 
 def test_a_file_of_another_work_is_not_superseded(school: School, works: list[Submission]) -> None:

@@ -72,9 +72,9 @@ def test_a_consent_is_given_once_and_withdrawn_once(school: School, clock: Clock
     assert faces.standing_consent(session, person_id=person.id) is None
     faces.withdraw_consent(session, actor=person)  # nothing to withdraw
     consent = faces.give_consent(session, actor=person)
-    assert (consent.person_id, consent.text_version, consent.given_at) == (person.id, "2026-12", now())
+    assert (consent.person_id, consent.text_version, consent.given_at) == (person.id, "2027-01", now())
     assert (consent.given_through, consent.language) == (ConsentWay.COMMAND_LINE, "zh")
-    assert consent.text_sha256 == digest_of(text_of("2026-12"))
+    assert consent.text_sha256 == digest_of(text_of("2027-01"))
     assert faces.give_consent(session, actor=person) is consent
     clock.day(3, 5)
     faces.withdraw_consent(session, actor=person)
@@ -323,10 +323,10 @@ def test_a_consent_to_an_earlier_text_covers_nothing_until_it_is_given_anew(scho
     assert (known_for(school, file), known(school)) == (Known([], []), [])
     with pytest.raises(ConsentOutdated) as refused:
         faces.add_reference(school.session, actor=mine, encoding=FACE, encoder=ENCODER, keys=keys)
-    assert str(refused.value).startswith("您同意的是旧版本 2026-11，同意书现在是 2026-12：")
+    assert str(refused.value).startswith("您同意的是旧版本 2026-11，同意书现在是 2027-01：")
     nothing_waits(school)
     newer = faces.give_consent(school.session, actor=mine)
-    assert (older.withdrawn_at, newer.text_version, newer.id != older.id) == (now(), "2026-12", True)
+    assert (older.withdrawn_at, newer.text_version, newer.id != older.id) == (now(), "2027-01", True)
     assert faces.give_consent(school.session, actor=mine).id == newer.id
     assert file.id in waiting_checks(school)
     assert known_for(school, file) == Known([FACE], [[FACE]], frozenset({face.id, theirs.id}))

@@ -6,8 +6,8 @@ from sqlalchemy import select
 from models import DueWork, Message
 from review_flow.clock import now
 from review_flow.outside.messages import MessageNotDelivered, NullMessenger
-from review_flow.rules.words import WorkKind
-from review_flow.steps import messages
+from review_flow.rules.words import RoleKind, WorkKind
+from review_flow.steps import messages, people
 from tests.cast import Clock, School
 
 
@@ -58,3 +58,33 @@ def test_a_message_that_is_not_taken_waits_on(school: School) -> None:
         messages.deliver(school.session, person_id=school.teachers[0].id, messenger=Away())
     assert (no.value.status, str(no.value)) == (502, "消息未能送达：邮件没有接收。")
     assert (made.delivered_at, made.delivered_by) == (None, None)
+
+
+def test_one_s_own_messages_the_newest_first_page_by_page(school: School) -> None:
+    first, second = school.teachers[:2]
+    for text in "甲乙丙":
+        tell(school, first, text)
+    tell(school, second, "秘密")
+    pages = [messages.inbox(school.session, person=first, number=number, each=2) for number in (1, 2, 3)]
+    assert [([one.text for one in found], count) for found, count in pages] == [(["丙", "乙"], 3), (["甲"], 3), ([], 3)]
+
+
+def test_what_was_read_is_no_longer_counted_and_what_came_meanwhile_is(school: School, clock: Clock) -> None:
+    first, second = school.teachers[:2]
+    read = [tell(school, first, text) for text in "甲乙"]
+    other = tell(school, second, "秘密")
+    late = tell(school, first, "丙")
+    clock.day(3, 2)
+    messages.mark_read(school.session, actor=first, newest_id=read[-1].id)
+    moment = now()
+    clock.day(3, 3)
+    messages.mark_read(school.session, actor=first, newest_id=read[-1].id)
+    for one in (*read, other, late):
+        school.session.refresh(one)
+    assert [one.read_at for one in (*read, other, late)] == [moment, moment, None, None]
+    assert [one.text for one in messages.unread(school.session, person=first, most=3)] == ["丙"]
+    assert [people.head(school.session, person=one).unread for one in (first, second)] == [1, 1]
+    messages.mark_read(school.session, actor=first, newest_id=late.id)
+    assert people.head(school.session, person=first) == people.Head(
+        frozenset({RoleKind.TEACHER}), seated=False, unread=0, to_review=0, review_due_at=None
+    )

@@ -114,7 +114,7 @@ def test_nothing_that_is_one_s_own_is_left_out_but_secrets() -> None:
 def test_consents_are_told_and_encodings_counted_only(opened: School) -> None:
     faces.give_consent(opened.session, actor=opened.teachers[0])
     found = told(opened)["face_matching"]
-    assert ([one["text_version"] for one in found["consents"]], found["encodings_kept"]) == (["2026-12"], 0)
+    assert ([one["text_version"] for one in found["consents"]], found["encodings_kept"]) == (["2027-01"], 0)
 
 
 def test_a_report_is_its_reporter_s(opened: School) -> None:

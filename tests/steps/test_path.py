@@ -7,7 +7,7 @@ import pytest
 from review_flow.errors import NotFound
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.path import Stage
-from review_flow.steps import advance, enrolments, evidence, owners, path, results, reviews, rounds, submissions
+from review_flow.steps import advance, enrolments, evidence, owners, path, people, results, reviews, rounds, submissions
 from tests.cast import Clock, School
 
 
@@ -31,8 +31,12 @@ def test_the_way_of_a_teacher_from_the_plan_to_the_panel(opened: School, clock: 
     tasks = reviews.tasks_of(session, person=person, round_=opened.round)
     assert (found.way.stage, found.given, found.due_at) == (Stage.REVIEW, 0, tasks[0].lease_until)
     assert found.owed == opened.scheme.review.peer.give * 3
+    head = people.head(session, person=person)
+    assert (head.to_review, head.review_due_at) == (len(tasks), tasks[0].lease_until)
     assert path.reviews_left(session, enrolment=opened.enrolment(person)) == found.owed
     opened.do_reviews(person)
+    head = people.head(session, person=person)
+    assert (head.to_review, head.review_due_at) == (0, None)
     assert (at(opened).way.stage, at(opened).due_at) == (Stage.SUBMIT, opened.round.submit_due_at)
     opened.submit(person)
     assert (at(opened).way.stage, at(opened).due_at) == (Stage.WAIT, None)

@@ -156,7 +156,7 @@ def test_refusing_is_as_easy_as_agreeing(web: Web, opened: School) -> None:
         page = client.get("/me/face").text
         buttons = re.findall(r'<form method="post" action="/me/face/(\w+)" ?[^>]*><button class="([^"]*)"', page)
         assert buttons == [("agree", "btn btn-plain"), ("refuse", "btn btn-plain")]
-        assert "2026-12" in page
+        assert "2027-01" in page
         photo = {"photo": ("a.jpg", b"no photo", "image/jpeg")}
         assert client.post("/me/face/photos", files=photo).status_code == 409
         assert client.post("/me/face/refuse").headers["location"] == "/me/face"

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 
 from models import Submission
+from review_flow.rules.catalogue import Slot
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, SubmissionState
-from review_flow.steps import advance, results
+from review_flow.schemes.plan import plan_of
+from review_flow.steps import advance, enrolments, results, reviews
+from review_flow.web import works as works_page
+from review_flow.web.render import moment
 from tests.cast import ABILITIES, CHOICE, Clock, School
 from tests.web.conftest import Web
 
@@ -24,6 +29,13 @@ def test_from_the_plan_to_the_choice(web: Web, opened: School) -> None:
         assert f'href="{base}/plan"' in client.get("/").text
         plan = client.get(f"{base}/plan").text
         assert ("2026-03-20 23:59" in plan, "我已阅读" in plan) == (True, True)
+        printed = plan_of(opened.scheme)
+        sources = {one for chapter in printed.chapters for article in chapter.articles for one in article.sources}
+        assert sources
+        assert [one for one in sources if one not in plan] == []
+        titles = [article.title for chapter in printed.chapters for article in chapter.articles]
+        assert [one for one in titles if one not in plan] == []
+        assert plan.index(titles[-1]) < plan.index("/acknowledge")  # one signs below what one has read
         assert client.post(f"{base}/acknowledge").headers["location"] == f"{base}/plan"
         assert "我已完成自测" in client.get(f"{base}/plan").text
         assert client.post(f"{base}/self-test").headers["location"] == base
@@ -60,9 +72,24 @@ def test_what_lacks_is_said_and_sealing_asks_for_the_statement(web: Web, opened:
         assert "请确认全部证据由您本人制作" in client.post(f"{address}/seal").text
         assert client.post(f"{address}/seal", data={"own_work": "true"}).headers["location"] == address
         sealed = client.get(address).text
-        assert ("再完成" in sealed, "上传文件" in sealed) == (False, False)
+        assert [word for word in ("再完成", "上传文件", "data-replaces", "/remove") if word in sealed] == []
     opened.session.refresh(work)
     assert work.state is SubmissionState.SEALED
+
+
+def test_every_standing_file_may_be_replaced_or_taken_back_before_sealing(web: Web, opened: School) -> None:
+    work = opened.ready(opened.teachers[0])[0]
+    opened.fill(work)
+    with web.of("T01") as client, web.of("T02") as colleague:
+        page = client.get(f"/works/{work.id}").text
+        addresses = re.findall(r'action="(/evidence/[0-9]+/remove)"', page)
+        assert len(addresses) == page.count("data-replaces=") == page.count("hx-confirm=") == 2
+        assert colleague.post(addresses[0]).status_code == 404
+        assert client.post(addresses[0]).headers["location"] == f"/works/{work.id}"
+        page = client.get(f"/works/{work.id}").text
+        assert re.findall(r'action="(/evidence/[0-9]+/remove)"', page) == addresses[1:]
+        assert "还差1个文件" in page
+        assert client.post(addresses[0]).status_code == 404
 
 
 def test_another_s_works_and_rounds_are_not_there(web: Web, opened: School) -> None:
@@ -91,6 +118,79 @@ def test_sealed_reviewed_submitted(web: Web, opened: School) -> None:
         assert client.post(f"/works/{first.id}/submit").status_code == 303
     opened.session.refresh(first)
     assert first.submitted_at is not None
+
+
+def test_the_first_to_seal_reads_why_no_review_is_asked_and_what_keeps_the_work(web: Web, opened: School) -> None:
+    work = opened.ready(opened.teachers[0], total="49", practice="25")[0]
+    opened.seal(opened.teachers[0])
+    with web.of("T01") as client:
+        page = client.get(f"/works/{work.id}").text
+        assert "完成规定学时（总学时49学时" in page
+        assert [word for word in ("/submit", "互评已完成", "可以提交") if word in page] == []
+        assert "互评已完成" not in client.get("/").text
+    opened.hours(opened.teachers[0], total="1")
+    with web.of("T01") as client:
+        page = client.get(f"/works/{work.id}").text
+        assert ("现在没有您可评的成果，暂不要求互评" in page, "互评已完成" in page) == (True, False)
+        assert client.post(f"/works/{work.id}/submit").status_code == 303
+
+
+def test_a_slot_says_first_which_kind_of_file_it_wants() -> None:
+    film = Slot("film", "课堂视频", "video", max_seconds=Decimal(300), shows_teacher=True)
+    text = Slot("text", "反思", "document", ("docx", "pdf"), min_chars=300, count=2, required=False)
+    assert works_page.asked(film) == ["视频", "不长于5分钟", "画面中有您本人"]
+    assert works_page.asked(text) == ["选交", "文档", "格式：docx pdf", "2个文件", "不少于300字"]
+    assert works_page.asked(Slot("plan", "教学设计", "document")) == ["文档", "如 docx、pdf、pptx"]
+    assert works_page.asked(Slot("any", "其他")) == ["视频、照片或文档"]
+
+
+def test_reviews_that_wait_stand_beside_the_next_step_and_at_the_tab(web: Web, opened: School) -> None:
+    one, late = opened.teachers[0], opened.teachers[1]
+    for person in opened.teachers[:2]:
+        opened.ready(person)
+    opened.seal(one)
+    opened.allocate()
+    [task, *others] = reviews.tasks_of(opened.session, person=late, round_=opened.round)
+    count = 1 + len(others)
+    with web.of("T02") as client:
+        home = client.get("/").text
+        assert "请上传证据并封存" in home
+        assert f"有{count}份成果等您评审，最近的期限是{moment(task.lease_until)}。" in home
+        assert f"{count}份待评" in client.get("/me").text
+    with web.of("T01") as client:
+        assert "待评" not in client.get("/").text
+
+
+@pytest.mark.parametrize("state", [ResultState.TO_SIGN, ResultState.FINAL])
+def test_a_round_that_is_over_asks_for_nothing_more(web: Web, marked: School, clock: Clock, state: ResultState) -> None:
+    published(marked, clock)
+    result = results.current(marked.session, enrolment=marked.enrolment(marked.teachers[0]))
+    assert result is not None
+    result.state = state
+    over = state is ResultState.FINAL
+    with web.of("T01") as client:
+        home = client.get("/").text
+    assert [word in home for word in ("✓ 本轮考核已完成。", "看考核结果", "下一步", "现在去做")] == [
+        over,
+        over,
+        not over,
+        not over,
+    ]
+    signs = re.findall(r'<span class="way-sign" aria-hidden="true">(.*?)</span>', home)
+    assert signs == ["✓"] * 7 + (["✓", "✓"] if over else ["8", "9"])
+
+
+def test_the_self_check_says_each_thing_once(web: Web, opened: School) -> None:
+    opened.hours(opened.teachers[0], total="10", practice="5")
+    enrolments.acknowledge(opened.session, actor=opened.teachers[0], enrolment=opened.enrolment(opened.teachers[0]))
+    with web.of("T01") as client:
+        page = client.get(f"/rounds/{opened.round.id}/plan").text
+    checks = page.split("自查：本方案的条件")[1].split("</ul>")[0]
+    assert ("总学时10学时" in checks, "还没有" in checks, "未通过" in checks) == (True, True, False)
+    lines = re.findall(r"<span>(.*?)(?:<br>|</span>)", checks)
+    told = re.findall(r'<span class="quiet">(.*?)</span>', checks)
+    assert lines
+    assert [one for one in told if one.split("：")[0] in lines] == []
 
 
 def published(school: School, clock: Clock) -> None:
@@ -132,6 +232,7 @@ def test_the_result_line_by_line_signed_and_appealed(web: Web, marked: School, c
 def test_the_teacher_s_pages_are_in_english(web: Web, opened: School, part: str) -> None:
     with web.of("T01") as client:
         page = client.get(f"/rounds/{opened.round.id}{part}", headers={"accept-language": "en"}).text
+    page = re.sub('<article lang="zh-CN">.*</article>', "", page, flags=re.DOTALL)  # the plan is an official document
     known = {"中文", "王芳", opened.scheme.title_zh}
     known |= {one.name_zh for one in opened.scheme.catalogue.abilities} | set(opened.scheme.catalogue.dimensions)
     known |= {band.grade for band in opened.scheme.bands.list} | {opened.round.name}

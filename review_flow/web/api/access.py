@@ -63,8 +63,8 @@ def scoped(
             raise ScopeMissing(scope=one)
     person = session.get_one(Person, found.person_id)
     if request.app.state.settings.second_factor:
-        roles, seated = people.roles_and_seat(session, person=person)
-        if lacks_factor(request, session, person, roles=roles, seated=seated):
+        head = people.head(session, person=person)
+        if lacks_factor(request, session, person, roles=head.roles, seated=head.seated):
             raise FactorWanted
     return person
 

@@ -112,17 +112,9 @@ def files(work: Submission) -> Select[tuple[Evidence]]:
     return select(Evidence).where(Evidence.submission_id == work.id, Evidence.state != EvidenceState.SUPERSEDED)
 
 
-def own_file(session: Session, person: Person, key: int) -> Evidence:
-    """Return a file of the person's own work, one that was superseded included."""
-    found = session.get(Evidence, key)
-    if found is None or session.get_one(Submission, found.submission_id).author_id != person.id:
-        raise NotFound(what=say(_("文件")), key=key)
-    return found
-
-
 def named_file(session: Session, person: Person, author: Person, key: int) -> Evidence:
     """Return a file of the author's work; not of one that the person has reviewed or marked, whose author is not told."""
-    found = own_file(session, author, key)
+    found = mine.file(session, author, key)
     reviewed = select(Assignment.id).where(
         Assignment.submission_id == found.submission_id, Assignment.reviewer_id == person.id
     )

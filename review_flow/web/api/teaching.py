@@ -287,7 +287,19 @@ def _file(one: Evidence, name: str, found: list[Finding]) -> EvidenceOut:
 @reads(routes, "/evidence/{key}")
 def get_evidence(session: Db, person: Reader, key: Key) -> EvidenceOut:
     """Tell of one file of one's own, with what the automatic check saw."""
-    return _with_findings(session, [seen.own_file(session, person, key)])[0]
+    return _with_findings(session, [mine.file(session, person, key)])[0]
+
+
+@writes(
+    routes,
+    "DELETE",
+    "/evidence/{key}",
+    status=204,
+    refuses=[evidence.NotEditable, evidence.WindowClosed, evidence.CorrectionOver, WrongPhase],
+)
+def remove_evidence(session: Db, person: Teacher, key: Key) -> None:
+    """Take a file back that was handed in by mistake, as long as the work may be edited."""
+    evidence.remove_evidence(session, actor=person, evidence=mine.file(session, person, key))
 
 
 @writes(

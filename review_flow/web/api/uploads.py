@@ -147,7 +147,9 @@ def cancel_upload(request: Request, session: Db, person: Teacher, token: str) ->
     "/uploads/{token}",
     status_code=204,
     responses=_told(PLACE, 204)
-    | refused([upload.Elsewhere, upload.NotTus, uploads.StrangeFile, upload.Busy, evidence.NotEditable]),
+    | refused(
+        [upload.Elsewhere, upload.NotTus, uploads.StrangeFile, upload.Busy, evidence.NotEditable, evidence.SameFile]
+    ),
     openapi_extra={
         "requestBody": {"required": True, "content": {PIECE: {"schema": {"type": "string", "format": "binary"}}}}
     },

@@ -74,7 +74,11 @@ function send(input) {
 document.addEventListener("change", (event) => {
   if (event.target.matches("input[type=file][data-slot]")) send(event.target);
 });
-// While something is being sent the list is not drawn anew under it.
+// While a file is being chosen or sent the list is not drawn anew under it: a chosen file would go nowhere.
+let choosing = null;
+document.addEventListener("click", (event) => { if (event.target.matches("input[type=file][data-slot]")) choosing = event.target; });
+for (const over of ["change", "cancel"]) document.addEventListener(over, (event) => { if (event.target === choosing) choosing = null; }, true);
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.requestConfig.path.endsWith("/slots") && document.querySelector("[data-sending]")) event.preventDefault();
+  const busy = choosing?.isConnected || document.querySelector("[data-sending]");
+  if (busy && event.detail.requestConfig.path.endsWith("/slots")) event.preventDefault();
 });

@@ -38,7 +38,7 @@ def test_the_description_is_open_api_3_1_and_complete(web: Web) -> None:
         one["operationId"] for methods in found["paths"].values() for kind, one in methods.items() if kind == "head"
     }
     ids = [one["operationId"] for one in operations]
-    assert len(set(ids)) == len(ids) == 191
+    assert len(set(ids)) == len(ids) == 192
     assert all(one["security"] and one["description"] for one in operations)
     for one in operations:
         for status, answer in one["responses"].items():
@@ -217,10 +217,23 @@ def test_a_teacher_s_way(web: Web, opened: School, program: Program) -> None:
         for work_ in works:
             sealed = client.post(f"/submissions/{work_['id']}/seal", json={"own_work": True}).json()
             assert sealed["state"]["code"] == "sealed"
+        stays = client.delete(f"/evidence/{first['id']}")
+        assert (stays.status_code, stays.json()["code"]) == (409, "not-editable")
         open_duty = client.post(f"/submissions/{key}/submit")
         assert (open_duty.status_code, open_duty.json()["code"]) == (409, "duty-open")
         assert client.get(f"{base}/result").status_code == 404
         assert client.get(f"{base}/adjustments").json() == {"items": [], "next": None}
+
+
+def test_a_file_handed_in_by_mistake_is_taken_back(web: Web, opened: School, program: Program) -> None:
+    work = opened.ready(opened.teachers[0])[0]
+    opened.fill(work)
+    with program("T01") as client, program("T02") as colleague:
+        [wrong, *rest] = client.get(f"/submissions/{work.id}/evidence").json()["items"]
+        assert colleague.delete(f"/evidence/{wrong['id']}").status_code == 404
+        assert client.delete(f"/evidence/{wrong['id']}").status_code == 204
+        assert client.get(f"/submissions/{work.id}/evidence").json()["items"] == rest
+        assert client.delete(f"/evidence/{wrong['id']}").status_code == 404
 
 
 def test_a_reviewer_s_way(web: Web, opened: School, program: Program) -> None:
