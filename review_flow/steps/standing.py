@@ -37,6 +37,7 @@ from review_flow.steps.approvals import ends_at, links_before_peers, waiting
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
+from review_flow.steps.judges import short_of
 from review_flow.steps.owners import appeals_in, owners, standing_results, steps_aside
 from review_flow.steps.panel import asked_of
 from review_flow.steps.people import SEAT_NAMES, conflicts, has_seat
@@ -100,6 +101,7 @@ def waits(session: Session, *, round_: Round) -> list[Wait]:
         *_teachers(session, round_=round_),
         *_reviewers(session, round_=round_),
         *_markers(session, round_=round_),
+        *_judges(session, round_=round_),
         *_approvals(session, round_=round_),
         *_contested(session, round_=round_),
         *_results(session, round_=round_),
@@ -236,6 +238,12 @@ def _markers(session: Session, *, round_: Round) -> Iterator[Wait]:
     )
     for person, count, until in rows:
         yield Wait(person.name, say(_("{count}份成果没有评分"), count=count), person, until)
+
+
+def _judges(session: Session, *, round_: Round) -> Iterator[Wait]:
+    short, _count = short_of(session, round_=round_, scheme=round_scheme(session, round_=round_))
+    for one in short:
+        yield Wait(say(_("校级管理员")), one.text)
 
 
 def _approvals(session: Session, *, round_: Round) -> Iterator[Wait]:

@@ -62,8 +62,8 @@ def test_a_round_is_made_filled_tried_out_and_opened(web: Web, school: School) -
         do_errands(web.session)
         web.release()
         tried = admin.get(f"{address}/dry-run").text
-        assert ("没有发现问题" in tried, "位虚构的教师走了一遍" in tried) == (True, True)
-        assert "No problem was found." in admin.get(f"{address}/dry-run", headers={"accept-language": "en"}).text
+        assert ("请再增加3名不参加本轮互评的候补" in tried, "位虚构的教师走了一遍" in tried) == (True, True)
+        assert "Problems ahead" in admin.get(f"{address}/dry-run", headers={"accept-language": "en"}).text
         assert admin.post(f"{address}/open", data={"yes": "yes"}).headers["location"] == f"{address}/progress"
         later = {"submit_due_on": "2026-09-27", "hard_close_on": "2026-10-09", "reason": "台风", "yes": "yes"}
         assert admin.post(f"{address}/put-off", data=later).headers["location"] == address
