@@ -18,7 +18,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import SchemeState
 from review_flow.rules.scheme import Scheme
 from review_flow.schemes.plan import Article, Listed, Table, plan_of
-from review_flow.schemes.telling import worded
+from review_flow.schemes.telling import clauses_of, worded
 from review_flow.steps import schemes
 from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
@@ -118,7 +118,9 @@ def scheme_page(request: Request, session: Db, version: Version) -> HTMLResponse
     scheme = schemes.scheme_of(version)
     ids = {one["by"] for one in version.confirmed.values()}
     names = dict(session.execute(select(Person.id, Person.name).where(Person.id.in_(ids))).tuples().all())
-    rows = open_values(version, scheme)
+    rows = [
+        {**row, "clauses": clauses_of(scheme, scheme.in_force(row["unknown"]))} for row in open_values(version, scheme)
+    ]
     left = sum(row["confirmed"] is None for row in rows)
     return page(request, "school/scheme.html", version=version, scheme=scheme, rows=rows, left=left, names=names)
 

@@ -75,12 +75,14 @@ def test_one_teacher_is_reminded_relieved_and_exempted(admin: TestClient, web: W
 
 
 def test_works_that_lack_judges_are_never_unseen(admin: TestClient, web: Web, begun: School) -> None:
-    begun.session.scalars(select(Submission).order_by(Submission.id)).all()[0].state = SubmissionState.IN_PANEL
+    work = begun.session.scalars(select(Submission).order_by(Submission.id)).all()[0]
+    was, work.state = work.state, SubmissionState.IN_PANEL
     web.release()
     page = admin.get(f"/school/rounds/{begun.round.id}/progress").text
     lacking = page[page.index("等考核组的") :]
     assert ("缺3名考核组成员，请增加席位" in lacking, "没有要等的" in lacking) == (True, False)
     assert f'href="/school/rounds/{begun.round.id}#panel"' in lacking
+    work.state = was
 
 
 def test_a_task_is_moved_with_its_effect_shown_first(admin: TestClient, web: Web, begun: School) -> None:

@@ -21,7 +21,14 @@ def test_a_scheme_is_chosen_confirmed_value_by_value_and_published(web: Web, sch
         assert admin.post("/school/schemes", data={**chosen, "scheme": "nothing"}).status_code == 404
         address = admin.post("/school/schemes", data=chosen).headers["location"]
         page = admin.get(address).text
-        assert ("出自" in page, "确认后才能发布" in page) == (True, True)
+        assert ("出自通用默认值" in page, "确认后才能发布" in page) == (True, True)
+        assert "证据有效性认定</span> <strong>5个工作日</strong>" in page
+        assert ("<code>calendar.validity.working_days</code>" in page, 'href="/school/own-scheme"' in page) == (
+            True,
+            True,
+        )
+        english = admin.get(address, headers={"accept-language": "en"}).text
+        assert "validity</span> <strong>days: 5; working days: yes</strong>" in english
         version = school.session.scalars(select(SchemeVersion).order_by(SchemeVersion.id.desc())).first()
         assert version is not None
         scheme = version.document
