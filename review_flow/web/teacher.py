@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Appeal, Enrolment, Person, Round, Submission, Upload
 from review_flow.clock import now
@@ -23,7 +23,7 @@ from review_flow.rules.quotas import judges_groups
 from review_flow.rules.scheme import DELIVERABLES, Scheme
 from review_flow.rules.selection import selection_problems
 from review_flow.rules.verdict import VERDICT_WORDS
-from review_flow.rules.words import Verdict
+from review_flow.rules.words import RoleKind, Verdict
 from review_flow.steps import (
     appeals,
     certificates,
@@ -63,9 +63,11 @@ WHERE = {
 
 
 @router.get("/")
-def home(request: Request, session: Db, person: Signed) -> HTMLResponse:
-    """Show where the person stands in their newest round."""
+def home(request: Request, session: Db, person: Signed) -> Response:
+    """Show where the person stands in their newest round; who only administers goes to their desk."""
     enrolled = path.enrolments_of(session, person=person)
+    if not enrolled and RoleKind.SCHOOL_ADMIN in request.state.roles:
+        return go("/school")
     if not enrolled:
         return page(request, "teacher/none.html")
     return _home(request, session, person, enrolled, enrolled[0][1].id)

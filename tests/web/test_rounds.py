@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import select
+from starlette.testclient import TestClient
 
 from models import PanelSeat, Round, SchemeVersion
 from review_flow import schemes
 from review_flow.rules.lifecycle import RoundPhase, SchemeState
+from review_flow.steps import people
 from tests.cast import School
 from tests.due import do_errands
 from tests.web.conftest import Web
@@ -83,6 +87,30 @@ def test_the_head_of_a_page_leads_to_one_s_office(web: Web, school: School) -> N
     with web.of("A01") as admin, web.of("T01") as teacher:
         assert ('href="/school"' in admin.get("/me").text, 'href="/school"' in teacher.get("/me").text) == (True, False)
         assert "2026春" in admin.get("/school").text
+
+
+def test_who_only_administers_comes_to_the_desk_and_is_led_step_by_step(web: Web, school: School) -> None:
+    def steps(client: TestClient) -> tuple[list[str], list[str]]:
+        shown = client.get("/school").text
+        return re.findall(r"<h2[^>]*>(\d)", shown), re.findall(r'btn-primary" href="([^"]+)"', shown)
+
+    people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
+    with web.of("A01") as admin, web.of("Z01") as fresh, web.of("T01") as teacher:
+        assert (admin.get("/").headers["location"], teacher.get("/").status_code) == ("/school", 200)
+        assert steps(fresh) == (["1", "2", "3"], ["/school/schemes"])
+        chosen = {"scheme": "fuqing-50", "effective_from": "2026-03-01"}
+        fresh.post("/school/schemes", data=chosen)
+        assert steps(fresh) == (["1", "2", "3"], [])  # the draft's own page goes on
+        version = school.session.scalars(select(SchemeVersion).order_by(SchemeVersion.id.desc())).first()
+        assert version is not None
+        version.state = SchemeState.PUBLISHED
+        web.release()
+        assert steps(fresh) == (["1", "2", "3"], ["/school/sheets"])
+        assert "先发布一个考核方案" not in fresh.get("/school").text
+        school.round.phase = RoundPhase.OPEN
+        school.round.scheme_digest = school.version.digest
+        web.release()
+        assert steps(admin) == ([], [])
 
 
 def test_a_school_s_own_scheme_is_looked_at_line_by_line_and_kept(web: Web, school: School) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from urllib.parse import quote
 
 import python_calamine
 from sqlalchemy import func, select
@@ -81,7 +82,8 @@ def test_what_is_wrong_is_said_row_by_row_and_given_back_as_a_sheet(web: Web, sc
         work(web)
         told = admin.get(address).text
         assert "第2行“姓名”" in told
-        assert admin.get(f"{address}/problems.xlsx").content[:2] == b"PK"
+        copy = admin.get(f"{address}/problems.xlsx")
+        assert (copy.content[:2], quote("名单-问题.xlsx") in copy.headers["content-disposition"]) == (b"PK", True)
         left = send(admin, "/school", ["N2", "新人"])
         assert admin.get(f"{left}/problems.xlsx").status_code == 404
         work(web)
