@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from urllib.parse import quote
 
 import python_calamine
@@ -120,3 +121,25 @@ def test_a_long_look_is_paged_and_the_platform_s_columns_are_known(web: Web, sch
             True,
             True,
         )
+
+
+def test_a_look_shows_what_is_stored_and_hints_at_words_that_are_not_usual(web: Web, school: School) -> None:
+    rows = [
+        ["Ｎ００２", "杨　丽", "小學"],
+        ["N003", " Anna  Li ", "中学"],
+        ["N004", "Ｌi 王 芳", "小学低段"],
+        ["N005", "无", ""],
+    ]
+    with web.of("A01") as admin:
+        file = ("名单.xlsx", write([Page("表", ["工号", "姓名", "学段"], rows)]))
+        address = admin.post("/school/sheets", data={"kind": "roster"}, files={"file": file}).headers["location"]
+        work(web)
+        told = admin.get(address).text
+        assert re.findall(r'data-th="(?:工号|姓名)">([^<]*)<', told) == [
+            *("N002", "杨丽", "N003", "Anna Li", "N004", "Li 王芳", "N005", "无")
+        ]
+        assert ("是不是“小学”？" in told, "“中学”不常用，请核对" in told, "“小学低段”" in told) == (True, True, False)
+        admin.post(f"{address}/take")
+        work(web)
+        assert "下一步：让新来的人能登录" in admin.get(address).text
+        assert "N002" in admin.get("/school/people?word=杨丽").text

@@ -112,13 +112,22 @@ class Difference(Out):
     now: str | None
 
 
+class Hint(Out):
+    """A word that is not usual in its column; `near`: the usual one that is meant, where that can be told."""
+
+    name: str
+    word: str
+    near: str
+
+
 class RowSeen(Out):
-    """A row that was looked through, counted from 0: its cells, and whether it is new, changed or the same."""
+    """A row that was looked through, counted from 0: its cells as taken, and whether it is new, changed or the same."""
 
     row: int
     cells: list[str]
     what: str
     told: list[Difference]
+    hints: list[Hint] = Field(default_factory=list)
 
 
 def _line(one: SheetImport) -> dict[str, Any]:
