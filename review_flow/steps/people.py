@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from models import Conflict, Organization, PanelSeat, Person, Role, Round
 from review_flow.clock import now
-from review_flow.errors import NotAllowed, NotFound, Refusal
+from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, listed, say
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind, WorkKind
@@ -109,6 +109,32 @@ def person_by_number(session: Session, *, organization_id: int, number: str) -> 
     if person is None:
         raise NotFound(what=say(_("人员")), key=number)
     return person
+
+
+_NAMED = (
+    select(Person)
+    .where(
+        Person.organization_id == bindparam("organization"),
+        or_(Person.number == bindparam("word"), Person.name == bindparam("word")),
+        Person.active,
+    )
+    .order_by(Person.number)
+)
+
+
+def person_called(session: Session, *, organization_id: int, word: str) -> Person:
+    """Return the active person with this number, else the only one of this name. Raises NotFound, BadInput."""
+    found = session.scalars(_NAMED, {"organization": organization_id, "word": word}).all()
+    by_number = [one for one in found if one.number == word]
+    if not found:
+        raise NotFound(what=say(_("人员")), key=word)
+    if not by_number and len(found) > 1:
+        numbers = listed(one.number for one in found)
+        raise BadInput(
+            field=say(_("姓名")),
+            problem=say(_("叫“{name}”的不止一人，请写工号：{numbers}。"), name=word, numbers=numbers),
+        )
+    return (by_number or found)[0]
 
 
 def has_role(session: Session, *, person_id: int, organization_id: int, kinds: Collection[RoleKind]) -> bool:

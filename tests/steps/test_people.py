@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import AuditEvent, Conflict, Organization
-from review_flow.errors import NotAllowed, NotFound
+from models import AuditEvent, Conflict, Organization, Person
+from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind
 from review_flow.steps import people
 from tests.cast import Clock, School
@@ -32,6 +32,22 @@ def test_a_school_is_founded_once(session: Session) -> None:
     with pytest.raises(NotAllowed) as no:
         people.found_school(session, name="实验中学", admin_number="A02", admin_name="外人")
     assert (no.value.status, str(no.value)) == (403, "您没有权限做这件事：学校“实验中学”已经建立。")
+
+
+def test_a_person_is_found_by_number_or_by_a_name_that_nobody_else_has(school: School) -> None:
+    def find(word: str) -> Person:
+        return people.person_called(school.session, organization_id=school.organization.id, word=word)
+
+    twin = school.person("T98", "王芳")
+    other = school.person("T99", "T98")
+    assert (find("李伟"), find("T01")) == (school.teachers[1], school.teachers[0])
+    assert (find("T98"), find("T99")) == (twin, other)  # a number comes before a name
+    with pytest.raises(BadInput, match="叫“王芳”的不止一人，请写工号：T01、T98。"):
+        find("王芳")
+    twin.active = False
+    assert find("王芳") == school.teachers[0]
+    with pytest.raises(NotFound, match="找不到人员“吴静”"):
+        find("吴静")
 
 
 def test_a_person_is_found_by_number_in_their_own_school_while_active(school: School) -> None:

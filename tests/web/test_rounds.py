@@ -64,6 +64,8 @@ def test_a_round_is_made_filled_tried_out_and_opened(web: Web, school: School) -
         for number, kind in [*seats, ("P6", "appeal"), ("P7", "appeal"), ("P8", "appeal"), ("T01", "reserve")]:
             assert admin.post(f"{address}/seats", data={"number": number, "kind": kind}).status_code == 303
         assert admin.post(f"{address}/seats", data={"number": "X9", "kind": "member"}).status_code == 404
+        assert admin.post(f"{address}/seats", data={"number": "李伟", "kind": "reserve"}).status_code == 303
+        assert '<option value="T02">李伟</option>' in admin.get(address).text
         last = school.session.scalars(select(PanelSeat.id).order_by(PanelSeat.id.desc())).first()
         web.release()
         assert admin.post(f"/school/seats/{last}/remove").status_code == 303
@@ -73,9 +75,10 @@ def test_a_round_is_made_filled_tried_out_and_opened(web: Web, school: School) -
         do_errands(web.session)
         web.release()
         tried = admin.get(f"{address}/dry-run").text
-        assert ("请再增加3名不参加本轮互评的候补" in tried, "位虚构的教师走了一遍" in tried) == (True, True)
+        assert ("请再增加2名不参加本轮互评的候补" in tried, "位虚构的教师走了一遍" in tried) == (True, True)
         assert "Problems ahead" in admin.get(f"{address}/dry-run", headers={"accept-language": "en"}).text
         assert admin.post(f"{address}/open", data={"yes": "yes"}).headers["location"] == f"{address}/progress"
+        assert "<strong>A1</strong> 技术支持的学情分析" in admin.get(address).text
         later = {"submit_due_on": "2026-09-27", "hard_close_on": "2026-10-09", "reason": "台风", "yes": "yes"}
         assert admin.post(f"{address}/put-off", data=later).headers["location"] == address
         assert "2026-10-09 23:59" in admin.get(address).text
