@@ -18,6 +18,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import RoundPhase, SchemeState
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import RoleKind
+from review_flow.schemes import purpose as scheme_purposes
 from review_flow.schemes.plan import Article, Listed, Table, plan_of
 from review_flow.schemes.telling import clauses_of, worded
 from review_flow.steps import schemes
@@ -95,7 +96,7 @@ def home(request: Request, session: Db, person: Admin) -> HTMLResponse:
 @router.get("/school/schemes")
 def library(request: Request, person: Admin) -> HTMLResponse:  # noqa: ARG001 - the guard is its point
     """List the schemes that come with the program, to choose one."""
-    return page(request, "school/schemes.html", found=scheme_files.available(), today=today())
+    return page(request, "school/schemes.html", groups=scheme_purposes.library(), today=today())
 
 
 @router.post("/school/schemes")

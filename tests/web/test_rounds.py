@@ -18,7 +18,12 @@ DAYS = {"opens_on": "2026-09-01", "submit_due_on": "2026-09-20", "hard_close_on"
 
 def test_a_scheme_is_chosen_confirmed_value_by_value_and_published(web: Web, school: School) -> None:
     with web.of("A01") as admin:
-        assert "fuqing-50" in admin.get("/school/schemes").text
+        shown = admin.get("/school/schemes").text
+        assert ('value="fuqing-50"' in shown, "适用于参训中学教师" in shown, "模板与叠加层" in shown) == (
+            True,
+            True,
+            True,
+        )
         assert "第一章" in admin.get("/school/library/fuqing-50").text
         assert admin.get("/school/library/..%2F..%2Fpyproject.toml").status_code == 404
         chosen = {"scheme": "fuqing-50", "effective_from": "2026-03-01"}
