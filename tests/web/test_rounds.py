@@ -107,8 +107,8 @@ def test_who_only_administers_comes_to_the_desk_and_is_led_step_by_step(web: Web
         assert (admin.get("/").headers["location"], teacher.get("/").status_code) == ("/school", 200)
         assert steps(fresh) == (["1", "2", "3"], ["/school/schemes"])
         chosen = {"scheme": "fuqing-50", "effective_from": "2026-03-01"}
-        fresh.post("/school/schemes", data=chosen)
-        assert steps(fresh) == (["1", "2", "3"], [])  # the draft's own page goes on
+        draft = fresh.post("/school/schemes", data=chosen).headers["location"]
+        assert steps(fresh) == (["1", "2", "3"], [draft])
         version = school.session.scalars(select(SchemeVersion).order_by(SchemeVersion.id.desc())).first()
         assert version is not None
         version.state = SchemeState.PUBLISHED
