@@ -35,6 +35,7 @@ SECONDS_TO_READ = 60
 HEADER_WITHIN = 20
 EXACT_DIGITS = 15
 YES, NO = _("是"), _("否")
+HAN = "[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 
 
 class Odd(Enum):
@@ -58,9 +59,10 @@ class SheetUnreadable(Refusal):
 
 
 class Kind(Enum):
-    """What a column holds. A code is a number that is a name: 工号, an event's id."""
+    """What a column holds. A code is a number that is a name: 工号, an event's id; a name is a person's."""
 
     TEXT = "text"
+    NAME = "name"
     CODE = "code"
     DATE = "date"
     DECIMAL = "decimal"
@@ -81,6 +83,8 @@ class Column:
     choices: tuple[str, ...] = ()
     note: str = ""
     example: str = ""
+    usual: tuple[str, ...] = ()
+    """The usual words of a text: another one is taken as well, with a hint."""
     constant: str | None = None
     """What every row has here, where the sheet need not have the column."""
 
@@ -151,6 +155,16 @@ class Sheet:
 
     header: tuple[str, ...]
     rows: tuple[Row, ...]
+    places: Mapping[str, int] = field(default_factory=dict)
+    """Where each column stands, by its key."""
+
+    def taken(self, row: Row) -> list[str]:
+        """Return a row's cells as they are taken: a column of ours by what was read in it, another as it stood."""
+        cells = [str(cell) for cell in row.cells]
+        for key, place in self.places.items():
+            if place < len(cells) and row.values.get(key) is not None:
+                cells[place] = _told(row.values[key])
+        return cells
 
 
 def as_named_by(table: Table, *, columns: Mapping[str, str], constants: Mapping[str, str]) -> Table:
@@ -178,7 +192,22 @@ def read(table: Table, data: bytes, *, problems: Problems) -> Sheet:
     if not body:
         raise SheetUnreadable(why=say(_("表头下面没有数据。")))
     rows = tuple(_row(table, places, number, cells, problems) for number, cells in body)
-    return Sheet(header=header, rows=rows)
+    return Sheet(header=header, rows=rows, places=places)
+
+
+def _told(value: Value) -> str:
+    if isinstance(value, bool):
+        return say(YES if value else NO)
+    return "、".join(value) if isinstance(value, tuple) else str(value)
+
+
+def unusual(column: Column, word: str) -> str | None:
+    """Return the usual word that is meant, "" where that can't be told; None where the word is, or holds, a usual one."""
+    if not word or not column.usual or any(one in word for one in column.usual):
+        return None
+    alike = {one: len(set(one) & set(word)) for one in column.usual}
+    best = [one for one, score in alike.items() if score and score == max(alike.values())]
+    return best[0] if len(best) == 1 else ""
 
 
 Page = tuple[str, list[tuple[int, list[Cell]]]]
@@ -377,6 +406,12 @@ def _code(column: Column, cell: Cell) -> str:
     return code
 
 
+def _name(column: Column, cell: Cell) -> str:
+    """Read a person's name as it is said: no space between Chinese characters, one between words."""
+    name = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", _text(column, cell))).strip()
+    return re.sub(f"(?<={HAN}) (?={HAN})", "", name)
+
+
 def _date(column: Column, cell: Cell) -> date:
     if isinstance(cell, date):
         return cell
@@ -430,6 +465,7 @@ def _yes_no(column: Column, cell: Cell) -> bool:
 
 READERS: Mapping[Kind, Callable[[Column, Cell], Value]] = {
     Kind.TEXT: _text,
+    Kind.NAME: _name,
     Kind.CODE: _code,
     Kind.DATE: _date,
     Kind.DECIMAL: _decimal,

@@ -27,6 +27,7 @@ MOST_CHARACTERS = 32_000
 LIST_CHARACTERS = 255
 FORMS: Mapping[Kind, str] = {
     Kind.TEXT: _("文字"),
+    Kind.NAME: _("文字"),
     Kind.CODE: _("文字（请勿用数字格式）"),
     Kind.DATE: _("日期，如 2022-03-01"),
     Kind.DECIMAL: _("数字，最多两位小数"),

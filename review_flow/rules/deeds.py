@@ -19,6 +19,7 @@ GROUPS: tuple[tuple[str, dict[str, str]], ...] = (
         _("登录与接口"),
         {
             "door.link": _("发放设置密码的一次性链接"),
+            "door.links": _("为还不能登录的人员发放一次性链接"),
             "door.password": _("发放初始密码"),
             "door.revoke": _("结束自己的一处登录"),
             "door.send_out": _("结束某人的全部登录"),

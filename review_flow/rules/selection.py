@@ -82,7 +82,7 @@ def _dimensions(catalogue: Catalogue, chosen: Sequence[str], least: int, within:
     if len(covered) >= least:
         return []
     open_ones = [dimension for dimension in catalogue.dimensions_of(within) if dimension not in covered]
-    names = {"short": least - len(covered), "least": least, "covered": listed(covered) or say(_("无"))}
+    names = {"short": least - len(covered), "least": least, "covered": listed(covered) or say(_("0个"))}
     if len(open_ones) < least - len(covered):
         text = say(_("还差{short}个维度（应覆盖{least}个，现有{covered}），清单里没有可补的。"), **names)
     else:

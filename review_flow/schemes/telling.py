@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from review_flow.i18n import _, clauses, language, listed, say
 from review_flow.rules.outcome import cited
+from review_flow.rules.paths import value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from review_flow.rules.scheme import Scheme
     from review_flow.schemes.differences import Difference
 
+TIME = frozenset({"days", "working_days", "hours", "times"})
 CHANGES = {
     "added": _("新增{what}：{after}{source}"),
     "removed": _("删去{what}：{before}{source}"),
@@ -36,11 +40,46 @@ def _told(one: Difference) -> str:
 
 
 def _names(one: Difference) -> list[str]:
+    return called(one.path, one.names)
+
+
+def called(path: str, names: Iterable[str]) -> list[str]:
     """Return the parts of a path as they are called: in Chinese by their names, else by the words of the language."""
     if language.get() == "zh":
-        return [*one.names]
-    pairs = zip(one.path.split("."), one.names, strict=True)
+        return [*names]
+    pairs = zip(path.split("."), names, strict=True)
     return [name if name.startswith("“") else part.replace("_", " ") for part, name in pairs]
+
+
+def clauses_of(scheme: Scheme, values: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return (name, value) of values by path, as the plan would say them; what makes one stretch of time is said once."""
+    whole = {_stretch(path) or path: value for path, value in values.items()}
+    return [(_path_called(scheme, path), _clause(scheme, path, value)) for path, value in whole.items()]
+
+
+def _stretch(path: str) -> str | None:
+    above, _dot, last = path.rpartition(".")
+    return above if path.startswith("calendar.") and last in TIME else None
+
+
+def _path_called(scheme: Scheme, path: str) -> str:
+    from review_flow.schemes.names import path_names
+
+    names = called(path, path_names(scheme.document, path)[0])
+    return say(_("：")).join(names[1:] or names)
+
+
+def _clause(scheme: Scheme, path: str, value: object) -> str:
+    from review_flow.schemes.wording import condition, duration
+
+    said = value_at(scheme.document, path)
+    if isinstance(value, list | tuple) and path.startswith("lock.") and path != "lock.amend_needs":
+        return listed(_path_called(scheme, str(one)) for one in value)
+    if language.get() != "zh":
+        return worded(said if isinstance(said, Mapping) else value)
+    if isinstance(said, Mapping) and path.startswith("calendar."):
+        return duration(said)
+    return condition(scheme, value) if path.endswith(".expr") else worded(value)
 
 
 def _as_written(value: object) -> str:

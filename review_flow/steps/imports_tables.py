@@ -31,13 +31,17 @@ KEY = Column(
 DAY = Column("on", _("日期"), Kind.DATE, required=True, example="2022-03-01")
 PROOF = Column("proof", _("证明"), required=True, note=_("凭什么认定，例如签到表、获奖证书"), example=_("3月1日签到表"))
 
+STAGES = ("幼儿园", "小学", "初中", "高中", "中职", "特教")
+
 ROSTER = Table(
     _("教师名单"),
     (
         NUMBER,
-        Column("name", _("姓名"), required=True, example=_("王芳")),
+        Column("name", _("姓名"), Kind.NAME, required=True, example=_("王芳")),
         Column("subject", _("学科"), example=_("语文")),
-        Column("stage", _("学段"), example=_("初中")),
+        Column(
+            "stage", _("学段"), note=_("常用：幼儿园、小学、初中、高中、中职、特教"), example=_("初中"), usual=STAGES
+        ),
         Column("workshop", _("工作坊"), note=_("没有的工作坊会新建"), example=_("语文坊")),
         Column(
             "roles",

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from models import Adjustment, AuditEvent, DueWork, Fact, Hours, Message, Notice, Person
 from models.base import Base, plain
+from review_flow.outside.spreadsheets import unusual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,7 +110,14 @@ def preview(found: Written, sheet: Sheet, table: Table) -> dict[str, Any]:
     for at, one, values in found.changed:
         for number in at:
             changed[number].append((one, values))
-    shown = [_row(row, titles, added[row.number], changed[row.number]) for row in sheet.rows]
+    shown = [
+        {
+            **_row(row, titles, added[row.number], changed[row.number]),
+            "cells": sheet.taken(row),
+            "hints": _hints(row, table),
+        }
+        for row in sheet.rows
+    ]
     counts = {what: sum(one["what"] == what for one in shown) for what in (NEW, CHANGED, SAME)}
     return {"header": list(sheet.header), "rows": shown, "counts": counts}
 
@@ -128,9 +136,14 @@ def _row(row: Row, titles: dict[str, str], added: list[Base], changed: list[tupl
         for one, _values in changed
         if isinstance(one, Hours)
     ]
-    return {
-        "row": row.number,
-        "cells": ["" if one is None else str(one) for one in row.cells],
-        "what": what,
-        "told": told,
-    }
+    return {"row": row.number, "what": what, "told": told}
+
+
+def _hints(row: Row, table: Table) -> list[dict[str, str]]:
+    """Return the words that are not the usual ones of their columns, with the one that is meant, or ""."""
+    found = [(column, row.text(column.key)) for column in table.columns if column.usual]
+    return [
+        {"name": column.name_zh, "word": word, "near": near}
+        for column, word in found
+        if (near := unusual(column, word)) is not None
+    ]

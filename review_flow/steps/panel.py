@@ -19,6 +19,7 @@ from review_flow.steps import audit
 from review_flow.steps.drafts import keep_draft, require_latest
 from review_flow.steps.enrolments import failed_abilities
 from review_flow.steps.evidence import slots_filled
+from review_flow.steps.judges import short_of
 from review_flow.steps.messages import tell
 from review_flow.steps.people import conflicting_with, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
@@ -68,26 +69,8 @@ def ask_panel(session: Session, *, submission: Submission) -> None:
 
 def to_pursue(session: Session, *, round_: Round) -> list[Submission]:
     """Return the works before the panel for which `pursue` has something to do: a place is empty, or all have marked."""
-    size = round_scheme(session, round_=round_).review.panel.size
-    standing = (
-        select(PanelMark.submission_id, func.count().label("asked"), func.count(PanelMark.mark).label("marked"))
-        .where(PanelMark.released_at.is_(None))
-        .group_by(PanelMark.submission_id)
-        .subquery()
-    )
-    asked = func.coalesce(standing.c.asked, 0)
-    return list(
-        session.scalars(
-            select(Submission)
-            .outerjoin(standing, standing.c.submission_id == Submission.id)
-            .where(
-                Submission.round_id == round_.id,
-                Submission.state == SubmissionState.IN_PANEL,
-                or_(asked < size, asked == standing.c.marked),
-            )
-            .order_by(Submission.id)
-        )
-    )
+    short, _count = short_of(session, round_=round_, scheme=round_scheme(session, round_=round_))
+    return [session.get_one(Submission, one.submission_id) for one in short]
 
 
 def pursue(session: Session, *, submission: Submission) -> None:

@@ -141,6 +141,33 @@ def person_by_number(session: Session, *, organization_id: int, number: str) -> 
     return person
 
 
+_NAMED = (
+    select(Person)
+    .where(
+        Person.organization_id == bindparam("organization"),
+        or_(Person.number == bindparam("number"), Person.name == bindparam("name")),
+        Person.active,
+    )
+    .order_by(Person.number)
+)
+
+
+def person_called(session: Session, *, organization_id: int, word: str) -> Person:
+    """Return the active person with this number, else the only one of this name. Raises NotFound, BadInput."""
+    number, word = plain(word), word.strip()
+    found = session.scalars(_NAMED, {"organization": organization_id, "number": number, "name": word}).all()
+    by_number = [one for one in found if one.number == number]
+    if not found:
+        raise NotFound(what=say(_("人员")), key=word)
+    if not by_number and len(found) > 1:
+        numbers = listed(one.number for one in found)
+        raise BadInput(
+            field=say(_("姓名")),
+            problem=say(_("叫“{name}”的不止一人，请写工号：{numbers}。"), name=word, numbers=numbers),
+        )
+    return (by_number or found)[0]
+
+
 def has_role(session: Session, *, person_id: int, organization_id: int, kinds: Collection[RoleKind]) -> bool:
     """Whether the person holds one of these roles there."""
     asked = {"person": person_id, "organization": organization_id, "kinds": list(kinds)}

@@ -33,6 +33,7 @@ from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase,
 from review_flow.rules.path import NOT_SHOWN, TO_SIGN, Stage
 from review_flow.rules.words import UNDONE, AdjustmentState, AppealState
 from review_flow.steps import audit
+from review_flow.steps.judges import MOST_SHOWN, Short, short_of
 from review_flow.steps.messages import tell_many
 from review_flow.steps.owners import appeals_in, standing_ids
 from review_flow.steps.people import require_admin
@@ -97,7 +98,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Everything a page of progress shows; `found`: how many there are on all pages."""
+    """Everything a page of progress shows; `found`: how many there are on all pages; `short`: works without judges."""
 
     stages: dict[Stage, int]
     lines: list[Line]
@@ -105,6 +106,8 @@ class Progress:
     judges: list[Judge]
     blocked: str | None
     waiting: dict[str, int]
+    short: list[Short]
+    all_short: int
 
 
 def board(
@@ -113,7 +116,9 @@ def board(
     """Return one page of teachers (of one stage; whose name or number holds the word), and what else waits."""
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     known = session.scalars(select(Notice.note).where(Notice.round_id == round_.id, Notice.key == "reviews-blocked"))
-    asks = _asks(round_scheme(session, round_=round_))
+    scheme = round_scheme(session, round_=round_)
+    asks = _asks(scheme)
+    short, all_short = short_of(session, round_=round_, scheme=scheme, most=MOST_SHOWN)
     named = {"round": round_.id, "word": plain(word), "like": _escaped(word)}
     rows = session.execute(_counts(asks), named)
     counts = {BY_VALUE[value]: (everybody, fitting) for value, everybody, fitting in rows}
@@ -126,6 +131,8 @@ def board(
         judges=_judges(session, round_),
         blocked=known.first() or None,
         waiting=_waiting(session, round_),
+        short=short,
+        all_short=all_short,
     )
 
 

@@ -14,6 +14,7 @@ from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SchemeState,
 from review_flow.rules.selection import school_list_problems
 from review_flow.rules.words import RoleKind, SeatKind, WorkKind
 from review_flow.steps import audit
+from review_flow.steps.judges import too_few
 from review_flow.steps.messages import tell_many
 from review_flow.steps.people import require_admin
 from review_flow.steps.schemes import built_of, scheme_of
@@ -221,6 +222,8 @@ def seat(session: Session, *, actor: Person, round_: Round, person: Person, kind
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="panel.seat", about=place, kind=kind.value
     )
+    if round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING}:  # works may have waited for somebody like them
+        enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)
     return place
 
 
@@ -262,6 +265,8 @@ def obstacles(session: Session, *, round_: Round) -> list[str]:
         if counts.get(kind, 0) < least:
             sentence = _("{seat}至少{least}人，现有{have}人")
             found.append(say(sentence, seat=say(SEATS[kind]), least=least, have=counts.get(kind, 0)))
+    if counts.get(SeatKind.MEMBER, 0) >= wanted[SeatKind.MEMBER]:
+        found += too_few(session, round_=round_, scheme=scheme)
     if now() > round_.submit_due_at:
         found.append(say(_("提交截止时间已过，请先改定日程")))
     teachers = session.scalar(

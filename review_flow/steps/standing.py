@@ -24,6 +24,7 @@ from models import (
     Round,
     Submission,
 )
+from review_flow.clock import now
 from review_flow.db import counted, first_of
 from review_flow.i18n import _, clauses, listed, say
 from review_flow.rules.duty import remaining
@@ -38,6 +39,7 @@ from review_flow.steps.approvals import ends_at, links_before_peers, waiting
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
+from review_flow.steps.judges import short_of
 from review_flow.steps.owners import appeals_in, owners, standing_results, steps_aside
 from review_flow.steps.panel import asked_of
 from review_flow.steps.people import SEAT_NAMES, conflicts, has_seat
@@ -101,6 +103,7 @@ def waits(session: Session, *, round_: Round) -> list[Wait]:
         *_teachers(session, round_=round_),
         *_reviewers(session, round_=round_),
         *_markers(session, round_=round_),
+        *_judges(session, round_=round_),
         *_approvals(session, round_=round_),
         *_contested(session, round_=round_),
         *_results(session, round_=round_),
@@ -138,11 +141,16 @@ def _teachers(session: Session, *, round_: Round) -> Iterator[Wait]:
         if enrolment.id in silent:
             yield Wait(person.name, say(_("还没有自评")), person)
         if round_.phase is RoundPhase.OPEN and _is_early(scheme, enrolment):
-            yield Wait(person.name, say(EARLY[enrolment.state]), person, round_.hard_close_at)
+            yield Wait(person.name, say(EARLY[enrolment.state]), person, _due_at(round_))
         if round_.phase is RoundPhase.OPEN and scheme.components:
             yield from _programme(session, scheme, round_, enrolment, person)
         for work in works[enrolment.id]:
             yield from _work(session, scheme, round_, enrolment, person, work, files[work.id])
+
+
+def _due_at(round_: Round) -> datetime:
+    """Return the day that is next for who hands in, as their own page says it: due, and once that is over the close."""
+    return round_.submit_due_at if now() <= round_.submit_due_at else round_.hard_close_at
 
 
 def _without_self_mark(session: Session, scheme: Scheme, round_: Round) -> set[int]:
@@ -170,7 +178,7 @@ def _programme(session: Session, scheme: Scheme, round_: Round, enrolment: Enrol
     ]
     if left:
         names = listed(node.name_zh for node in left)
-        yield Wait(person.name, say(_("尚未完成：{names}"), names=names), person, round_.hard_close_at)
+        yield Wait(person.name, say(_("尚未完成：{names}"), names=names), person, _due_at(round_))
 
 
 def _work(
@@ -190,12 +198,12 @@ def _work(
         case SubmissionState.DRAFT:
             problems = missing(scheme, submission=work, evidence=files)
             why = say(_("还不能封存：{problems}"), problems=clauses(problems)) if problems else say(_("还没有封存"))
-            yield Wait(person.name, f"{what}{why}", person, round_.hard_close_at)
+            yield Wait(person.name, f"{what}{why}", person, _due_at(round_))
         case SubmissionState.CORRECTING:
             yield Wait(person.name, say(_("{what}待补正"), what=what), person, work.correction_due_at)
         case SubmissionState.SEALED:
             why = _before_submitting(session, scheme, enrolment, work)
-            yield Wait(person.name, f"{what}{why}", person, round_.hard_close_at)
+            yield Wait(person.name, f"{what}{why}", person, _due_at(round_))
         case SubmissionState.SUBMITTED if any(file.state is EvidenceState.WAITING for file in files):
             yield Wait(say(_("后台流程")), say(_("{what}的证据等待自动检查"), what=what))
         case SubmissionState.SUBMITTED:
@@ -237,6 +245,12 @@ def _markers(session: Session, *, round_: Round) -> Iterator[Wait]:
     )
     for person, count, until in rows:
         yield Wait(person.name, say(_("{count}份成果没有评分"), count=count), person, until)
+
+
+def _judges(session: Session, *, round_: Round) -> Iterator[Wait]:
+    short, _count = short_of(session, round_=round_, scheme=round_scheme(session, round_=round_))
+    for one in short:
+        yield Wait(say(_("校级管理员")), one.text)
 
 
 def _approvals(session: Session, *, round_: Round) -> Iterator[Wait]:

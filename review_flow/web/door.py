@@ -13,15 +13,18 @@ from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Person
+from review_flow.clock import shown
 from review_flow.db import transaction
+from review_flow.i18n import _, say
 from review_flow.outside.breaches import breaches_in
+from review_flow.outside.workbooks import Page, write
 from review_flow.rules.codes import plain
 from review_flow.rules.door import device_cookie
 from review_flow.rules.words import RoleKind
-from review_flow.steps import door, identities, people, second_factor
+from review_flow.steps import door, first_links, identities, people, second_factor
 from review_flow.web import cookies, mine, watch
-from review_flow.web.access import SESSION_COOKIE, Admin, Db, Entered, Here, Key, Proven, Signed, public
-from review_flow.web.render import Paged, go, here, page, pages_of
+from review_flow.web.access import SESSION_COOKIE, Admin, Confirmed, Db, Entered, Here, Key, Proven, Signed, public
+from review_flow.web.render import XLSX, Paged, download, go, here, only_here, page, pages_of
 
 router = APIRouter()
 Text = Annotated[str, Form(max_length=200)]
@@ -202,8 +205,28 @@ def people_page(
     found = select(Person).where(*wanted).order_by(Person.number).offset((page_ - 1) * PAGE).limit(PAGE)
     pages = pages_of(session.scalar(select(func.count()).where(*wanted)) or 0, PAGE)
     people_ = session.scalars(found).all()
-    having = second_factor.having(session, people=people_)
-    return page(request, "door/people.html", people=people_, having=having, word=word, number=page_, pages=pages)
+    return page(
+        request,
+        "door/people.html",
+        people=people_,
+        having=second_factor.having(session, people=people_),
+        without=first_links.count_without(session, actor=person),
+        only_here=only_here(request),
+        word=word,
+        number=page_,
+        pages=pages,
+    )
+
+
+@router.post("/school/people/links")
+def make_links(request: Request, session: Db, person: Admin, _sure: Confirmed) -> Response:
+    """Give a sheet of links, once: one for each of the school's people who can't sign in yet."""
+    made = first_links.make_links(session, actor=person)
+    watch.note(request, "links-made", about=person.organization_id)
+    rows = [(one.number, one.name, f"{here(request)}/link/{one.token}", shown(one.expires_at)) for one in made]
+    header = [say(_("工号")), say(_("姓名")), say(_("链接")), say(_("有效期至"))]
+    title = say(_("一次性链接"))
+    return download(write([Page(title, header, rows)]), name=f"{title}.xlsx", kind=XLSX)
 
 
 @router.post("/school/people/{key}/link")
@@ -212,7 +235,8 @@ def make_link(request: Request, session: Db, person: Admin, key: Key) -> HTMLRes
     whose = mine.colleague(session, person, key)
     token = door.make_link(session, actor=person, person=whose)
     watch.note(request, "link-made", about=whose.id)
-    return page(request, "door/made.html", whose=whose, link=f"{here(request)}/link/{token}")
+    link = f"{here(request)}/link/{token}"
+    return page(request, "door/made.html", whose=whose, link=link, only_here=only_here(request))
 
 
 @router.post("/school/people/{key}/sign-out")

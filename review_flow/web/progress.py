@@ -98,7 +98,7 @@ def _mark(told: dict[str, Any]) -> str:
     passed = [day is not None and day < moment for day in days]
     judges = [(one.person.id, one.count, one.due_at) for one in at.judges]
     counts = [(stage.value, count) for stage, count in at.stages.items()]
-    shown = repr((counts, lines, judges, at.blocked, at.waiting, passed))
+    shown = repr((counts, lines, judges, at.blocked, at.waiting, at.short, at.all_short, passed))
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 

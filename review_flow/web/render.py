@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 HEADINGS = {
     HTTPStatus.FORBIDDEN: _("不能这样做"),
     HTTPStatus.NOT_FOUND: _("找不到"),
@@ -126,6 +128,11 @@ def go(path: str) -> RedirectResponse:
 def here(request: Request) -> str:
     """Return the address that people reach this application by, for what is shown or sent to be opened later."""
     return request.app.state.settings.web_url or f"{request.url.scheme}://{request.headers['host']}"
+
+
+def only_here(request: Request) -> bool:
+    """Whether that address opens on this machine alone: no other was set, and the page is open at the loopback."""
+    return not request.app.state.settings.web_url and request.url.hostname in LOOPBACK
 
 
 def download(content: bytes, *, name: str, kind: str) -> Response:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -27,6 +27,7 @@ router = APIRouter()
 Day = Annotated[date, Form()]
 Codes = Annotated[list[str], Form(max_length=100)]
 Number = Annotated[str, Form(max_length=100)]
+MOST_OFFERED = 300
 
 
 @router.get("/school/new-round")
@@ -74,6 +75,7 @@ def round_page(request: Request, session: Db, person: Admin, round_: SchoolRound
         counts=_counts(session, round_),
         seats=_seats(session, round_),
         kinds=[(kind.value, people.SEAT_NAMES[kind]) for kind in SeatKind],
+        everybody=_everybody(session, person),
         lacking=rounds.obstacles(session, round_=round_) if setup else [],
         approvals=approving.count_waiting(session, person, round_),
     )
@@ -100,6 +102,20 @@ def _seats(session: Session, round_: Round) -> list[tuple[str, Sequence[Any]]]:
         .order_by(PanelSeat.id)
     ).all()
     return [(name, [row for row in rows if row[0].kind is kind]) for kind, name in people.SEAT_NAMES.items()]
+
+
+_PEOPLE = (
+    select(Person.number, Person.name)
+    .where(Person.organization_id == bindparam("school"), Person.active)
+    .order_by(Person.number)
+    .limit(MOST_OFFERED + 1)
+)
+
+
+def _everybody(session: Session, person: Person) -> Sequence[Any]:
+    """Return the school's people to choose from; nobody in a school so large that a list of them is no help."""
+    found = session.execute(_PEOPLE, {"school": person.organization_id}).all()
+    return found if len(found) <= MOST_OFFERED else []
 
 
 @router.post("/school/rounds/{key}/set-up")
@@ -152,7 +168,7 @@ def seat(
     session: Db, person: Admin, round_: SchoolRound, number: Number, kind: Annotated[SeatKind, Form()]
 ) -> RedirectResponse:
     """Give a person a place on the panel."""
-    chosen = people.person_by_number(session, organization_id=round_.organization_id, number=number)
+    chosen = people.person_called(session, organization_id=round_.organization_id, word=number)
     rounds.seat(session, actor=person, round_=round_, person=chosen, kind=kind)
     return go(f"/school/rounds/{round_.id}#panel")
 

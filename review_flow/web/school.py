@@ -6,19 +6,21 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from models import Organization, Person, Round, SchemeVersion
+from models import Organization, Person, Role, Round, SchemeVersion
 from review_flow import schemes as scheme_files
 from review_flow.clock import SCHOOL_ZONE, now
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
-from review_flow.rules.lifecycle import SchemeState
+from review_flow.rules.lifecycle import RoundPhase, SchemeState
 from review_flow.rules.scheme import Scheme
+from review_flow.rules.words import RoleKind
+from review_flow.schemes import purpose as scheme_purposes
 from review_flow.schemes.plan import plan_of
-from review_flow.schemes.telling import worded
+from review_flow.schemes.telling import clauses_of, worded
 from review_flow.steps import schemes
 from review_flow.web import mine, plans
 from review_flow.web.access import Admin, Confirmed, Db, Key
@@ -60,23 +62,41 @@ def versions_of(session: Session, person: Person, *states: SchemeState) -> list[
     return [{"version": one, "title": schemes.scheme_of(one).title_zh} for one in found]
 
 
+_ROUNDS = select(Round).where(Round.organization_id == bindparam("school")).order_by(Round.id.desc())
+_TEACHERS = (
+    select(func.count())
+    .select_from(Role)
+    .join(Person, Person.id == Role.person_id)
+    .where(
+        Role.organization_id == bindparam("school"),
+        Role.kind == RoleKind.TEACHER,
+        Person.organization_id == bindparam("school"),
+        Person.active,
+    )
+)
+
+
 @router.get("/school")
 def home(request: Request, session: Db, person: Admin) -> HTMLResponse:
-    """Show the school's rounds and schemes."""
-    of_school = select(Round).where(Round.organization_id == person.organization_id).order_by(Round.id.desc())
+    """Show the school's rounds and schemes; until the first round opens, what is to be done in which order."""
+    rounds = session.scalars(_ROUNDS, {"school": person.organization_id}).all()
+    found = versions_of(session, person)
     return page(
         request,
         "school/home.html",
         school=session.get_one(Organization, person.organization_id),
-        rounds=session.scalars(of_school).all(),
-        schemes=versions_of(session, person),
+        rounds=rounds,
+        schemes=found,
+        published=any(one["version"].state is SchemeState.PUBLISHED for one in found),
+        teachers=session.scalar(_TEACHERS, {"school": person.organization_id}) or 0,
+        begun=any(one.phase is not RoundPhase.SETUP for one in rounds),
     )
 
 
 @router.get("/school/schemes")
 def library(request: Request, person: Admin) -> HTMLResponse:  # noqa: ARG001 - the guard is its point
     """List the schemes that come with the program, to choose one."""
-    return page(request, "school/schemes.html", found=scheme_files.available(), today=today())
+    return page(request, "school/schemes.html", groups=scheme_purposes.library(), today=today())
 
 
 @router.post("/school/schemes")
@@ -118,7 +138,9 @@ def scheme_page(request: Request, session: Db, version: Version) -> HTMLResponse
     scheme = schemes.scheme_of(version)
     ids = {one["by"] for one in version.confirmed.values()}
     names = dict(session.execute(select(Person.id, Person.name).where(Person.id.in_(ids))).tuples().all())
-    rows = open_values(version, scheme)
+    rows = [
+        {**row, "clauses": clauses_of(scheme, scheme.in_force(row["unknown"]))} for row in open_values(version, scheme)
+    ]
     left = sum(row["confirmed"] is None for row in rows)
     return page(request, "school/scheme.html", version=version, scheme=scheme, rows=rows, left=left, names=names)
 

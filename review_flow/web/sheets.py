@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -22,11 +23,10 @@ from review_flow.steps import imports, imports_undo
 from review_flow.steps.imports_tables import TABLES
 from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key, PassingAdmin
-from review_flow.web.render import Paged, download, go, page, pages_of
+from review_flow.web.render import XLSX, Paged, download, go, page, pages_of
 from review_flow.web.school import SchoolRound, round_of
 
 router = APIRouter()
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FIELDS_BYTES = 100_000  # for the form around the file
 PAGE = 50
 AT_WORK = {JobState.LOOKING, JobState.WAITING}
@@ -185,7 +185,8 @@ def problem_sheet(request: Request, sheet: SheetImport) -> Response:
     """Return a refused sheet with what is wrong beside each row, for a page or a program."""
     if sheet.problems_key is None:
         raise NotFound(what=say(_("问题表")), key=sheet.id)
-    return download(read(request.app.state.storage, sheet.problems_key), name=f"{sheet.file_name}.xlsx", kind=XLSX)
+    name = say(_("{name}-问题.xlsx"), name=PurePath(sheet.file_name).stem)
+    return download(read(request.app.state.storage, sheet.problems_key), name=name, kind=XLSX)
 
 
 @router.post("/school/imports/{key}/take")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Form, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from models import Appeal, Enrolment, Message, Person, Round
 from review_flow.errors import NotFound
@@ -20,6 +20,7 @@ from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.path import Stage
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.selection import selection_problems
+from review_flow.rules.words import RoleKind
 from review_flow.steps import (
     appeals,
     certificates,
@@ -55,9 +56,11 @@ WHERE = {
 
 
 @router.get("/")
-def home(request: Request, session: Db, person: Signed) -> HTMLResponse:
-    """Show where the person stands in their newest round."""
+def home(request: Request, session: Db, person: Signed) -> Response:
+    """Show where the person stands in their newest round; who only administers goes to their desk."""
     enrolled = path.enrolments_of(session, person=person)
+    if not enrolled and RoleKind.SCHOOL_ADMIN in request.state.roles:
+        return go("/school")
     if not enrolled:
         return page(request, "teacher/none.html", news=_news(request, session, person))
     return _home(request, session, person, enrolled, enrolled[0][1].id)

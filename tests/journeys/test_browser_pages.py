@@ -30,7 +30,13 @@ NOBODY = "nobody"
 WHOLE = "whole"  # who is past the second step
 # Route → world, who, and the rows that fill its braces, in their order; several where it shows different things.
 PAGES: dict[str, list[tuple[str, ...]]] = {
-    "/": [("middle", "new"), ("middle", "collecting"), ("middle", "reviewer"), ("end", "to sign"), ("middle", "admin")],
+    "/": [
+        ("middle", "new"),
+        ("middle", "collecting"),
+        ("middle", "reviewer"),
+        ("end", "to sign"),
+        ("middle", "member"),
+    ],
     "/activity/{key}": [("programme", "admin", "meeting")],
     "/enter": [("middle", NOBODY)],
     "/enter/code": [("middle", "half in")],

@@ -12,7 +12,7 @@ from review_flow.errors import NotAllowed
 from review_flow.rules.lifecycle import RoundPhase, SubmissionState
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import SeatKind, WorkKind
-from review_flow.steps import enrolments, panel, people, reviews, rounds, submissions
+from review_flow.steps import enrolments, judges, panel, people, reviews, rounds, submissions
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import School, waiting_marks
 from tests.stages import stage
@@ -21,7 +21,8 @@ from tests.steps.test_reviews import deeds, refused
 
 def at_panel(school: School) -> Submission:
     """A valid work of the first teacher that is short of peers and comes to the panel."""
-    school.open()
+    if school.round.phase is RoundPhase.SETUP:
+        school.open()
     person = school.teachers[0]
     school.ready(person)
     work = school.seal(person)[0]
@@ -80,6 +81,7 @@ def test_an_inactive_person_is_not_asked(alone: School) -> None:
 
 def test_a_panel_that_lacks_somebody_waits_for_them(alone: School) -> None:
     """T13 wants three: two marks settle nothing, and the seat is filled as soon as there is somebody."""
+    alone.open()
     for person in (alone.members[2], alone.reserve):
         people.declare_conflict(alone.session, actor=alone.admin, one=alone.teachers[0], other=person, reason="同胞")
     work = at_panel(alone)
@@ -220,6 +222,8 @@ def test_a_related_arbiter_is_replaced_and_without_one_the_work_waits(alone: Sch
     refused(
         panel.NobodyLeft, "没有可以接替的仲裁人：请先增补席位。", lambda: panel.pursue(alone.session, submission=work)
     )
+    (short,), _count = judges.short_of(alone.session, round_=alone.round, scheme=alone.scheme)
+    assert short.text == f"A1（成果{work.id}）缺1名仲裁人，请增加席位"
     expert = alone.person("X1", "县专家")
     rounds.seat(alone.session, actor=alone.admin, round_=alone.round, person=expert, kind=SeatKind.ARBITER)
     panel.pursue(alone.session, submission=work)

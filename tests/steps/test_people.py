@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import AuditEvent, Conflict, Organization
+from models import AuditEvent, Conflict, Organization, Person
 from review_flow.errors import BadInput, NotAllowed, NotFound
 from review_flow.rules.words import OrganizationKind, RoleKind, SeatKind
 from review_flow.steps import people
@@ -45,6 +45,22 @@ def test_a_number_is_kept_plain_and_found_however_it_is_typed(session: Session) 
 def test_a_school_its_administrator_and_their_number_have_names(session: Session, empty: str) -> None:
     with pytest.raises(BadInput, match="不能为空。"):
         people.found_school(session, **{"name": "实验中学", "admin_number": "A1", "admin_name": "陈静", empty: " 　"})
+
+
+def test_a_person_is_found_by_number_or_by_a_name_that_nobody_else_has(school: School) -> None:
+    def find(word: str) -> Person:
+        return people.person_called(school.session, organization_id=school.organization.id, word=word)
+
+    twin = school.person("T98", "王芳")
+    other = school.person("T99", "T98")
+    assert (find("李伟"), find("T01")) == (school.teachers[1], school.teachers[0])
+    assert (find("T98"), find("T99")) == (twin, other)  # a number comes before a name
+    with pytest.raises(BadInput, match="叫“王芳”的不止一人，请写工号：T01、T98。"):
+        find("王芳")
+    twin.active = False
+    assert find("王芳") == school.teachers[0]
+    with pytest.raises(NotFound, match="找不到人员“吴静”"):
+        find("吴静")
 
 
 def test_a_person_is_found_by_number_in_their_own_school_while_active(school: School) -> None:

@@ -60,6 +60,17 @@ def test_a_teacher_is_waited_for_step_by_step(school: School) -> None:
     )
 
 
+def test_until_when_is_said_as_on_the_teacher_s_own_page(school: School, clock) -> None:
+    school.open()
+
+    def until() -> set[object]:
+        return {one.until for one in standing.waits(school.session, round_=school.round)}
+
+    assert until() == {school.round.submit_due_at}
+    clock.day(3, 21)
+    assert until() == {school.round.hard_close_at}
+
+
 def test_a_sealed_work_waits_for_the_duty_then_for_a_click(school: School) -> None:
     school.open()
     sealed(school).allocate()

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import python_calamine
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
@@ -149,6 +152,24 @@ def test_the_administrator_gives_a_link_and_its_holder_a_password(web: Web, scho
         assert client.post(f"/link/{token}", data={"password": GOOD}).status_code == 410
     assert web.session.scalars(select(OneTimeLink.token_hash)).one() == digest(token)
     assert web.session.scalars(select(Credential.person_id)).one() == school.teachers[0].id
+
+
+def test_a_sheet_of_links_is_handed_out_once_for_everybody_who_cannot_sign_in(web: Web, school: School) -> None:
+    with web.of("A01") as admin, web.stranger() as client:
+        page = admin.get("/school/people").text
+        assert ("一次性链接单" in page, "链接也只能在这台电脑上打开" in page) == (True, False)
+        assert admin.post("/school/people/links").status_code == 422  # without its tick
+        answer = admin.post("/school/people/links", data={"yes": "yes"})
+        assert quote("一次性链接.xlsx") in answer.headers["content-disposition"]
+        book = python_calamine.load_workbook(io.BytesIO(answer.content))
+        header, *rows = book.get_sheet_by_index(0).to_python()
+        assert (header, len(rows)) == (["工号", "姓名", "链接", "有效期至"], len(school.teachers) + 9)
+        [link] = [row[2] for row in rows if row[0] == "T01"]
+        assert client.get(link).status_code == 200
+        here = admin.get("/school/people", headers={"host": "127.0.0.1:8000"}).text
+        assert "链接也只能在这台电脑上打开" in here
+        one = admin.post(f"/school/people/{school.teachers[0].id}/link").text
+        assert ('data-copy="link"' in one, "/static/copy.js" in one) == (True, True)
 
 
 def test_people_of_another_school_can_be_given_nothing(web: Web, school: School) -> None:

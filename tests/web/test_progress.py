@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from models import Assignment, Message, Person
+from models import Assignment, Message, Person, Submission
+from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import AssignmentState
 from review_flow.steps import reassign
 from tests.cast import Clock, School, queries
@@ -71,6 +72,17 @@ def test_one_teacher_is_reminded_relieved_and_exempted(admin: TestClient, web: W
         assert (deed, answer.headers.get("location")) == (deed, place)
     assert "免训：病假" in admin.get(place).text
     assert admin.post(f"{place}/cap", data={"most": "many"}).status_code == 422
+
+
+def test_works_that_lack_judges_are_never_unseen(admin: TestClient, web: Web, begun: School) -> None:
+    work = begun.session.scalars(select(Submission).order_by(Submission.id)).all()[0]
+    was, work.state = work.state, SubmissionState.IN_PANEL
+    web.release()
+    page = admin.get(f"/school/rounds/{begun.round.id}/progress").text
+    lacking = page[page.index("等考核组的") :]
+    assert ("缺3名考核组成员，请增加席位" in lacking, "没有要等的" in lacking) == (True, False)
+    assert f'href="/school/rounds/{begun.round.id}#panel"' in lacking
+    work.state = was
 
 
 def test_a_task_is_moved_with_its_effect_shown_first(admin: TestClient, web: Web, begun: School) -> None:

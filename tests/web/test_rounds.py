@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import select
+from starlette.testclient import TestClient
 
 from models import PanelSeat, Round, SchemeVersion
 from review_flow import schemes
 from review_flow.rules.lifecycle import RoundPhase, SchemeState
+from review_flow.steps import people
 from tests.cast import School
 from tests.due import do_errands
 from tests.web.conftest import Web
@@ -14,14 +18,26 @@ DAYS = {"opens_on": "2026-09-01", "submit_due_on": "2026-09-20", "hard_close_on"
 
 def test_a_scheme_is_chosen_confirmed_value_by_value_and_published(web: Web, school: School) -> None:
     with web.of("A01") as admin:
-        assert "fuqing-50" in admin.get("/school/schemes").text
+        shown = admin.get("/school/schemes").text
+        assert ('value="fuqing-50"' in shown, "适用于参训中学教师" in shown, "模板与叠加层" in shown) == (
+            True,
+            True,
+            True,
+        )
         assert "第一章" in admin.get("/school/library/fuqing-50").text
         assert admin.get("/school/library/..%2F..%2Fpyproject.toml").status_code == 404
         chosen = {"scheme": "fuqing-50", "effective_from": "2026-03-01"}
         assert admin.post("/school/schemes", data={**chosen, "scheme": "nothing"}).status_code == 404
         address = admin.post("/school/schemes", data=chosen).headers["location"]
         page = admin.get(address).text
-        assert ("出自" in page, "确认后才能发布" in page) == (True, True)
+        assert ("出自通用默认值" in page, "确认后才能发布" in page) == (True, True)
+        assert "证据有效性认定</span> <strong>5个工作日</strong>" in page
+        assert ("<code>calendar.validity.working_days</code>" in page, 'href="/school/own-scheme"' in page) == (
+            True,
+            True,
+        )
+        english = admin.get(address, headers={"accept-language": "en"}).text
+        assert "validity</span> <strong>days: 5; working days: yes</strong>" in english
         version = school.session.scalars(select(SchemeVersion).order_by(SchemeVersion.id.desc())).first()
         assert version is not None
         scheme = version.document
@@ -53,6 +69,8 @@ def test_a_round_is_made_filled_tried_out_and_opened(web: Web, school: School) -
         for number, kind in [*seats, ("P6", "appeal"), ("P7", "appeal"), ("P8", "appeal"), ("T01", "reserve")]:
             assert admin.post(f"{address}/seats", data={"number": number, "kind": kind}).status_code == 303
         assert admin.post(f"{address}/seats", data={"number": "X9", "kind": "member"}).status_code == 404
+        assert admin.post(f"{address}/seats", data={"number": "李伟", "kind": "reserve"}).status_code == 303
+        assert '<option value="T02">李伟</option>' in admin.get(address).text
         last = school.session.scalars(select(PanelSeat.id).order_by(PanelSeat.id.desc())).first()
         web.release()
         assert admin.post(f"/school/seats/{last}/remove").status_code == 303
@@ -62,9 +80,10 @@ def test_a_round_is_made_filled_tried_out_and_opened(web: Web, school: School) -
         do_errands(web.session)
         web.release()
         tried = admin.get(f"{address}/dry-run").text
-        assert ("没有发现问题" in tried, "位虚构的教师走了一遍" in tried) == (True, True)
-        assert "No problem was found." in admin.get(f"{address}/dry-run", headers={"accept-language": "en"}).text
+        assert ("请再增加2名不参加本轮互评的候补" in tried, "位虚构的教师走了一遍" in tried) == (True, True)
+        assert "Problems ahead" in admin.get(f"{address}/dry-run", headers={"accept-language": "en"}).text
         assert admin.post(f"{address}/open", data={"yes": "yes"}).headers["location"] == f"{address}/progress"
+        assert "<strong>A1</strong> 技术支持的学情分析" in admin.get(address).text
         later = {"submit_due_on": "2026-09-27", "hard_close_on": "2026-10-09", "reason": "台风", "yes": "yes"}
         assert admin.post(f"{address}/put-off", data=later).headers["location"] == address
         assert "2026-10-09 23:59" in admin.get(address).text
@@ -76,6 +95,30 @@ def test_the_head_of_a_page_leads_to_one_s_office(web: Web, school: School) -> N
     with web.of("A01") as admin, web.of("T01") as teacher:
         assert ('href="/school"' in admin.get("/me").text, 'href="/school"' in teacher.get("/me").text) == (True, False)
         assert "2026春" in admin.get("/school").text
+
+
+def test_who_only_administers_comes_to_the_desk_and_is_led_step_by_step(web: Web, school: School) -> None:
+    def steps(client: TestClient) -> tuple[list[str], list[str]]:
+        shown = client.get("/school").text
+        return re.findall(r"<h2[^>]*>(\d)", shown), re.findall(r'btn-primary" href="([^"]+)"', shown)
+
+    people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
+    with web.of("A01") as admin, web.of("Z01") as fresh, web.of("T01") as teacher:
+        assert (admin.get("/").headers["location"], teacher.get("/").status_code) == ("/school", 200)
+        assert steps(fresh) == (["1", "2", "3"], ["/school/schemes"])
+        chosen = {"scheme": "fuqing-50", "effective_from": "2026-03-01"}
+        draft = fresh.post("/school/schemes", data=chosen).headers["location"]
+        assert steps(fresh) == (["1", "2", "3"], [draft])
+        version = school.session.scalars(select(SchemeVersion).order_by(SchemeVersion.id.desc())).first()
+        assert version is not None
+        version.state = SchemeState.PUBLISHED
+        web.release()
+        assert steps(fresh) == (["1", "2", "3"], ["/school/sheets"])
+        assert "先发布一个考核方案" not in fresh.get("/school").text
+        school.round.phase = RoundPhase.OPEN
+        school.round.scheme_digest = school.version.digest
+        web.release()
+        assert steps(admin) == ([], [])
 
 
 def test_a_school_s_own_scheme_is_looked_at_line_by_line_and_kept(web: Web, school: School) -> None:

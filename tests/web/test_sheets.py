@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import re
+from urllib.parse import quote
 
 import python_calamine
 from sqlalchemy import func, select
@@ -81,7 +83,8 @@ def test_what_is_wrong_is_said_row_by_row_and_given_back_as_a_sheet(web: Web, sc
         work(web)
         told = admin.get(address).text
         assert "第2行“姓名”" in told
-        assert admin.get(f"{address}/problems.xlsx").content[:2] == b"PK"
+        copy = admin.get(f"{address}/problems.xlsx")
+        assert (copy.content[:2], quote("名单-问题.xlsx") in copy.headers["content-disposition"]) == (b"PK", True)
         left = send(admin, "/school", ["N2", "新人"])
         assert admin.get(f"{left}/problems.xlsx").status_code == 404
         work(web)
@@ -118,3 +121,25 @@ def test_a_long_look_is_paged_and_the_platform_s_columns_are_known(web: Web, sch
             True,
             True,
         )
+
+
+def test_a_look_shows_what_is_stored_and_hints_at_words_that_are_not_usual(web: Web, school: School) -> None:
+    rows = [
+        ["Ｎ００２", "杨　丽", "小學"],
+        ["N003", " Anna  Li ", "中学"],
+        ["N004", "Ｌi 王 芳", "小学低段"],
+        ["N005", "无", ""],
+    ]
+    with web.of("A01") as admin:
+        file = ("名单.xlsx", write([Page("表", ["工号", "姓名", "学段"], rows)]))
+        address = admin.post("/school/sheets", data={"kind": "roster"}, files={"file": file}).headers["location"]
+        work(web)
+        told = admin.get(address).text
+        assert re.findall(r'data-th="(?:工号|姓名)">([^<]*)<', told) == [
+            *("N002", "杨丽", "N003", "Anna Li", "N004", "Li 王芳", "N005", "无")
+        ]
+        assert ("是不是“小学”？" in told, "“中学”不常用，请核对" in told, "“小学低段”" in told) == (True, True, False)
+        admin.post(f"{address}/take")
+        work(web)
+        assert "下一步：让新来的人能登录" in admin.get(address).text
+        assert "N002" in admin.get("/school/people?word=杨丽").text

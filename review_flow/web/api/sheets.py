@@ -30,8 +30,8 @@ from review_flow.web.api.access import Administrator, PassingAdministrator
 from review_flow.web.api.pages import Asked, listed_part, numbered_part
 from review_flow.web.api.routes import Bounded, gives, reads, router, writes
 from review_flow.web.api.shapes import Code, Day, In, Line, Out, Page, RowId
-from review_flow.web.render import download
-from review_flow.web.sheets import XLSX, problem_sheet
+from review_flow.web.render import XLSX, download
+from review_flow.web.sheets import problem_sheet
 
 FIRST_ROW = 2  # of a sheet, below its header
 Cell = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -112,13 +112,22 @@ class Difference(Out):
     now: str | None
 
 
+class Hint(Out):
+    """A word that is not usual in its column; `near`: the usual one that is meant, where that can be told."""
+
+    name: str
+    word: str
+    near: str
+
+
 class RowSeen(Out):
-    """A row that was looked through, counted from 0: its cells, and whether it is new, changed or the same."""
+    """A row that was looked through, counted from 0: its cells as taken, and whether it is new, changed or the same."""
 
     row: int
     cells: list[str]
     what: str
     told: list[Difference]
+    hints: list[Hint] = Field(default_factory=list)
 
 
 def _line(one: SheetImport) -> dict[str, Any]:

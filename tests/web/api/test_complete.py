@@ -114,6 +114,7 @@ BY_PAGE_ALONE = {
     "/certificates/{key}": "a print to look at",
     "/rounds/{key}/choose/check": "the choice itself is refused in the same words",
     "/school/people/{key}/link": "a way in is handed over face to face",
+    "/school/people/links": "a way in is handed over face to face",
     "/school/people/{key}/sign-out": "a person signs somebody out",
     "/school/people/{key}/second-factor/end": "a way in is handed over face to face",
 }
