@@ -57,7 +57,7 @@ _REVIEWING = _JUDGES.where(
 
 def too_few(session: Session, *, round_: Round, scheme: Scheme) -> list[str]:
     """Return, in Chinese, whose works could never be decided: too few of the panel are free to mark them."""
-    least = scheme.review.panel.size
+    least = _wanted(scheme)
     authors = dict(session.execute(_AUTHORS, {"round": round_.id}).tuples().all())
     free = {one: len(judges) for one, judges in _free(session, round_=round_, authors=authors).items()}
     short = [one for one in authors if free[one] < least]
@@ -76,7 +76,7 @@ def taken_off(session: Session, *, round_: Round, scheme: Scheme) -> list[str]:
 
     Each work takes as many reviewers as the scheme wants, and all of them may be of the panel.
     """
-    least, reviewers = scheme.review.panel.size, scheme.review.peer.receive_target
+    least, reviewers = _wanted(scheme), scheme.review.peer.receive_target
     reviewing = set(session.scalars(_REVIEWING, {"round": round_.id}))
     authors = dict(session.execute(_AUTHORS, {"round": round_.id}).tuples().all())
     if not reviewing or not authors:
@@ -90,6 +90,12 @@ def taken_off(session: Session, *, round_: Round, scheme: Scheme) -> list[str]:
         "应有{least}人，请再增加{lack}名不参加本轮互评的候补"
     )
     return [say(sentence, count=len(reviewing), left=left, least=least, lack=least - left)]
+
+
+def _wanted(scheme: Scheme) -> int:
+    """Return how many judges a work wants; 0 where the scheme asks nobody for works that come to the panel."""
+    tiers = [None, *(one.id for one in scheme.select.tiers)]
+    return scheme.review.panel.size if any(scheme.teacher_selection(one).min for one in tiers) else 0
 
 
 def _free(session: Session, *, round_: Round, authors: dict[int, str]) -> dict[int, set[int]]:

@@ -70,7 +70,8 @@ def ask_panel(session: Session, *, submission: Submission) -> None:
 def to_pursue(session: Session, *, round_: Round) -> list[Submission]:
     """Return the works before the panel for which `pursue` has something to do: a place is empty, or all have marked."""
     short, _count = short_of(session, round_=round_, scheme=round_scheme(session, round_=round_))
-    return [session.get_one(Submission, one.submission_id) for one in short]
+    works = select(Submission).where(Submission.id.in_([one.submission_id for one in short]))
+    return list(session.scalars(works.order_by(Submission.id)))
 
 
 def pursue(session: Session, *, submission: Submission) -> None:

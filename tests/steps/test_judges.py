@@ -3,6 +3,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from models import DueWork, PanelSeat, Person
+from review_flow import schemes
 from review_flow.clock import now
 from review_flow.rules.words import SeatKind, WorkKind
 from review_flow.steps import advance, dry_run, judges, people, progress, rounds, standing
@@ -30,6 +31,7 @@ def hints(school: School) -> list[str]:
 
 
 def test_a_panel_of_the_round_s_own_teachers_cannot_mark_its_own_works(school: School) -> None:
+    assert hints(school) == []
     panel_of(school, *school.teachers[:3])
     said = "能给王芳、李伟、张敏的成果评分的考核组成员和候补不足3人（本人和须回避的不算），请再增加1名成员或候补"
     assert rounds.obstacles(school.session, round_=school.round) == [said]
@@ -58,6 +60,12 @@ def test_relatives_do_not_count_and_many_names_are_cut(session, clock: Clock) ->
         people.declare_conflict(session, actor=school.admin, one=one, other=school.members[2], reason="亲属")
     (said,) = rounds.obstacles(session, round_=school.round)
     assert said.startswith(f"能给王芳、{second.name}、张敏、刘洋、赵磊等7人的成果")
+
+
+def test_a_scheme_that_asks_for_no_works_wants_no_judges_for_them(session, clock: Clock) -> None:
+    school = School(session, teachers=3, scheme=schemes.load("fuqing-30"), abilities=())
+    panel_of(school, *school.teachers)
+    assert (rounds.obstacles(session, round_=school.round), hints(school)) == ([], [])
 
 
 def test_who_asks_about_a_large_school_asks_no_more_often(school: School) -> None:
