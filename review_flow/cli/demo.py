@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import typer
 
-from review_flow.demo.people import EXEMPT
 from review_flow.i18n import _, listed, say
 
 if TYPE_CHECKING:
@@ -151,6 +150,7 @@ def _show(story: Story) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from review_flow.demo.people import EXEMPT
     from review_flow.rules.outcome import FLAGS
 
     console = Console()

@@ -7,5 +7,8 @@ import unicodedata
 
 
 def plain(code: str) -> str:
-    """Return a code as it is kept and looked for: NFKC (Ａ０１ is A01), without any space."""
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", code))
+    """Return a code as it is kept and looked for: NFKC (Ａ０１ is A01), without any space.
+
+    Normalised once more at the end: signs that a space held apart may combine.
+    """
+    return unicodedata.normalize("NFKC", re.sub(r"\s+", "", unicodedata.normalize("NFKC", code)))

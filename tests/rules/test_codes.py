@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from review_flow.rules.codes import plain
@@ -17,5 +17,6 @@ def test_full_width_signs_and_spaces_are_slips() -> None:
 
 
 @given(st.text())
+@example("A \u0304")
 def test_a_plain_code_is_plain(code: str) -> None:
     assert plain(plain(code)) == plain(code)
