@@ -71,7 +71,6 @@ def test_starting_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     code = f"""
 import sys
 from review_flow.cli import app
-from review_flow.cli.common import day
 try:
     app({list(words)!r}, prog_name="review-flow")
 finally:
