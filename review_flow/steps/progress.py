@@ -298,10 +298,10 @@ def _judges(session: Session, round_: Round) -> list[Judge]:
 @cache
 def _asked() -> Select[tuple[Person, int, datetime | None]]:
     """Select of who was asked for marks and has not given all of them."""
-    asked = (
+    of_round = select(Submission.id).where(Submission.round_id == ROUND)
+    asked = (  # by the works' ids, not by a join: SQLite would look through the marks of all rounds
         select(PanelMark.marker_id, func.count().label("count"), func.min(PanelMark.due_at).label("due_at"))
-        .join(Submission, Submission.id == PanelMark.submission_id)
-        .where(Submission.round_id == ROUND, PanelMark.mark.is_(None), PanelMark.released_at.is_(None))
+        .where(PanelMark.submission_id.in_(of_round), PanelMark.mark.is_(None), PanelMark.released_at.is_(None))
         .group_by(PanelMark.marker_id)
         .subquery()
     )
