@@ -16,7 +16,7 @@ from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.selection import selection_problems
 from review_flow.rules.words import WorkKind
 from review_flow.steps import audit
-from review_flow.steps.facts import record_of
+from review_flow.steps.facts import CHOSEN, record_of
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -253,20 +253,9 @@ def _draft(session: Session, *, enrolment: Enrolment, ability: str) -> Submissio
     return made
 
 
-_CHOSEN = (
-    select(Submission)
-    .where(
-        Submission.enrolment_id == bindparam("enrolment"),
-        Submission.state != SubmissionState.REPLACED,
-        Submission.ability != DELIVERABLES,
-    )
-    .order_by(Submission.id)
-)
-
-
 def submissions_of(session: Session, *, enrolment: Enrolment) -> list[Submission]:
     """Return the enrolment's submissions that were not replaced, in the order they were chosen."""
-    return list(session.scalars(_CHOSEN, {"enrolment": enrolment.id}))
+    return list(session.scalars(CHOSEN, {"enrolment": enrolment.id}))
 
 
 def exempt(session: Session, *, actor: Person, enrolment: Enrolment, reason: str) -> None:

@@ -39,7 +39,7 @@ DAYS_A_YEAR = Decimal("365.25")
 UNHEARD = (SubmissionState.DRAFT, SubmissionState.CLOSED)
 
 
-_CHOSEN = (
+CHOSEN = (
     select(Submission)
     .where(
         Submission.enrolment_id == bindparam("enrolment"),
@@ -48,6 +48,7 @@ _CHOSEN = (
     )
     .order_by(Submission.id)
 )
+"""The submissions of an `enrolment` that were not replaced, in the order they were chosen."""
 
 
 def record_of(session: Session, *, enrolment: Enrolment, weighed: bool = True) -> Record:
@@ -58,7 +59,7 @@ def record_of(session: Session, *, enrolment: Enrolment, weighed: bool = True) -
     round_ = session.get_one(Round, enrolment.round_id)
     scheme = round_scheme(session, round_=round_)
     person = session.get_one(Person, enrolment.person_id)
-    submissions = list(session.scalars(_CHOSEN, {"enrolment": enrolment.id}))
+    submissions = list(session.scalars(CHOSEN, {"enrolment": enrolment.id}))
     abilities = _abilities(
         session,
         scheme=scheme,
