@@ -87,6 +87,7 @@ def _serve(
     plain: bool,
 ) -> None:
     from review_flow.cli.supervise import Child, supervise
+    from review_flow.outside.messages import messenger_for
     from review_flow.steps import door
     from review_flow.web.assets import Assets
 
@@ -95,6 +96,7 @@ def _serve(
         if path != settings().home:  # a mounted folder is often open; what is in it must not be
             raise SecretsOpen(path=path)
     require_port(host, port)
+    messenger_for(settings())  # as the assets below: said here, not by a worker that dies again and again
     engine = ready_engine()
     Assets()  # refused here, by name, rather than by a child that dies again and again
     configure(as_json=settings().log_json)

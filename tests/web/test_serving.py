@@ -92,6 +92,18 @@ def test_keys_that_others_may_read_are_said_before_anything_starts(
     assert not (given.home / "review-flow.db").exists()
 
 
+# Apprise's e-mail plug-in imports imghdr, which the standard library drops in 3.13.
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_a_message_address_that_is_none_is_said_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Settings(home=tmp_path / "home", message_urls=("nonsense://TOKEN",))
+    monkeypatch.setattr(serving, "settings", lambda: given)
+    done = CliRunner().invoke(app, ["serve", "--port", "8999"])
+    assert (done.exit_code, done.output) == (1, "消息设置第1项不是可用的通知地址（nonsense）。\n")
+    assert not (given.home / "review-flow.db").exists()
+
+
 OPEN = "0.0.0.0"
 
 
