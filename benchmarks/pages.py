@@ -6,9 +6,10 @@ The schools of `tests/journeys/worlds.py`: amid a round, after its end with resu
 works wait for approvals, one with visits, a programme with workshops, a county above. Each is played by the product's
 own steps for a few people, and their part is repeated until everybody is there. The pages, as whom, and with which rows
 behind them are those that the browser's tests open, and the parts that pages ask for by themselves. The web is a
-process of its own, whose clock stands where the world's does; one request at a time. "cpu" is the time that the server
-itself used for an answer, which other work on the machine hardly changes; the baseline in the same run is /enter, a
-page that asks the database for nothing.
+process of its own, whose clock stands where the world's does; one request at a time. The time is the server's: from
+the request to the moment its answer, whole and compressed, begins to leave. "cpu" is what the server itself computed
+for an answer, which other work on the machine hardly changes; the baseline in the same run is /enter, a page that asks
+the database for nothing.
 
 Each page is asked 12 times unmeasured: PostgreSQL plans a prepared statement anew for its first executions, in each
 connection, and a page that people use has that behind it.
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-GOAL_MS, UNMEASURED, STATEMENTS = 50.0, 12, b"x-statements"
+GOAL_MS, UNMEASURED = 50.0, 12
+STATEMENTS, TOOK_MS = b"x-statements", b"x-took-ms"
 PARTS: dict[str, list[tuple[str, ...]]] = {
     "/works/{key}/slots": [("middle", "collecting", "work")],
     "/errands/{key}": [("middle", "admin", "errand")],
@@ -136,9 +138,8 @@ def opened(client: httpx.Client, pid: int, visit: Visit, times: int) -> Took | N
             return None
     took, used = [], cpu_s(pid)
     for _time in range(times):
-        began = time.perf_counter()
         answer = client.get(visit.address)
-        took.append(1000 * (time.perf_counter() - began))
+        took.append(float(answer.headers[TOOK_MS.decode()]))
     cpu_ms = 1000 * (cpu_s(pid) - used) / times
     return Took(took, cpu_ms, int(answer.headers[STATEMENTS.decode()]), visit)
 
@@ -187,17 +188,20 @@ def shown(kind: str, took: list[Took], closed: list[Visit], most: int) -> None:
 
 
 def counted(app: FastAPI) -> ASGIApp:
-    """Say with each answer how many statements it asked; true for one request at a time."""
+    """Say with each answer how long it took and how many statements it asked; true for one request at a time."""
     sent: list[None] = []
     event.listen(Engine, "before_cursor_execute", lambda *_args: sent.append(None))
 
     async def around(scope: Scope, receive: Receive, send: Send) -> None:
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (STATEMENTS, str(len(sent)).encode())]
+                took_ms = 1000 * (time.perf_counter() - began)
+                said = (STATEMENTS, str(len(sent)).encode()), (TOOK_MS, str(took_ms).encode())
+                message["headers"] = [*message["headers"], *said]
             await send(message)
 
         sent.clear()
+        began = time.perf_counter()
         await app(scope, receive, told)
 
     return around

@@ -66,7 +66,10 @@ class Role(Base):
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     kind: Mapped[RoleKind] = mapped_column(words(RoleKind, "role_kind"))
 
-    __table_args__ = (UniqueConstraint("person_id", "organization_id", "kind"),)
+    __table_args__ = (
+        UniqueConstraint("person_id", "organization_id", "kind"),
+        Index("ix_role_organization_id_kind", "organization_id", "kind"),
+    )
 
 
 class Conflict(Base):

@@ -177,6 +177,7 @@ class PanelMark(Base):
         CheckConstraint("marker_id <> author_id", name="not_own_work"),
         CheckConstraint("(mark IS NULL) = (marked_at IS NULL)", name="marked_whole"),
         CheckConstraint("mark IS NULL OR mark BETWEEN 0 AND 1000000", name="mark"),
+        Index("ix_panel_mark_submission_id", "submission_id"),
         Index(
             "uq_panel_mark_standing",
             "submission_id",

@@ -235,6 +235,8 @@ def upgrade() -> None:
             "person_id", "organization_id", "kind", name=op.f("uq_role_person_id_organization_id_kind")
         ),
     )
+    with op.batch_alter_table("role", schema=None) as batch_op:
+        batch_op.create_index("ix_role_organization_id_kind", ["organization_id", "kind"], unique=False)
     op.create_table(
         "scheme_version",
         sa.Column("organization_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1107,6 +1109,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_panel_mark")),
     )
     with op.batch_alter_table("panel_mark", schema=None) as batch_op:
+        batch_op.create_index("ix_panel_mark_submission_id", ["submission_id"], unique=False)
         batch_op.create_index(
             "uq_panel_mark_standing",
             ["submission_id", "marker_id"],
@@ -2056,6 +2059,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("released_at IS NULL"),
             postgresql_where=sa.text("released_at IS NULL"),
         )
+        batch_op.drop_index("ix_panel_mark_submission_id")
 
     op.drop_table("panel_mark")
     with op.batch_alter_table("evidence", schema=None) as batch_op:
@@ -2114,6 +2118,9 @@ def downgrade() -> None:
 
     op.drop_table("reference_face")
     op.drop_table("scheme_version")
+    with op.batch_alter_table("role", schema=None) as batch_op:
+        batch_op.drop_index("ix_role_organization_id_kind")
+
     op.drop_table("role")
     with op.batch_alter_table("consent", schema=None) as batch_op:
         batch_op.drop_index(

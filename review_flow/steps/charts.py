@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Date, bindparam, cast, func, select, type_coerce
 
 from models import Assignment, Enrolment, PanelMark, Result, Review, Submission
-from review_flow.clock import SCHOOL_ZONE
 from review_flow.i18n import _, say
 from review_flow.rules.words import UNDONE, AssignmentState
 from review_flow.steps.people import require_admin
@@ -106,10 +106,13 @@ def _grades(session: Session, round_: Round, scheme: Scheme) -> list[Chart]:
 
 
 def day_of(column: Any, *, dialect: str) -> ColumnElement[Any]:
-    """Return the day of a moment in the school's zone, as a database says it: as a date, SQLite as its text."""
+    """Return the day of a moment in the school's zone, as a database says it: as a date, SQLite as its text.
+
+    Asia/Shanghai has known no summer time since 1991, and eight hours are added quicker than a zone is looked up.
+    """
     if dialect == "sqlite":
-        return func.date(column, "+8 hours")  # Asia/Shanghai has known no summer time since 1991
-    return cast(func.timezone(str(SCHOOL_ZONE), column), Date)
+        return func.date(column, "+8 hours")
+    return cast(func.timezone("UTC", column) + timedelta(hours=8), Date)
 
 
 @cache
@@ -195,8 +198,9 @@ _SPREAD = type_coerce(func.max(Review.mark) - func.min(Review.mark), Review.mark
 _APART = (
     select(_SPREAD.label("spread"))
     .join(Assignment, Assignment.id == Review.assignment_id)
-    .where(Assignment.round_id == _ROUND, Assignment.submission_id.is_not(None))
-    .group_by(Assignment.submission_id)
+    .join(Submission, Submission.id == Assignment.submission_id)
+    .where(Submission.round_id == _ROUND)
+    .group_by(Submission.id)  # by the round's works: SQLite would else look through the reviews of all rounds
     .having(func.count() > 1)
     .subquery()
 )

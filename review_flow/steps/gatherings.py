@@ -191,6 +191,7 @@ def attendance(session: Session, *, gathering: Gathering) -> dict[int, str]:
     rows = session.execute(
         select(Enrolment.person_id, Fact.word)
         .join(Fact, Fact.enrolment_id == Enrolment.id)
+        .where(Enrolment.round_id == gathering.round_id)  # else everybody's in every round would be looked at
         .where(Fact.kind == FactKind.ATTENDANCE, Fact.key == _key(gathering), Fact.struck_at.is_(None))
         .order_by(Fact.id)
     )

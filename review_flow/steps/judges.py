@@ -141,14 +141,10 @@ def short_of(session: Session, *, round_: Round, scheme: Scheme, most: int = EVE
 
 @cache
 def _short() -> Select[tuple[int, str, str, int, int]]:
-    standing = (
+    of_round = Submission.round_id == bindparam("round"), Submission.state == SubmissionState.IN_PANEL
+    standing = (  # by the works' ids, not by a join: SQLite would look through the marks of all rounds
         select(PanelMark.submission_id, func.count().label("asked"), func.count(PanelMark.mark).label("marked"))
-        .join(Submission, Submission.id == PanelMark.submission_id)
-        .where(
-            Submission.round_id == bindparam("round"),
-            Submission.state == SubmissionState.IN_PANEL,
-            PanelMark.released_at.is_(None),
-        )
+        .where(PanelMark.submission_id.in_(select(Submission.id).where(*of_round)), PanelMark.released_at.is_(None))
         .group_by(PanelMark.submission_id)
         .subquery()
     )
@@ -157,11 +153,7 @@ def _short() -> Select[tuple[int, str, str, int, int]]:
         select(Submission.id, Submission.ability, Person.name, asked, func.count().over())
         .join(Person, Person.id == Submission.author_id)
         .outerjoin(standing, standing.c.submission_id == Submission.id)
-        .where(
-            Submission.round_id == bindparam("round"),
-            Submission.state == SubmissionState.IN_PANEL,
-            or_(asked < bindparam("size", type_=BigInteger), asked == standing.c.marked),
-        )
+        .where(*of_round, or_(asked < bindparam("size", type_=BigInteger), asked == standing.c.marked))
         .order_by(Submission.id)
         .limit(bindparam("most", type_=BigInteger))
     )

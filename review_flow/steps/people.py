@@ -44,18 +44,22 @@ SEAT_NAMES = {
 # What nearly every deed asks is built once and asked with values: building it takes longer than its answer.
 _HOLDS = select(Person.id).where(Person.id == bindparam("person"), Person.active)
 _WITH_ROLE = _HOLDS.where(
-    Person.id.in_(
-        select(Role.person_id).where(
-            Role.organization_id == bindparam("organization"), Role.kind.in_(bindparam("kinds", expanding=True))
-        )
+    select(Role.id)
+    .where(
+        Role.person_id == Person.id,
+        Role.organization_id == bindparam("organization"),
+        Role.kind.in_(bindparam("kinds", expanding=True)),
     )
+    .exists()
 )
 _WITH_SEAT = _HOLDS.where(
-    Person.id.in_(
-        select(PanelSeat.person_id).where(
-            PanelSeat.round_id == bindparam("round"), PanelSeat.kind.in_(bindparam("kinds", expanding=True))
-        )
+    select(PanelSeat.id)
+    .where(
+        PanelSeat.person_id == Person.id,
+        PanelSeat.round_id == bindparam("round"),
+        PanelSeat.kind.in_(bindparam("kinds", expanding=True)),
     )
+    .exists()
 )
 _SEATS = select(PanelSeat.kind).where(
     PanelSeat.round_id == bindparam("round"), PanelSeat.person_id == bindparam("person")

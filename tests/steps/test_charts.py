@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from models import Assignment, Review, Submission
+from models import Assignment, Review
 from review_flow.errors import NotAllowed
 from review_flow.steps import advance, charts, results
 from review_flow.steps.charts import Chart
@@ -84,11 +84,3 @@ def test_questions_do_not_grow_with_the_round(marked: School) -> None:
     with queries(marked.session) as sent:
         drawn(marked)
     assert len(sent) == 9
-
-
-def test_each_database_is_asked_for_the_school_s_day_in_its_own_way() -> None:
-    asked = {name: str(charts.day_of(Submission.sealed_at, dialect=name)) for name in ("sqlite", "postgresql")}
-    assert asked == {
-        "sqlite": "date(submission.sealed_at, :date_1)",
-        "postgresql": "CAST(timezone(:timezone_1, submission.sealed_at) AS DATE)",
-    }
