@@ -108,7 +108,7 @@ def _serve(
     if settings().web_url is None and not is_here(host):
         typer.echo(say(ELSEWHERE))
     if token is not None:
-        link = f"{address}/link/{token}"
+        link = door.address_of(token, at=address)
         typer.echo(say(_("还没有能登录的管理员。请打开这个一次性链接（两天内有效）：{link}"), link=link))
     web = ["-m", "review_flow.web", "--host", host, "--port", str(port), "--workers", str(workers), *line]
     supervise(

@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from PIL import Image
 
 from review_flow.db import transaction
+from review_flow.web.door import LINK_COOKIE
 from review_flow.web.envelope import LANGUAGE_COOKIE
 from review_flow.web.pace import Pace
 from tests.cast import Clock
@@ -27,6 +28,7 @@ from tests.journeys.worlds import World, Worlds
 
 pytestmark = [*IN_CHROMIUM, pytest.mark.timeout(600)]
 NOBODY = "nobody"
+INVITED = "invited"  # nobody yet, who has opened a one-time link
 WHOLE = "whole"  # who is past the second step
 # Route → world, who, and the rows that fill its braces, in their order; several where it shows different things.
 PAGES: dict[str, list[tuple[str, ...]]] = {
@@ -40,7 +42,8 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
     "/activity/{key}": [("programme", "admin", "meeting")],
     "/enter": [("middle", NOBODY)],
     "/enter/code": [("middle", "half in")],
-    "/link/{token}": [("middle", NOBODY, "link")],
+    "/link": [("middle", NOBODY)],
+    "/link/password": [("middle", INVITED)],
     "/me": [("middle", "collecting"), ("middle", "admin")],
     "/me/face": [("middle", "reviewer"), ("middle", "done")],
     "/me/password": [("middle", "collecting")],
@@ -120,7 +123,6 @@ MOMENTS: dict[str, tuple[str, str, str, int]] = {
     "no-such-page": ("middle", NOBODY, "/nothing", 404),
     "not-for-teachers": ("middle", "reviewer", "/school", 403),
     "not-well-asked": ("middle", "admin", "/school/audit?key=x", 422),
-    "link-used-up": ("middle", NOBODY, "/link/nothing", 410),
     "certificate-unknown": ("end", NOBODY, "/verify/7K2M-90QF-3TXW-8A1B", 200),
     "audit-nothing": ("middle", "admin", "/school/audit?who=nobody", 200),
     "audit-one-thing": ("middle", "admin", "/school/audit?thing=round", 200),
@@ -138,6 +140,7 @@ ANSWERS: dict[str, tuple[str, str, str, dict[str, str], str, str]] = {
         "main button",
         "#refusal > *",
     ),
+    "link-used-up": ("middle", NOBODY, "/link", {"#link-code": "nothing"}, "main form button", "#refusal > *"),
     "one-time-link": ("middle", "admin", "/school/people", {}, "[action$='/link'] button", "main code"),
     "token-made": (
         "middle",
@@ -240,6 +243,8 @@ class Reader:
     def proof(self, world: World, who: str) -> list[Any]:
         if who == NOBODY:
             return []
+        if who == INVITED:
+            return [{"name": LINK_COOKIE, "value": str(world.ids["link"]), "url": self.site.address}]
         person = world.people[who], who == WHOLE
         if person not in self.cookies:
             self.cookies[person] = self.site.cookie(person[0], whole=person[1])
