@@ -43,9 +43,7 @@ class Pace:
         moment = time.monotonic()
         with self._lock:
             full = max(self._full_at.get(key, moment), moment) + self._each_s
-            allowed = (
-                moment + self._window_s
-            )  # compared as sums: a difference, rounded, may refuse what is just allowed
+            allowed = moment + self._window_s  # a sum: a difference, rounded, may refuse what is just allowed
             if full > allowed:
                 raise TooOften(seconds=max(1, ceil(full - allowed)))
             if len(self._full_at) >= MOST_KEYS:
