@@ -37,7 +37,7 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
         ("middle", "collecting"),
         ("middle", "reviewer"),
         ("end", "to sign"),
-        ("middle", "member"),
+        ("setup", "teacher"),
     ],
     "/activity/{key}": [("programme", "admin", "meeting")],
     "/enter": [("middle", NOBODY)],
