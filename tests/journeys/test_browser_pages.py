@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from PIL import Image
+from pypdf import PdfReader
 
 from review_flow.db import transaction
 from review_flow.web.door import LINK_COOKIE
@@ -338,6 +339,36 @@ def test_what_else_a_page_may_say_is_for_everybody(
         reader.open(path, name, status)
     if reader.problems:
         pytest.fail("\n".join(reader.problems))
+
+
+PRINTED = {
+    "/school/rounds/{round}/charts": ("end", "admin", ["等级分布", "优秀", "80–85"], ["看数字", "每位评阅人的偏差"]),
+    "/rounds/{round}/plan": ("middle", "collecting", ["第一章", "第二条"], ["考核方案全文", "返回"]),
+}
+"""What stands on paper, though it is folded up on the screen, and what does not, by page."""
+
+
+def test_what_is_folded_up_on_the_screen_is_printed(site: Site, chromium: Any) -> None:
+    reader = Reader(chromium, site, "zh")
+    for path, (world_name, who, there, away) in PRINTED.items():
+        world: World = getattr(site.worlds, world_name)
+        reader.become(world, who)
+        reader.go(path.format_map(world.ids))
+        reader.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = false")
+        pages = PdfReader(io.BytesIO(reader.page.pdf(format="A4"))).pages
+        text = re.sub(r"\s", "", "".join(page.extract_text() for page in pages))
+        assert (path, [one for one in there if one not in text]) == (path, [])
+        assert (path, [one for one in away if one in text]) == (path, [])
+
+
+def test_a_phones_head_takes_two_rows_however_much_waits(site: Site, chromium: Any) -> None:
+    reader = Reader(chromium, site, "zh")
+    heights = []
+    for who in ("new", "reviewer", "member"):  # nothing new; reviews and messages; a seat and messages
+        reader.become(site.worlds.middle, who)
+        reader.go("/me")
+        heights.append(reader.page.locator(".top").bounding_box()["height"])
+    assert max(heights) - min(heights) < 10, heights  # a row takes 35
 
 
 # README's pictures: name → world, who, address and size. `REVIEW_FLOW_PICTURES=docs/pictures pytest … -k pictures`
