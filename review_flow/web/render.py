@@ -83,6 +83,11 @@ def device(user_agent: str) -> str:
     return " · ".join(filter(None, (browser, system))) or user_agent
 
 
+def initial(words: str) -> str:
+    """Return words that stand alone with a capital first letter; the catalogue has them as inside a sentence."""
+    return words[:1].upper() + words[1:]
+
+
 @functools.cache
 def environment() -> Environment:
     """Return the templates' environment: everything escaped, an unknown name is a fault."""
@@ -94,7 +99,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"_": say, "say": say, "listed": listed}
-    made.filters |= {"moment": moment, "day": day, "size": size, "device": device, "cited": cited}
+    made.filters |= {"moment": moment, "day": day, "size": size, "device": device, "cited": cited, "initial": initial}
     return made
 
 
