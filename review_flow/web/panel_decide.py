@@ -129,8 +129,8 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
     """List the proposed grades, those at a boundary first; who has to keep away from somebody doesn't see them."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     if judges_groups(round_scheme(session, round_=round_)):
-        found = {**workshops.graded(session, person, round_), **_about(session, person, round_)}
-        return page(request, "panel/grades.html", round=round_, number=1, pages=1, **found)
+        found = {**workshops.graded(session, person, round_, number), **_about(session, person, round_)}
+        return page(request, "panel/grades.html", round=round_, **found)
     away = Person.id.not_in(conflicting_with(session, person_id=person.id))
     waiting = Result.state == ResultState.COMPOSED
     participants, graded, count, left = session.execute(
