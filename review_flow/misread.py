@@ -1,10 +1,11 @@
-"""What pydantic can't read, said to the reader: settings, options of commands, what programs send to the API.
+"""What can't be read, said to the reader: settings, options of commands, what programs send to the API; files.
 
-Its own messages are English; here each kind of mistake is a sentence that says what to write instead.
+pydantic's and the system's own messages are English; here each kind of mistake says what to write instead, or why not.
 """
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,20 @@ SENTENCES = {
     "datetime": MOMENT,
     "ip_any_network": _("应为 10.0.0.0/8 这样的网段"),
 }
+REASONS = {
+    errno.ENOENT: _("没有这个文件或文件夹"),
+    errno.EACCES: _("没有权限"),
+    errno.EPERM: _("没有权限"),
+    errno.EISDIR: _("这是文件夹，不是文件"),
+    errno.ENOTDIR: _("路径中有一段不是文件夹"),
+    errno.EEXIST: _("已经有这个名称的文件"),
+    errno.EROFS: _("这里只能读"),
+    errno.ENOSPC: _("磁盘已满"),
+    errno.EDQUOT: _("磁盘已满"),
+    errno.ENAMETOOLONG: _("名称太长"),
+    errno.EADDRINUSE: _("已被别的程序占用"),
+    errno.EADDRNOTAVAIL: _("本机没有这个地址"),
+}
 QUOTED = re.compile("'([^']*)'")
 
 
@@ -69,3 +84,9 @@ def _plain(given: object) -> object:
     """Return pydantic's own enumeration ("'a', 'b' or 'c'") as the language of the moment enumerates."""
     quoted = QUOTED.findall(given) if isinstance(given, str) else []
     return listed(quoted) if quoted else given
+
+
+def reason(error: OSError) -> str:
+    """Return why the system refused a file or an address; in its own words where we have none."""
+    known = REASONS.get(error.errno or 0)
+    return say(known) if known else error.strerror or str(error)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 
 from review_flow.errors import Refusal
 from review_flow.i18n import _, clauses, say
-from review_flow.misread import sentence
+from review_flow.misread import reason, sentence
 from review_flow.rules.lifecycle import IllegalMoveError
 from review_flow.schemes.document import SchemeInvalid
 from review_flow.settings import PREFIX
@@ -121,7 +121,7 @@ def _move(error: IllegalMoveError) -> Answer:
 
 
 def _file(error: OSError) -> Answer:
-    return Answer("file", say(_("文件读不到或写不进去：{path}（{why}）"), path=error.filename, why=error.strerror))
+    return Answer("file", say(_("文件读不到或写不进去：{path}（{why}）"), path=error.filename, why=reason(error)))
 
 
 # From the narrowest kind to the widest: the first that fits answers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from review_flow import i18n
 from review_flow.cli.refusals import explained
 from review_flow.db import engine_for
+from review_flow.misread import reason
 from review_flow.settings import Settings
 
 KEY, ADDRESS = "应为 64 位十六进制数字", "应为 https://review.school.cn 这样的地址"
@@ -102,3 +104,23 @@ def test_and_in_english(monkeypatch: pytest.MonkeyPatch, name: str, value: str, 
     text = told("en")
     assert f"REVIEW_FLOW_{name}" in text
     assert re.findall("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]", text) == []
+
+
+def test_a_setting_whose_file_is_not_there_is_told_in_words() -> None:
+    found = {}
+    for language in i18n.LANGUAGES:
+        with i18n.speaking(language), pytest.raises(FileNotFoundError) as no:
+            open("/nowhere/key")  # noqa: PTH123, SIM115 - the error is its point
+        with i18n.speaking(language):
+            answer = explained(no.value)
+        assert answer is not None
+        found[language] = answer.text
+    assert found == {
+        "zh": "文件读不到或写不进去：/nowhere/key（没有这个文件或文件夹）",
+        "en": "The file cannot be read or written: /nowhere/key (there is no such file or folder)",
+    }
+
+
+def test_what_the_system_alone_can_say_stays() -> None:
+    assert reason(OSError(errno.ELOOP, "Too many levels of symbolic links")) == "Too many levels of symbolic links"
+    assert reason(OSError("gone")) == "gone"
