@@ -17,6 +17,7 @@ from review_flow.db import settings, transaction
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.logs import configure
+from review_flow.misread import reason
 from review_flow.settings_lines import is_here
 
 app = typer.Typer()
@@ -131,7 +132,7 @@ def require_port(host: str, port: int) -> None:
         family, *_rest, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         socket.create_server(address[:2], family=family).close()
     except OSError as error:
-        raise PortTaken(host=host, port=port, why=error.strerror or error) from error
+        raise PortTaken(host=host, port=port, why=reason(error)) from error
 
 
 def _listens(host: str, port: int) -> bool:

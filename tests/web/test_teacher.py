@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -10,8 +11,9 @@ from sqlalchemy import select
 from models import Submission
 from review_flow.rules.catalogue import Slot
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, SubmissionState
+from review_flow.rules.words import AdjustmentKind
 from review_flow.schemes.plan import plan_of
-from review_flow.steps import advance, enrolments, results, reviews
+from review_flow.steps import adjustments, advance, enrolments, results, reviews
 from review_flow.web import works as works_page
 from review_flow.web.render import moment
 from tests.cast import ABILITIES, CHOICE, Clock, School
@@ -198,6 +200,26 @@ def published(school: School, clock: Clock) -> None:
     school.compose()
     results.confirm_all(school.session, actor=school.members[0], round_=school.round)
     results.publish(school.session, actor=school.admin, round_=school.round)
+
+
+def test_what_took_no_points_is_one_sentence_under_the_ledger(web: Web, marked: School, clock: Clock) -> None:
+    clock.day(3, 9)
+    enrolment = marked.enrolment(marked.teachers[0])
+    for day, leave in ((2, True), (3, False), (4, True)):
+        told = adjustments.Told(AdjustmentKind.ABSENCE, date(2026, 3, day), "签到表", f"k{day}", approved_leave=leave)
+        adjustments.add(marked.session, actor=marked.members[0], enrolment=enrolment, told=told)
+    published(marked, clock)
+    result = results.current(marked.session, enrolment=enrolment)
+    assert result is not None
+    ledger = json.loads(result.outcome)["ledger"]
+    assert [line["points"] for line in ledger if "培训旷到" in line["text"]] == ["0.00", "-5.00", "0.00"]
+    with web.of("T01") as client:
+        page = client.get(f"/rounds/{marked.round.id}/result").text
+    rows, rest = page.split("</table>", 1)
+    assert rows.count("<tr ") == 1 + len(ledger) - 2
+    assert re.findall(r"2026-03-0\d 培训旷到", rows) == ["2026-03-03 培训旷到"]
+    days = "、".join(f"2026-03-0{day} 培训旷到（默认 (X-15)）" for day in (2, 4))
+    assert f"登记在案、已获批准，没有扣分：{days}。" in rest
 
 
 def test_the_result_line_by_line_signed_and_appealed(web: Web, marked: School, clock: Clock) -> None:
