@@ -126,7 +126,7 @@ def plan(request: Request, session: Db, person: Signed, key: Key) -> HTMLRespons
     tested = standing.way.stage is Stage.SELF_TEST
     outcome = grade(scheme, record_of(session, enrolment=standing.enrolment, weighed=False)) if tested else None
     checks = [(one.asks, _told(one), one.passed) for one in outcome.gates] if outcome else []
-    whole = plans.shown(scheme)
+    whole = plans.shown(scheme, confirmed=True)  # else the round would not run
     return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule, checks=checks, **whole)
 
 

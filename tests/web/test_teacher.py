@@ -31,6 +31,7 @@ def test_from_the_plan_to_the_choice(web: Web, opened: School) -> None:
         assert f'href="{base}/plan"' in client.get("/").text
         plan = client.get(f"{base}/plan").text
         assert ("2026-03-20 23:59" in plan, "我已阅读" in plan) == (True, True)
+        assert ("本校已经逐项确认" in plan, "修改后启用" in plan) == (True, False)
         printed = plan_of(opened.scheme)
         sources = {one for chapter in printed.chapters for article in chapter.articles for one in article.sources}
         assert sources
