@@ -28,6 +28,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PLACES = {"components": "mark", "evidence_levels": "level"}
 HEADINGS = {
     HTTPStatus.FORBIDDEN: _("不能这样做"),
     HTTPStatus.NOT_FOUND: _("找不到"),
@@ -180,9 +181,17 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
     return answer
 
 
+def _place(field: str) -> str:
+    """Return the id of the element in which a form's field is filled in, as `parts/rubric.html` names it."""
+    what, _dot, key = field.partition(".")
+    key = key.removesuffix(".mark").removesuffix(".items")
+    return f"{PLACES.get(what, what)}-{key}" if key else "rubric" if what == "components" else what
+
+
 def _refusal_shown(request: Request, refusal: Refusal) -> Response:
     if is_htmx(request) and request.method != "GET":
-        answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
+        fields = [(_place(field), text) for field, text in refusal.fields]
+        answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal), fields=fields)
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
         answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page one is on
         return answer

@@ -106,7 +106,7 @@ def test_a_mark_is_drafted_on_one_device_and_given_on_another(web: Web, at_panel
         late = {**good, "version": "0", "page": "phone"}
         assert phone.post(address, data=late, headers=HTMX).status_code == 409
         refused = desk.post(address, data={"comment": "短", "version": "2", "page": "desk"}, headers=HTMX)
-        assert (refused.status_code, "评分表还不完整" in refused.text) == (422, True)
+        assert (refused.status_code, "请改这几处" in refused.text) == (422, True)
         assert desk.post(address, data={**good, "version": "2"}).headers["location"] == "/panel"
         assert desk.get(address).status_code == 404
     mark = at_panel.session.scalars(select(PanelMark).where(PanelMark.mark.is_not(None))).one()
