@@ -29,6 +29,12 @@ class EverybodyComesIn(Refusal):
     status, text = 409, _("人人都能登录了，没有要生成的链接。")
 
 
+class AllHaveLinks(Refusal):
+    """A second sheet would make the links void that were handed out."""
+
+    status, text = 409, _("还不能登录的人手上都有还能用的链接；确实要换新的，请用“全部重发”。")
+
+
 @dataclass(frozen=True, slots=True)
 class FirstLink:
     """Somebody's way in: the token is told once, only its digest is kept."""
@@ -49,22 +55,40 @@ _WITHOUT = (
     )
     .order_by(Person.number)
 )
-_HOW_MANY = select(func.count()).select_from(_WITHOUT.order_by(None).subquery())
+_LINKED = (
+    select(OneTimeLink.id)
+    .where(
+        OneTimeLink.person_id == Person.id,
+        OneTimeLink.used_at.is_(None),
+        OneTimeLink.expires_at > bindparam("now", type_=OneTimeLink.expires_at.type),
+    )
+    .exists()
+)
+_NEW = _WITHOUT.where(~_LINKED)
+_HOW_MANY = _WITHOUT.order_by(None).with_only_columns(func.count(), func.count().filter(_LINKED))
 
 
-def count_without(session: Session, *, actor: Person) -> int:
-    """Return how many active people of the administrator's school have neither a password nor another way in."""
+def count_without(session: Session, *, actor: Person) -> tuple[int, int]:
+    """Return how many active people of the administrator's school have neither a password nor another way in.
+
+    And how many of them have a link that still opens.
+    """
     require_admin(session, actor=actor, organization_id=actor.organization_id)
-    return session.scalar(_HOW_MANY, {"school": actor.organization_id}) or 0
+    everybody, linked = session.execute(_HOW_MANY, {"school": actor.organization_id, "now": now()}).one()
+    return everybody, linked
 
 
-def make_links(session: Session, *, actor: Person) -> list[FirstLink]:
-    """Return a link for each of them, by number; earlier links of theirs open nothing more. Raises EverybodyComesIn."""
+def make_links(session: Session, *, actor: Person, again: bool = False) -> list[FirstLink]:
+    """Return a link for each of them who has none that opens, by number; `again`: for all, and earlier ones are void.
+
+    Raises EverybodyComesIn, AllHaveLinks.
+    """
     require_admin(session, actor=actor, organization_id=actor.organization_id)
     take_turn(session, organization_id=actor.organization_id)
-    people = session.execute(_WITHOUT, {"school": actor.organization_id}).all()
+    people = session.execute(_WITHOUT if again else _NEW, {"school": actor.organization_id, "now": now()}).all()
     if not people:
-        raise EverybodyComesIn
+        everybody, _linked = count_without(session, actor=actor)
+        raise AllHaveLinks if everybody else EverybodyComesIn
     ids = [key for key, _number, _name in people]
     moment = now()
     made = {

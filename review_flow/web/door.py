@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Container
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
@@ -230,12 +230,14 @@ def people_page(
     found = select(Person).where(*wanted).order_by(Person.number).offset((page_ - 1) * PAGE).limit(PAGE)
     pages = pages_of(session.scalar(select(func.count()).where(*wanted)) or 0, PAGE)
     people_ = session.scalars(found).all()
+    without, linked = first_links.count_without(session, actor=person)
     return page(
         request,
         "door/people.html",
         people=people_,
         having=second_factor.having(session, people=people_),
-        without=first_links.count_without(session, actor=person),
+        without=without,
+        linked=linked,
         only_here=only_here(request),
         word=word,
         number=page_,
@@ -244,9 +246,15 @@ def people_page(
 
 
 @router.post("/school/people/links")
-def make_links(request: Request, session: Db, person: Admin, _sure: Confirmed) -> Response:
-    """Give a sheet of links, once: one for each of the school's people who can't sign in yet."""
-    made = first_links.make_links(session, actor=person)
+def make_links(
+    request: Request,
+    session: Db,
+    person: Admin,
+    _sure: Confirmed,
+    again: Annotated[Literal["true"] | None, Form()] = None,
+) -> Response:
+    """Give a sheet of links, once: one for each of the school's people who can't sign in yet; again: void the old ones."""
+    made = first_links.make_links(session, actor=person, again=again is not None)
     watch.note(request, "links-made", about=person.organization_id)
     at = here(request)
     rows = [(one.number, one.name, door.address_of(one.token, at=at), shown(one.expires_at)) for one in made]

@@ -205,6 +205,10 @@ def test_a_sheet_of_links_is_handed_out_once_for_everybody_who_cannot_sign_in(we
         assert (header, len(rows)) == (["工号", "姓名", "链接", "有效期至"], len(school.teachers) + 9)
         [link] = [row[2] for row in rows if row[0] == "T01"]
         assert open_link(client, link) == (303, FORM)  # pasted whole
+        assert admin.post("/school/people/links", data={"yes": "yes"}).status_code == 409  # none of them is made void
+        assert (client.get(FORM).status_code, "全部重发" in admin.get("/school/people").text) == (200, True)
+        assert admin.post("/school/people/links", data={"yes": "yes", "again": "true"}).status_code == 200
+        assert client.get(FORM).status_code == 410
         here = admin.get("/school/people", headers={"host": "127.0.0.1:8000"}).text
         assert "链接也只能在这台电脑上打开" in here
         one = admin.post(f"/school/people/{school.teachers[0].id}/link").text
