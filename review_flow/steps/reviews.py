@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
 from models import Assignment, CalibrationSample, Enrolment, Person, Review, Round, Submission
 from review_flow.clock import now
@@ -241,6 +241,26 @@ def form_mark(*, scheme: Scheme, form: Mapping[str, Any], slots: list[Any]) -> D
     if marks.mark is None:
         raise FormRefused(problems=say(_("请至少给一个考核项打分。")))
     return marks.mark
+
+
+def declined_before(session: Session, *, assignment: Assignment) -> str | None:
+    """Return why its reviewer declined the same work before, where they did: it comes back when nothing else is left."""
+    return session.scalar(
+        _DECLINED, {"reviewer": assignment.reviewer_id, "submission": assignment.submission_id, "this": assignment.id}
+    )
+
+
+_DECLINED = (
+    select(Assignment.declined_reason)
+    .where(
+        Assignment.reviewer_id == bindparam("reviewer"),
+        Assignment.submission_id == bindparam("submission", type_=BigInteger),
+        Assignment.state == AssignmentState.DECLINED,
+        Assignment.id != bindparam("this"),
+    )
+    .order_by(Assignment.id.desc())
+    .limit(1)
+)
 
 
 def decline(session: Session, *, actor: Person, assignment: Assignment, reason: str) -> None:

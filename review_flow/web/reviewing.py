@@ -77,6 +77,7 @@ def task_page(request: Request, session: Db, person: Signed, key: Key) -> HTMLRe
         task=task,
         title=mine.title(scheme, work.ability) if work else session.get_one(CalibrationSample, task.sample_id).title,
         told=told(scheme.review.peer.effort),
+        declined=reviews.declined_before(session, assignment=task),
         asked=form_fields(scheme, [slot["slot"] for slot in shown]),
         shown=shown,
         files=[file for slot in shown for file in slot["files"]],

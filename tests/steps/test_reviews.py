@@ -213,7 +213,10 @@ def test_a_declined_work_comes_last(ready: School) -> None:
     reviews.decline(ready.session, actor=ready.teachers[0], assignment=first, reason="忙")
     others = [claim(ready).submission_id for _ in range(5)]
     assert first.submission_id not in others
-    assert claim(ready).submission_id == first.submission_id
+    again = claim(ready)
+    assert again.submission_id == first.submission_id
+    told = [reviews.declined_before(ready.session, assignment=one) for one in (again, first)]
+    assert told == ["忙", None]  # of itself, a declined task says so already
 
 
 def test_who_declared_a_conflict_after_the_claim_gives_the_task_back(ready: School) -> None:

@@ -57,7 +57,12 @@ def test_a_draft_is_kept_restored_elsewhere_and_handed_in(web: Web, opened: Scho
 def test_a_task_is_given_back_with_a_reason(web: Web, opened: School, task: Assignment) -> None:
     with web.of("T01") as client:
         assert client.post(f"/reviews/{task.id}/decline", data={"reason": " "}).status_code == 422
+        assert "谢绝过这份成果" not in client.get(f"/reviews/{task.id}").text
         assert client.post(f"/reviews/{task.id}/decline", data={"reason": "视频打不开"}).status_code == 303
+        while True:  # it comes back last
+            taken = client.post(f"/rounds/{task.round_id}/claim").headers["location"]
+            if "谢绝过这份成果（理由：视频打不开）" in client.get(taken).text:
+                break
     opened.session.refresh(task)
     assert (task.state, task.declined_reason) == (AssignmentState.DECLINED, "视频打不开")
 
