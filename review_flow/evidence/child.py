@@ -206,7 +206,7 @@ def load() -> None:
     from PIL import Image
 
     from review_flow import evidence, i18n
-    from review_flow.evidence import contact_sheet, faces, glance, likeness
+    from review_flow.evidence import contact_sheet, faces, likeness
 
     for package in (evidence.__name__, *LATE_PACKAGES):
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
@@ -224,7 +224,6 @@ def load() -> None:
     faces.preload()
     with contextlib.suppress(ValueError):  # the school's models before they are calibrated
         likeness.calibration()
-    glance.preload()
     for code in i18n.LANGUAGES:
         i18n.catalogue(code)
 
