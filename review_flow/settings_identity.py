@@ -93,7 +93,10 @@ Provider = Annotated[Oidc | Cas | WeCom | DingTalk, Field(discriminator="kind")]
 
 
 def _read(given: Any) -> Any:
-    return json.loads(given) if isinstance(given, str) else given
+    try:
+        return json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError(say(_("不是可读的 JSON"))) from None
 
 
 def _apart(providers: tuple[Provider, ...]) -> tuple[Provider, ...]:

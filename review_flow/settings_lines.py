@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Plain = Literal["database", "prefect", "scanner"]
 FEWEST_SIGNS, MOST_PORT = 16, 65535
 ENCRYPTED = {"require", "verify-ca", "verify-full"}
+DATABASE_URL_LIKE = _("应为 postgresql+psycopg://账户:口令@主机:端口/库名")
 
 
 def is_here(host: str) -> bool:
@@ -48,7 +49,7 @@ def _database(url: str, info: ValidationInfo) -> str:
     except ArgumentError:
         return url
     except ValueError:  # a port that is no number: it may be a password, and is not to be repeated
-        raise ValueError(say(_("应为 postgresql+psycopg://账户:口令@主机:端口/库名"))) from None
+        raise ValueError(say(DATABASE_URL_LIKE)) from None
     if not parts.drivername.startswith("postgresql"):
         return url
     asked = parts.normalized_query

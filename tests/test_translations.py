@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from review_flow import i18n
 from review_flow.cli import app
+from review_flow.web.render import initial
 
 PACKAGES = ("review_flow", "flows", "models")
 ROOT = Path(__file__).parent.parent
@@ -92,6 +93,25 @@ def test_no_template_has_a_sentence_that_nobody_marked() -> None:
         for file in (ROOT / "review_flow" / "web" / "templates").rglob("*.html")
     }
     assert {name: found for name, found in unmarked.items() if found} == {}
+
+
+ALONE = re.compile(
+    r"""(?:<(?:h[1-6]|label|th|option|summary|button|caption|legend|dt|title|p|li|td|dd)\b[^<>]*>"""
+    r"""|<input\ class="form-check-input"[^<>]*><span>|(?:data-th|<optgroup\ label)=")\s*{{(.+?)}}""",
+    re.VERBOSE,
+)
+
+
+def test_words_that_stand_alone_begin_with_a_capital(english: dict[str, str]) -> None:
+    small = []
+    for file in (ROOT / "review_flow" / "web" / "templates").rglob("*.html"):
+        for shown in ALONE.findall(file.read_text(encoding="utf-8")):
+            first = re.match(r"""\s*(?:_|say)\((?:"([^"]*)"|'([^']*)'|[^"'])""", shown)
+            word = first and english.get(first[1] or first[2] or "")
+            if first and "|initial" not in shown and (word is None or word[0].islower()):
+                small.append((file.name, shown.strip()))
+    assert small == []
+    assert initial("xlsx file, JSON") == "Xlsx file, JSON"
 
 
 def test_every_entry_is_translated(english: dict[str, str], catalogue: Catalog) -> None:

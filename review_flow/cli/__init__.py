@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from review_flow.cli import words
 from review_flow.i18n import LANGUAGES, _, language, listed, say
 
 # Command → the module that has it, and its help. Where the module is named as the command, all of it is meant.
@@ -57,6 +58,8 @@ PARTS = {
 class Parts(TyperGroup):
     """Knows its commands by name and help, and loads the one that is called."""
 
+    context_class = words.Spoken
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command to list: its name, and its help in the reader's language."""
         found = super().get_command(ctx, cmd_name)
@@ -74,6 +77,16 @@ class Parts(TyperGroup):
         _translated(self)
         super().format_help(ctx, formatter)
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Read what all commands share; a mistake is said in the reader's language."""
+        with words.in_words():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command; a mistake is said in the reader's language."""
+        with words.in_words():
+            return super().invoke(ctx)
+
 
 def _loaded(name: str) -> Any:
     module = PARTS[name][0]
@@ -83,6 +96,7 @@ def _loaded(name: str) -> Any:
 
 def _translated(command: Any) -> Any:
     """Say every help of a command and its parts in the reader's language."""
+    command.context_class = words.Spoken
     for one in (command, *command.params):
         if getattr(one, "help", None):
             one.help = say(one.help)

@@ -10,6 +10,7 @@ import typer
 
 from review_flow.errors import BadInput
 from review_flow.i18n import _, say
+from review_flow.misread import reason
 
 MISUSE = 2
 
@@ -136,7 +137,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadInput(field=say(_("文件")), problem=say(_("读不到（{why}）。"), why=error.strerror)) from None
+        raise BadInput(field=say(_("文件")), problem=say(_("读不到（{why}）。"), why=reason(error))) from None
 
 
 def _misuse(text: str, *, as_json: bool) -> NoReturn:

@@ -139,7 +139,7 @@ class _Progress:
 FILES = {
     "results": _("结果表"),
     "archive": _("归档"),
-    "contact_sheet": _("一个视频的核对图"),
+    "contact_sheet": _("{name}老师的“{file}”的核对图"),
     "home": _("全部数据"),
 }
 FOLD: Literal["fold"] = "fold"  # a Chinese sentence has no spaces to break at, and nothing of a ledger is left out
@@ -165,7 +165,8 @@ def _show(story: Story) -> None:
     _show_ledger(console, story.ledger)
     console.print(say(_("整轮用时{seconds}秒；数据不变量全部成立，归档可逐字节重算。"), seconds=story.facts["wall_s"]))
     for what, path in story.files.items():
-        console.print(f"  {say(FILES[what])}：{path}", soft_wrap=True)
+        title = say(FILES[what], **story.facts.get(f"{what}_of", {}))
+        console.print(f"  {title}：{path}", soft_wrap=True)
     console.print(say(_("免训的{name}不评分，不在表中。"), name=EXEMPT), soft_wrap=True)
     console.print(
         say(

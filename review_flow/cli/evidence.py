@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from review_flow.i18n import _, say
+from review_flow.misread import reason
 from review_flow.rules.verdict import KIND_WORDS, Finding, Kind, Level, Slot, clock
 from review_flow.rules.words import CopyKind, Verdict
 
@@ -89,7 +90,7 @@ def check(
         try:
             sheet.write_bytes(report.sheet)
         except OSError as error:
-            raise _misuse(_("一览图写不进去：{path}（{why}）"), path=sheet, why=error.strerror) from error
+            raise _misuse(_("一览图写不进去：{path}（{why}）"), path=sheet, why=reason(error)) from error
     if as_json:
         told = {**report.as_json(), "sheet": str(sheet) if sheet is not None and report.sheet is not None else None}
         if grounds is not None:

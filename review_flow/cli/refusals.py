@@ -11,9 +11,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 
 from review_flow.errors import Refusal
 from review_flow.i18n import _, clauses, say
+from review_flow.misread import reason, sentence
 from review_flow.rules.lifecycle import IllegalMoveError
 from review_flow.schemes.document import SchemeInvalid
 from review_flow.settings import PREFIX
+from review_flow.settings_lines import DATABASE_URL_LIKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,21 +76,33 @@ def _refusal(error: Refusal) -> Answer:
 
 
 def _settings(error: ValidationError) -> Answer:
-    wrong = (
-        f"{PREFIX}{str(one['loc'][0]).upper()}（{one['msg'].removeprefix('Value error, ')}）"
-        for one in error.errors()
-        if one["loc"]
+    return _wrong_settings(*((one["loc"], sentence(one)) for one in error.errors() if one["loc"]))
+
+
+def _wrong_settings(*wrong: tuple[tuple[int | str, ...], str]) -> Answer:
+    """Name each setting by its variable, where in it the mistake is, and what to write."""
+    named = (
+        say(_("{name}（{why}）"), name=f"{PREFIX}{str(place[0]).upper()}", why=f"{_within(place[1:])}{why}")
+        for place, why in wrong
     )
-    return Answer("settings", say(_("设置有误：{names}"), names=clauses(wrong)), MISUSE)
+    return Answer("settings", say(_("设置有误：{names}"), names=clauses(named)), MISUSE)
+
+
+def _within(place: tuple[int | str, ...]) -> str:
+    """Return where in a list a mistake is: its entry, and the field of that, if it has any."""
+    if not place:
+        return ""
+    field = f" {place[-1]}" if len(place) > 1 else ""
+    return say(_("第{number}项{field}："), number=int(place[0]) + 1, field=field)
 
 
 def _unreadable_setting(error: SettingsError) -> Answer:
     name = str(error).partition('"')[2].partition('"')[0]
-    return Answer("settings", say(_("设置有误：{names}"), names=f"{PREFIX}{name.upper()}"), MISUSE)
+    return _wrong_settings(((name,), say(_("不是可读的 JSON"))))
 
 
 def _database_url(_error: ArgumentError) -> Answer:
-    return Answer("settings", say(_("设置有误：{names}"), names=f"{PREFIX}DATABASE_URL"), MISUSE)
+    return _wrong_settings((("database_url",), say(DATABASE_URL_LIKE)))
 
 
 def _twice(_error: IntegrityError) -> Answer:
@@ -107,7 +121,7 @@ def _move(error: IllegalMoveError) -> Answer:
 
 
 def _file(error: OSError) -> Answer:
-    return Answer("file", say(_("文件读不到或写不进去：{path}（{why}）"), path=error.filename, why=error.strerror))
+    return Answer("file", say(_("文件读不到或写不进去：{path}（{why}）"), path=error.filename, why=reason(error)))
 
 
 # From the narrowest kind to the widest: the first that fits answers.

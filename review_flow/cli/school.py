@@ -58,7 +58,7 @@ def password(
     desk.done(
         _("{name}的一次性链接（两天内有效）：{link}"),
         name=person.name,
-        link=f"{settings().web_url or 'http://127.0.0.1:8000'}/link/{token}",
+        link=door.address_of(token, at=settings().web_url or "http://127.0.0.1:8000"),
     )
 
 

@@ -17,6 +17,7 @@ from review_flow.db import settings, transaction
 from review_flow.errors import Refusal
 from review_flow.i18n import _, say
 from review_flow.logs import configure
+from review_flow.misread import reason
 from review_flow.settings_lines import is_here
 
 app = typer.Typer()
@@ -108,7 +109,7 @@ def _serve(
     if settings().web_url is None and not is_here(host):
         typer.echo(say(ELSEWHERE))
     if token is not None:
-        link = f"{address}/link/{token}"
+        link = door.address_of(token, at=address)
         typer.echo(say(_("还没有能登录的管理员。请打开这个一次性链接（两天内有效）：{link}"), link=link))
     web = ["-m", "review_flow.web", "--host", host, "--port", str(port), "--workers", str(workers), *line]
     supervise(
@@ -131,7 +132,7 @@ def require_port(host: str, port: int) -> None:
         family, *_rest, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         socket.create_server(address[:2], family=family).close()
     except OSError as error:
-        raise PortTaken(host=host, port=port, why=error.strerror or error) from error
+        raise PortTaken(host=host, port=port, why=reason(error)) from error
 
 
 def _listens(host: str, port: int) -> bool:

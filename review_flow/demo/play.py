@@ -441,6 +441,9 @@ class Play(Stage):
             assert sheet is not None
             assert sheet.sheet_key is not None
             self.keep_file("contact_sheet", out / "contact-sheet.png", read(self.storage, sheet.sheet_key))
+            # The picture itself names nobody: wherever it ends up, it must not say whose face was recognised.
+            author = session.get_one(Person, session.get_one(Submission, sheet.submission_id).author_id)
+            self.story.facts["contact_sheet_of"] = {"name": author.name, "file": sheet.file_name}
             self.tell_results(session)
             self.story.facts["broken_invariants"] = [str(one) for one in invariants.broken(session)]
             self.story.facts["phase"] = self.the_round(session).phase.value

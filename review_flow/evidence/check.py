@@ -146,7 +146,8 @@ def check(
             found = _look(path, looked, Template(references, calibration(), colleagues), search)
             findings += found.findings if found else []
         else:
-            text = _("没有可比对的参照照片（未同意人脸比对或尚未登记），请人工确认教师本人是否出镜。")
+            # As where a match was tried in vain: who judges must not read from it what the teacher chose (privacy.md).
+            text = _("没有自动认出教师本人，请人工确认是否出镜。")
             findings.append(Finding("no_reference", Level.HUMAN, say(text)))
     present = None if found is None else found.present
     outcome = verdict(findings, teacher_needed=needed, present=present)

@@ -7,7 +7,9 @@ Whatever a deed imports or opens besides its inputs must be loaded by `warm`: af
 from __future__ import annotations
 
 import base64
+import codecs
 import contextlib
+import encodings
 import errno
 import importlib
 import json
@@ -215,8 +217,9 @@ def load() -> None:
                     importlib.import_module(module.name)
     for module_name in LATE_MODULES:
         importlib.import_module(module_name)
-    for codec in LATE_CODECS:
-        "".encode(codec)
+    for codec in pkgutil.iter_modules(encodings.__path__):  # a document may name any: one not there is a file refused
+        with contextlib.suppress(LookupError):  # another system's, or none
+            codecs.lookup(codec.name)
     av.logging.set_level(None)
     cv2.setNumThreads(1)
     Image.init()
@@ -235,20 +238,6 @@ LATE_MODULES = (
     "numpy.polynomial",
     "numpy.random",
 )  # numpy loads them when they are first asked for
-LATE_CODECS = (
-    "gb18030",
-    "utf-16",
-    "utf-16-le",
-    "utf-16-be",
-    "utf-8-sig",
-    "utf-32",
-    "utf-32-le",
-    "utf-32-be",
-    "cp437",
-    "latin-1",
-    "cp1252",
-    "ascii",
-)
 
 
 def answer(request: Mapping[str, Any], descriptors: Sequence[int], told: Callable[[int], None]) -> dict[str, Any]:

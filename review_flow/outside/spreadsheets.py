@@ -1,7 +1,7 @@
 """Sheets: a table declared once gives the template, the reading of a filled one, and the sheet of its problems.
 
-Excel keeps 15 digits of a number and drops the rest, so a longer one that was typed as a number is refused with its
-cell named, never guessed. Whatever a person typed is written back as text: `=…` stays the words it was.
+A cell that can't be taken (`cells.py`) is refused with its row and column named, never guessed. Whatever a person typed
+is written back as text: `=…` stays the words it was.
 """
 
 from __future__ import annotations
@@ -12,81 +12,31 @@ import json
 import re
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from review_flow.errors import Refusal
 from review_flow.i18n import _, listed, say
+from review_flow.outside.cells import Cell, CellRefusedError, Column, Odd, Value, bare, told, value_of
 from review_flow.rules.codes import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 MOST_BYTES = 10 * 1024 * 1024
 MOST_ROWS = 20_000
-MOST_CHARACTERS = 500
 SECONDS_TO_READ = 60
 HEADER_WITHIN = 20
-EXACT_DIGITS = 15
-YES, NO = _("是"), _("否")
-HAN = "[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-
-
-class Odd(Enum):
-    """A cell that has no value of its own; as a heading it is blank."""
-
-    MERGED = "merged"
-    ERROR = "error"
-
-    def __str__(self) -> str:
-        return ""
-
-
-Cell = str | int | float | bool | date | Odd
-Value = str | Decimal | date | bool | int | tuple[str, ...] | None
 
 
 class SheetUnreadable(Refusal):
     """A file that is no sheet we can read; the sentence says what to do."""
 
     status, text = 422, _("这个文件读不出来：{why}")
-
-
-class Kind(Enum):
-    """What a column holds. A code is a number that is a name: 工号, an event's id; a name is a person's."""
-
-    TEXT = "text"
-    NAME = "name"
-    CODE = "code"
-    DATE = "date"
-    DECIMAL = "decimal"
-    INTEGER = "integer"
-    CHOICE = "choice"
-    CHOICES = "choices"
-    YES_NO = "yes_no"
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: `key` for programs, `name_zh` in the header; `choices` are the allowed words; `example` a cell."""
-
-    key: str
-    name_zh: str
-    kind: Kind = Kind.TEXT
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    note: str = ""
-    example: str = ""
-    usual: tuple[str, ...] = ()
-    """The usual words of a text: another one is taken as well, with a hint."""
-    constant: str | None = None
-    """What every row has here, where the sheet need not have the column."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +113,7 @@ class Sheet:
         cells = [str(cell) for cell in row.cells]
         for key, place in self.places.items():
             if place < len(cells) and row.values.get(key) is not None:
-                cells[place] = _told(row.values[key])
+                cells[place] = told(row.values[key])
         return cells
 
 
@@ -193,21 +143,6 @@ def read(table: Table, data: bytes, *, problems: Problems) -> Sheet:
         raise SheetUnreadable(why=say(_("表头下面没有数据。")))
     rows = tuple(_row(table, places, number, cells, problems) for number, cells in body)
     return Sheet(header=header, rows=rows, places=places)
-
-
-def _told(value: Value) -> str:
-    if isinstance(value, bool):
-        return say(YES if value else NO)
-    return "、".join(value) if isinstance(value, tuple) else str(value)
-
-
-def unusual(column: Column, word: str) -> str | None:
-    """Return the usual word that is meant, "" where that can't be told; None where the word is, or holds, a usual one."""
-    if not word or not column.usual or any(one in word for one in column.usual):
-        return None
-    alike = {one: len(set(one) & set(word)) for one in column.usual}
-    best = [one for one, score in alike.items() if score and score == max(alike.values())]
-    return best[0] if len(best) == 1 else ""
 
 
 Page = tuple[str, list[tuple[int, list[Cell]]]]
@@ -308,7 +243,7 @@ def _refuse_twins(table: Table, sheets: Sequence[Page], cells: Sequence[Cell]) -
 
 def _holds(cells: Sequence[Cell], places: Iterable[int]) -> bool:
     """Whether a row says anything in a column of ours: a filled-in 序号 alone makes no row."""
-    return any(place < len(cells) and _bare(cells[place]) not in ("", Odd.MERGED) for place in places)
+    return any(place < len(cells) and bare(cells[place]) not in ("", Odd.MERGED) for place in places)
 
 
 def _places(table: Table, cells: Iterable[Cell]) -> dict[str, int]:
@@ -341,7 +276,7 @@ def _row(table: Table, places: Mapping[str, int], number: int, cells: list[Cell]
     row = Row(number, values, tuple("" if isinstance(cell, Odd) else cell for cell in cells))
     for column in table.columns:
         place = places.get(column.key, len(cells))
-        cell = _bare(cells[place]) if place < len(cells) else ""
+        cell = bare(cells[place]) if place < len(cells) else ""
         if cell == "" and column.constant is not None:
             cell = column.constant
         values[column.key] = None
@@ -350,127 +285,7 @@ def _row(table: Table, places: Mapping[str, int], number: int, cells: list[Cell]
                 problems.at(row, column, say(_("不能为空。")))
             continue
         try:
-            values[column.key] = READERS[column.kind](column, cell)
+            values[column.key] = value_of(column, cell)
         except CellRefusedError as refused:
             problems.at(row, column, str(refused))
     return row
-
-
-ODD = {
-    Odd.MERGED: _("在合并的单元格里，请取消合并，每格都填上。"),
-    Odd.ERROR: _("是出错的公式，请改成应有的值。"),
-}
-
-
-LOST = _("是数字格式，末位已丢失：请把该列设为文本后重新填写")
-FAILED = {"#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"}
-
-
-class CellRefusedError(ValueError):
-    """A cell that can't be taken; says why in Chinese, to follow 第3行“工号”."""
-
-
-def _bare(cell: Cell) -> Cell:
-    """Take the space around a text away, the invisible kinds too."""
-    return re.sub(r"^[\s\ufeff\u200b]+|[\s\ufeff\u200b]+$", "", cell) if isinstance(cell, str) else cell
-
-
-def _digits(number: float) -> str:
-    """Write a number as Excel shows it; refuse one whose last digits Excel has dropped."""
-    if isinstance(number, float) and not number.is_integer():
-        return f"{number:.{EXACT_DIGITS}g}"
-    if abs(number) >= 10**EXACT_DIGITS:
-        raise CellRefusedError(say(LOST))
-    return str(int(number))
-
-
-def _text(_column: Column, cell: Cell) -> str:
-    if isinstance(cell, str) and cell.upper() in FAILED:  # as a CSV has it
-        cell = Odd.ERROR
-    if isinstance(cell, Odd):
-        raise CellRefusedError(say(ODD[cell]))
-    if isinstance(cell, bool):
-        return say(YES if cell else NO)
-    text = cell if isinstance(cell, str) else cell.isoformat() if isinstance(cell, date) else _digits(cell)
-    if len(text) > MOST_CHARACTERS:
-        raise CellRefusedError(say(_("超过{limit}个字。"), limit=MOST_CHARACTERS))
-    if any(unicodedata.category(character) == "Cc" and character not in "\n\r\t" for character in text):
-        raise CellRefusedError(say(_("含有不可见的控制字符，请重新填写。")))
-    return text
-
-
-def _code(column: Column, cell: Cell) -> str:
-    code = plain(_text(column, cell))
-    if column.kind is Kind.CODE and re.fullmatch(r"\d\.\d+E\+\d+", code, re.ASCII | re.IGNORECASE):
-        raise CellRefusedError(say(LOST))  # what a long number becomes in a CSV
-    return code
-
-
-def _name(column: Column, cell: Cell) -> str:
-    """Read a person's name as it is said: no space between Chinese characters, one between words."""
-    name = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", _text(column, cell))).strip()
-    return re.sub(f"(?<={HAN}) (?={HAN})", "", name)
-
-
-def _date(column: Column, cell: Cell) -> date:
-    if isinstance(cell, date):
-        return cell
-    text = _code(column, cell)
-    found = re.fullmatch(r"(\d{4})(?:[-/.](\d{1,2})[-/.](\d{1,2})|年(\d{1,2})月(\d{1,2})日|(\d{2})(\d{2}))", text)
-    if found:
-        year, month, day = (int(part) for part in found.groups() if part)
-        try:
-            return date(year, month, day)
-        except ValueError as error:
-            raise CellRefusedError(say(_("没有“{text}”这一天。"), text=text)) from error
-    raise CellRefusedError(say(_("“{text}”不是日期，应写成 2022-03-01 的样子。"), text=text))
-
-
-def _decimal(column: Column, cell: Cell) -> Decimal:
-    text = _code(column, cell)
-    if not re.fullmatch(r"[+-]?[0-9]{1,9}(\.[0-9]+)?", text):
-        raise CellRefusedError(say(_("“{text}”不是数字。"), text=text))
-    number = Decimal(text)
-    if number != round(number, 2):
-        raise CellRefusedError(say(_("最多两位小数。")))
-    return number
-
-
-def _integer(column: Column, cell: Cell) -> int:
-    number = _decimal(column, cell)
-    if number != number.to_integral_value():
-        raise CellRefusedError(say(_("应为整数。")))
-    return int(number)
-
-
-def _choice(column: Column, cell: Cell) -> str:
-    word = _code(column, cell)
-    if word not in column.choices:
-        raise CellRefusedError(say(_("里没有“{word}”，可填：{choices}。"), word=word, choices=listed(column.choices)))
-    return word
-
-
-def _choices(column: Column, cell: Cell) -> tuple[str, ...]:
-    words = [part for part in re.split(r"[、,，;；/\s]+", _text(column, cell)) if part]
-    return tuple(dict.fromkeys(_choice(column, word) for word in words))
-
-
-def _yes_no(column: Column, cell: Cell) -> bool:
-    words = {say(YES): True, say(NO): False}
-    word = _text(column, cell)
-    if word not in words:
-        raise CellRefusedError(say(_("应填“是”或“否”。")))
-    return words[word]
-
-
-READERS: Mapping[Kind, Callable[[Column, Cell], Value]] = {
-    Kind.TEXT: _text,
-    Kind.NAME: _name,
-    Kind.CODE: _code,
-    Kind.DATE: _date,
-    Kind.DECIMAL: _decimal,
-    Kind.INTEGER: _integer,
-    Kind.CHOICE: _choice,
-    Kind.CHOICES: _choices,
-    Kind.YES_NO: _yes_no,
-}

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import xlsxwriter
 
 from review_flow.i18n import _, say
-from review_flow.outside.spreadsheets import NO, YES, Cell, Column, Kind, Problems, Sheet, Table
+from review_flow.outside.cells import NO, YES, Cell, Column, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from review_flow.outside.spreadsheets import Problems, Sheet, Table
 
 PROBLEM = _("问题")
 ROWS_OFFERED = 1000

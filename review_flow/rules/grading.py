@@ -28,7 +28,7 @@ from review_flow.rules.marks import (
     rounded,
     shown,
 )
-from review_flow.rules.outcome import GateResult, LedgerLine, Outcome
+from review_flow.rules.outcome import NOT_DEDUCTED, GateResult, LedgerLine, Outcome
 from review_flow.rules.quotas import QuotaResult, TaskResult, quotas_of, tasks_of
 from review_flow.rules.reader import RecordInvalid
 from review_flow.rules.record import Record, read_record
@@ -200,7 +200,7 @@ def _deduct(book: Book, teacher: Record, _abilities: list[Judged]) -> None:
 def _deduct_one(book: Book, rule: Deduction, *, on: str, excuses: tuple[str, ...], contested: bool) -> None:
     path, what = f"adjust.deductions.{rule.id}", f"{on} {rule.name_zh}".strip()
     if set(excuses) & set(rule.unless):
-        book.add(f"{path}.unless", f"{what}：已批准，不扣分")
+        book.add(f"{path}.unless", f"{what}{NOT_DEDUCTED}")
     elif contested:
         book.flag("contested")
         book.add(path, f"{what}：教师申辩中，决定之前不扣分")

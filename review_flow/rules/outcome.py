@@ -30,6 +30,10 @@ FLAGS = {
 }
 
 
+NOT_DEDUCTED = "：已批准，不扣分"
+"""How a line ends of what was recorded and took nothing, since it was approved."""
+
+
 def cited(rule: str) -> str:
     """Return a rule as people read it: its number, or in words that it is a default."""
     return rule.replace("default", say(_("默认")), 1)

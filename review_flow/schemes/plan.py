@@ -95,8 +95,8 @@ class Plan:
 class Taking:
     """A scheme while an article is written from it: what is taken is what the article prints."""
 
-    def __init__(self, scheme: Scheme, before: Sequence[Article] = ()) -> None:
-        self.scheme, self.before = scheme, before
+    def __init__(self, scheme: Scheme, before: Sequence[Article] = (), *, confirmed: bool = False) -> None:
+        self.scheme, self.before, self.confirmed = scheme, before, confirmed
         self.paths: list[str] = []
         self.unused: list[str] = []
 
@@ -146,8 +146,8 @@ def chinese_number(number: int) -> str:
     return head + (DIGITS[ones] if ones or not tens else "")
 
 
-def plan_of(scheme: Scheme) -> Plan:
-    """Return the printed plan of a scheme."""
+def plan_of(scheme: Scheme, *, confirmed: bool = False) -> Plan:
+    """Return the printed plan of a scheme; `confirmed`: the school has confirmed every value that the source leaves open."""
     from review_flow.schemes.plan_articles import CHAPTERS, appendices
 
     chapters: list[Chapter] = []
@@ -157,7 +157,7 @@ def plan_of(scheme: Scheme) -> Plan:
     for title, writers in CHAPTERS:
         first = len(written)
         for heading, writer in writers:
-            taking = Taking(scheme, written)
+            taking = Taking(scheme, written, confirmed=confirmed)
             blocks = tuple(writer(taking))
             paths, moot = tuple(dict.fromkeys(taking.paths)), tuple(taking.unused)
             if blocks:

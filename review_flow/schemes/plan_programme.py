@@ -369,6 +369,9 @@ def open_questions(take: Taking) -> Iterator[Block]:
     if not found:
         yield "本方案的各项规定均已由本校确认。"
         return
-    yield "下列事项依据文件没有规定，本方案暂按表中的默认值执行，由本校确认或者修改后启用："
+    if take.confirmed:
+        yield "下列事项依据文件没有规定，本校已经逐项确认，按表中所列的规定执行："
+    else:
+        yield "下列事项依据文件没有规定，本方案暂按表中的默认值执行，由本校确认或者修改后启用："
     table = tuple((one.text_zh, take.cite(one.path) or "本方案不涉及") for one in found)
     yield Table(("事项", "现行规定见"), table, (5, 2))

@@ -408,6 +408,11 @@ def _link(session: Session, *, person_id: int | None, made_by_id: int | None) ->
     return token
 
 
+def address_of(token: str, *, at: str) -> str:
+    """Return the one-time link of a token: it stands behind the #, which browsers send to no server."""
+    return f"{at}/link#{token}"
+
+
 def link_of(session: Session, *, token: str) -> OneTimeLink:
     """Return the link of a token that still opens; raises LinkDead."""
     found = session.scalars(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, or_, select
 
 from models import Enrolment, Hours, Person, Round, Submission
 from review_flow.clock import now, shown
 from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, say
+from review_flow.rules.codes import plain
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, RoundPhase, SubmissionState, move
 from review_flow.rules.scheme import DELIVERABLES
@@ -17,7 +18,7 @@ from review_flow.rules.selection import selection_problems
 from review_flow.rules.words import WorkKind
 from review_flow.steps import audit
 from review_flow.steps.facts import CHOSEN, record_of
-from review_flow.steps.people import require_admin
+from review_flow.steps.people import only_one, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
@@ -79,6 +80,25 @@ def enrolment_of(session: Session, *, round_: Round, person: Person) -> Enrolmen
     if enrolment is None:
         raise NotFound(what=say(_("参评教师")), key=person.number)
     return enrolment
+
+
+_CALLED = (
+    select(Enrolment, Person)
+    .join(Person, Person.id == Enrolment.person_id)
+    .where(
+        Enrolment.round_id == bindparam("round"),
+        or_(Person.number == bindparam("number"), Person.name == bindparam("name")),
+    )
+    .order_by(Person.number)
+)
+
+
+def enrolment_called(session: Session, *, round_id: int, word: str) -> Enrolment:
+    """Return who is in the round with this number, else the only one of this name. Raises NotFound, BadInput."""
+    asked = {"round": round_id, "number": plain(word), "name": word.strip()}
+    found = session.execute(_CALLED, asked).tuples().all()
+    chosen = only_one([person for _enrolment, person in found], word=word, what=_("参评教师"))
+    return next(enrolment for enrolment, person in found if person is chosen)
 
 
 def _own(session: Session, *, actor: Person, enrolment: Enrolment) -> Round:

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from models import Person, Round
 from review_flow.i18n import _
-from review_flow.outside.spreadsheets import Column, Kind, Problems, Row, Table
+from review_flow.outside.cells import Column, Kind
+from review_flow.outside.spreadsheets import Problems, Row, Table
 from review_flow.rules.record_programme import FAIL, PASS
 from review_flow.rules.voices import NAMES, SURVEYS
 from review_flow.rules.words import FactKind, RoleKind, SheetKind

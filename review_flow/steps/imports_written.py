@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from models import Adjustment, AuditEvent, DueWork, Fact, Hours, Message, Notice, Person
 from models.base import Base, plain
-from review_flow.outside.spreadsheets import unusual
+from review_flow.outside.cells import unusual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

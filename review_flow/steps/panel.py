@@ -288,7 +288,7 @@ def _evaluated(session: Session, *, round_: Round, submission: Submission, form:
     try:
         given = evaluate(scheme, form, slots_filled(session, scheme=scheme, submission=submission))
     except FormInvalid as wrong:
-        raise MarkRefused(problems=" ".join(problem.text for problem in wrong.problems)) from wrong
+        raise MarkRefused.of_fields((one.field, one.text) for one in wrong.problems) from wrong
     if given.mark is None:
         raise MarkRefused(problems=say(_("请至少给一个考核项打分。")))
     return given

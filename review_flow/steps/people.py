@@ -21,7 +21,7 @@ from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import BindParameter, ColumnElement, CompoundSelect
     from sqlalchemy.orm import Session
@@ -158,11 +158,16 @@ _NAMED = (
 
 def person_called(session: Session, *, organization_id: int, word: str) -> Person:
     """Return the active person with this number, else the only one of this name. Raises NotFound, BadInput."""
+    asked = {"organization": organization_id, "number": plain(word), "name": word.strip()}
+    return only_one(session.scalars(_NAMED, asked).all(), word=word, what=_("人员"))
+
+
+def only_one(found: Sequence[Person], *, word: str, what: str) -> Person:
+    """Return of those with this number or name the one with the number, else the only one. Raises NotFound, BadInput."""
     number, word = plain(word), word.strip()
-    found = session.scalars(_NAMED, {"organization": organization_id, "number": number, "name": word}).all()
     by_number = [one for one in found if one.number == number]
     if not found:
-        raise NotFound(what=say(_("人员")), key=word)
+        raise NotFound(what=say(what), key=word)
     if not by_number and len(found) > 1:
         numbers = listed(one.number for one in found)
         raise BadInput(

@@ -237,7 +237,7 @@ def form_mark(*, scheme: Scheme, form: Mapping[str, Any], slots: list[Any]) -> D
     try:
         marks = evaluate(scheme, form, slots)
     except FormInvalid as wrong:
-        raise FormRefused(problems=" ".join(problem.text for problem in wrong.problems)) from wrong
+        raise FormRefused.of_fields((one.field, one.text) for one in wrong.problems) from wrong
     if marks.mark is None:
         raise FormRefused(problems=say(_("请至少给一个考核项打分。")))
     return marks.mark

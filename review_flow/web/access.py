@@ -98,6 +98,8 @@ def opened(request: Request) -> Iterator[Session]:
 
 
 Db = Annotated[Session, Depends(opened, scope="function")]
+Called = Annotated[str, Form(min_length=1, max_length=100)]
+"""Who is meant, by name or number, as `steps.people.only_one` finds them."""
 Key = Annotated[int, Path(ge=1, lt=2**63)]
 """The id of a row, as both databases can hold it; anything else in its place leads nowhere."""
 

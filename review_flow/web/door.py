@@ -31,6 +31,7 @@ Text = Annotated[str, Form(max_length=200)]
 PAGE = 50
 DEVICE_COOKIE, DEVICE_KEY, YEAR_S = "rf_device_", "device.key", 31_536_000
 CODE_PAGE = "/enter/code"
+LINK_COOKIE, LINK_FORM, LINK_FORM_S = "rf_link", "/link/password", 1800
 
 
 def _breached(request: Request) -> Container[str]:
@@ -114,27 +115,50 @@ def leave(request: Request, session: Db, person: Entered, here: Here) -> Redirec
     return answer
 
 
-@router.get("/link/{token}")
+@router.get("/link")
 @public
-def link_page(request: Request, session: Db, token: str) -> HTMLResponse:
-    """Show what a one-time link is for; looking does not use it up."""
+def link_page(request: Request) -> HTMLResponse:
+    """Take a one-time link: its code stands behind the #, and the page's script sends it in a body."""
+    return page(request, "door/link.html")
+
+
+@router.post("/link")
+@public
+def open_link(request: Request, session: Db, code: Annotated[str, Form(max_length=400)]) -> RedirectResponse:
+    """Take a link's code, or the whole link; the browser keeps it for as long as the form may take. Uses nothing up."""
+    token = code.rpartition("#")[2].strip()
+    door.link_of(session, token=token)
+    answer = go(LINK_FORM)
+    cookies.keep(request, answer, LINK_COOKIE, token, seconds=LINK_FORM_S, same_site="strict")
+    return answer
+
+
+@router.get(LINK_FORM)
+@public
+def link_form(request: Request, session: Db) -> Response:
+    """Show what the opened link is for; leads back to where it is opened for whoever has none at hand (any more)."""
+    token = cookies.read(request, LINK_COOKIE)
+    if not token:
+        return go("/link")
     link = door.link_of(session, token=token)
     person = session.get(Person, link.person_id) if link.person_id is not None else None
-    return page(request, "door/link.html", whose=person)
+    return page(request, "door/link_form.html", whose=person, to=LINK_FORM)
 
 
-@router.post("/link/{token}")
+@router.post(LINK_FORM)
 @public
 def use_link(
     request: Request,
     session: Db,
-    token: str,
     password: Text,
     school: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
     number: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
     name: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
 ) -> RedirectResponse:
     """Set the password, or found the school, and come in."""
+    token = cookies.read(request, LINK_COOKIE)
+    if not token:
+        return go("/link")
     if school is not None and number is not None and name is not None:
         founded = {"school": school, "number": number, "name": name}
         person = door.found_by_link(session, token=token, **founded, password=password, breached=_breached(request))
@@ -145,6 +169,7 @@ def use_link(
     begun = door.begin(session, person=person, user_agent=agent, instead_of=brought)
     answer = go(way_on(session, begun, "/"))
     remember(request, answer, begun)
+    cookies.forget(request, answer, LINK_COOKIE)
     return answer
 
 
@@ -223,7 +248,8 @@ def make_links(request: Request, session: Db, person: Admin, _sure: Confirmed) -
     """Give a sheet of links, once: one for each of the school's people who can't sign in yet."""
     made = first_links.make_links(session, actor=person)
     watch.note(request, "links-made", about=person.organization_id)
-    rows = [(one.number, one.name, f"{here(request)}/link/{one.token}", shown(one.expires_at)) for one in made]
+    at = here(request)
+    rows = [(one.number, one.name, door.address_of(one.token, at=at), shown(one.expires_at)) for one in made]
     header = [say(_("工号")), say(_("姓名")), say(_("链接")), say(_("有效期至"))]
     title = say(_("一次性链接"))
     return download(write([Page(title, header, rows)]), name=f"{title}.xlsx", kind=XLSX)
@@ -235,7 +261,7 @@ def make_link(request: Request, session: Db, person: Admin, key: Key) -> HTMLRes
     whose = mine.colleague(session, person, key)
     token = door.make_link(session, actor=person, person=whose)
     watch.note(request, "link-made", about=whose.id)
-    link = f"{here(request)}/link/{token}"
+    link = door.address_of(token, at=here(request))
     return page(request, "door/made.html", whose=whose, link=link, only_here=only_here(request))
 
 

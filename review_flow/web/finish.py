@@ -14,6 +14,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.words import ExportKind, JobState
 from review_flow.steps import advance, exports, jobs, results
 from review_flow.steps.jobs import AT_NAMES, JobAt
+from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
 from review_flow.web.access import Admin, Confirmed, Db, Key
 from review_flow.web.files import served
@@ -34,8 +35,11 @@ def _jobs(session: Session, person: Person, round_: Round) -> dict[str, Any]:
 @router.get("/school/rounds/{key}/finish")
 def finish_page(request: Request, session: Db, person: Admin, round_: SchoolRound) -> HTMLResponse:
     """Show what is left to do, and what is under way."""
-    kinds = [(kind.value, jobs.EXPORT_NAMES[kind]) for kind in ExportKind]
-    return page(request, "school/finish.html", kinds=kinds, **_jobs(session, person, round_))
+    certifies = bool(round_scheme(session, round_=round_).certificates)
+    kinds = [
+        (kind.value, jobs.EXPORT_NAMES[kind]) for kind in ExportKind if certifies or kind is not ExportKind.CERTIFICATES
+    ]
+    return page(request, "school/finish.html", kinds=kinds, certifies=certifies, **_jobs(session, person, round_))
 
 
 @router.get("/school/rounds/{key}/jobs")

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from review_flow.steps.path import Standing
 
 OfSchool = TypeVar("OfSchool", bound="Base")
+MOST_OFFERED = 300
+"""So many people a field for one of them offers; of more, a list is no help."""
 
 
 def standing(session: Session, person: Person, round_id: int) -> Standing:
@@ -126,7 +128,7 @@ def panel(session: Session, person: Person, round_id: int, *kinds: SeatKind, adm
     raise NotFound(what=say(_("考核轮次")), key=round_id)
 
 
-def judgeable(session: Session, person: Person, round_id: int) -> Sequence[Any]:
+def judgeable(session: Session, person: Person, round_id: int, most: int | None = None) -> Sequence[Any]:
     """Return whom the person may record something of in a round, as (enrolment's id, number, name) by number."""
     away = conflicting_with(session, person_id=person.id)
     return session.execute(
@@ -138,7 +140,14 @@ def judgeable(session: Session, person: Person, round_id: int) -> Sequence[Any]:
             Enrolment.person_id.not_in(away),
         )
         .order_by(Person.number)
+        .limit(most)
     ).all()
+
+
+def offered(session: Session, person: Person, round_id: int) -> Sequence[Any]:
+    """Return those to choose from; nobody in a round so large that a list of them is no help."""
+    found = judgeable(session, person, round_id, MOST_OFFERED + 1)
+    return found if len(found) <= MOST_OFFERED else []
 
 
 def enrolled(session: Session, round_id: int, key: int) -> Enrolment:

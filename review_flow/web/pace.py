@@ -43,8 +43,9 @@ class Pace:
         moment = time.monotonic()
         with self._lock:
             full = max(self._full_at.get(key, moment), moment) + self._each_s
-            if full - moment > self._window_s:
-                raise TooOften(seconds=ceil(full - moment - self._window_s))
+            allowed = moment + self._window_s  # a sum: a difference, rounded, may refuse what is just allowed
+            if full > allowed:
+                raise TooOften(seconds=max(1, ceil(full - allowed)))
             if len(self._full_at) >= MOST_KEYS:
                 self._full_at = {one: at for one, at in self._full_at.items() if at > moment}
             self._full_at[key] = full

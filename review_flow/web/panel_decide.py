@@ -19,11 +19,11 @@ from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentKind, ErrandKind, SeatKind
-from review_flow.steps import adjustments, appeals, errands, results
+from review_flow.steps import adjustments, appeals, enrolments, errands, results
 from review_flow.steps.people import conflicting_with, has_seat
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine, workshops
-from review_flow.web.access import Db, Filled, Key, Signed
+from review_flow.web.access import Called, Db, Filled, Key, Signed
 from review_flow.web.panel import MANY_WORDS, is_admin
 from review_flow.web.render import Paged, go, page, pages_of
 
@@ -45,7 +45,6 @@ def _told(
 
 
 Told = Annotated[adjustments.Told, Depends(_told)]
-Teacher = Annotated[int, Form(ge=1, lt=2**63)]
 
 
 @router.get("/panel/rounds/{key}/adjustments")
@@ -65,7 +64,7 @@ def records(request: Request, session: Db, person: Signed, key: Key, number: Pag
         states=adjustments.STATES,
         kinds=adjustments.kinds_of(scheme),
         prices={one.id: one.each for one in scheme.adjust.deductions},
-        teachers=mine.judgeable(session, person, key),
+        offered=mine.offered(session, person, key),
         once=secrets.token_hex(8),
         open=round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING},
         number=number,
@@ -85,10 +84,10 @@ def recorded(session: Session, person: Person, round_id: int) -> Select[tuple[Ad
 
 
 @router.post("/panel/rounds/{key}/adjustments/preview")
-def preview(request: Request, session: Db, person: Signed, key: Key, teacher: Teacher, told: Told) -> HTMLResponse:
+def preview(request: Request, session: Db, person: Signed, key: Key, teacher: Called, told: Told) -> HTMLResponse:
     """Show what a fact would change, before it is recorded."""
     mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
-    enrolment = mine.enrolled(session, key, teacher)
+    enrolment = enrolments.enrolment_called(session, round_id=key, word=teacher)
     return page(
         request,
         "panel/effect.html",
@@ -97,10 +96,11 @@ def preview(request: Request, session: Db, person: Signed, key: Key, teacher: Te
 
 
 @router.post("/panel/rounds/{key}/adjustments")
-def add(session: Db, person: Signed, key: Key, teacher: Teacher, told: Told) -> RedirectResponse:
+def add(session: Db, person: Signed, key: Key, teacher: Called, told: Told) -> RedirectResponse:
     """Record a deduction or an award."""
     mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
-    adjustments.add(session, actor=person, enrolment=mine.enrolled(session, key, teacher), told=told)
+    enrolment = enrolments.enrolment_called(session, round_id=key, word=teacher)
+    adjustments.add(session, actor=person, enrolment=enrolment, told=told)
     return go(f"/panel/rounds/{key}/adjustments")
 
 
@@ -129,8 +129,8 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
     """List the proposed grades, those at a boundary first; who has to keep away from somebody doesn't see them."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
     if judges_groups(round_scheme(session, round_=round_)):
-        found = {**workshops.graded(session, person, round_), **_about(session, person, round_)}
-        return page(request, "panel/grades.html", round=round_, number=1, pages=1, **found)
+        found = {**workshops.graded(session, person, round_, number), **_about(session, person, round_)}
+        return page(request, "panel/grades.html", round=round_, **found)
     away = Person.id.not_in(conflicting_with(session, person_id=person.id))
     waiting = Result.state == ResultState.COMPOSED
     participants, graded, count, left = session.execute(

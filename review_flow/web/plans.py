@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from review_flow.rules.scheme import Scheme
 
 
-def shown(scheme: Scheme) -> dict[str, Any]:
-    """Return what `parts/plan.html` shows of a scheme."""
-    return {"plan": plan_of(scheme), "kind": _kind, "resting": _resting}
+def shown(scheme: Scheme, *, confirmed: bool) -> dict[str, Any]:
+    """Return what `parts/plan.html` shows of a scheme, whose open values its school has confirmed or not."""
+    return {"plan": plan_of(scheme, confirmed=confirmed), "kind": _kind, "resting": _resting}
 
 
 def _kind(block: object) -> str:

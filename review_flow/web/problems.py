@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from review_flow.errors import BadInput, NotFound, Refusal
 from review_flow.i18n import _, language, listed, say
+from review_flow.misread import sentence
 from review_flow.rules.rubric import FormInvalid
 from review_flow.web.versions import VersionMissing
 
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 PROBLEM = "application/problem+json"
-MISREAD = {
-    "missing": _("不能缺少。"),
-    "extra_forbidden": _("没有这个字段。"),
-    "json_invalid": _("不是可读的JSON。"),
-}
 
 
 class BodyUnreadable(Refusal):
@@ -64,14 +60,14 @@ def _of_form(refusal: Refusal) -> list[dict[str, str]]:
 
 def misread(request: Request, error: RequestValidationError) -> Response:
     """Answer what can't be read: by its fields; an address that can't be read leads nowhere."""
-    found = [(tuple(one["loc"]), str(one["type"])) for one in error.errors()]
-    if any(place[0] == "path" for place, _kind in found):
+    found = [(tuple(one["loc"]), str(one["type"]), sentence(one)) for one in error.errors()]
+    if any(place[0] == "path" for place, *_rest in found):
         return problem(request, NotFound(what=say(_("网页")), key=request.url.path))
-    if any(place == ("header", "If-Match") and kind == "missing" for place, kind in found):
+    if any(place == ("header", "If-Match") and kind == "missing" for place, kind, _why in found):
         return problem(request, VersionMissing())
     errors = [
-        {"field": ".".join(map(str, place)), "problem": say(MISREAD.get(kind, _("格式不对。"))), "code": kind}
-        for place, kind in found
+        {"field": ".".join(map(str, place)), "problem": say(_("{why}。"), why=why), "code": kind}
+        for place, kind, why in found
     ]
-    names = listed(dict.fromkeys(str(place[-1]) for place, _kind in found))
+    names = listed(dict.fromkeys(str(place[-1]) for place, *_rest in found))
     return problem(request, BadInput(field=names, problem=say(_("没有填写，或填写得不对。"))), errors)

@@ -15,10 +15,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from review_flow.clock import SCHOOL_ZONE
 from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language, listed, say
-from review_flow.rules.outcome import cited
+from review_flow.rules.outcome import NOT_DEDUCTED, cited
 from review_flow.web.problems import is_api, problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from starlette.requests import Request
@@ -27,6 +28,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PLACES = {"components": "mark", "evidence_levels": "level"}
 HEADINGS = {
     HTTPStatus.FORBIDDEN: _("不能这样做"),
     HTTPStatus.NOT_FOUND: _("找不到"),
@@ -83,6 +85,25 @@ def device(user_agent: str) -> str:
     return " · ".join(filter(None, (browser, system))) or user_agent
 
 
+def initial(words: str) -> str:
+    """Return words that stand alone with a capital first letter; the catalogue has them as inside a sentence."""
+    return words[:1].upper() + words[1:]
+
+
+def is_waived(line: Mapping[str, str]) -> bool:
+    """Whether a line of a ledger says no more than that something took no points, since it was approved."""
+    return line["text"].endswith(NOT_DEDUCTED)
+
+
+def waived(ledger: Iterable[Mapping[str, str]]) -> str:
+    """Return what took no points, each with its rule, as one enumeration."""
+    return listed(
+        say(_("{name}（{why}）"), name=line["text"].removesuffix(NOT_DEDUCTED), why=cited(line["rule"]))
+        for line in ledger
+        if is_waived(line)
+    )
+
+
 @functools.cache
 def environment() -> Environment:
     """Return the templates' environment: everything escaped, an unknown name is a fault."""
@@ -94,7 +115,16 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"_": say, "say": say, "listed": listed}
-    made.filters |= {"moment": moment, "day": day, "size": size, "device": device, "cited": cited}
+    made.tests["waived"] = is_waived
+    made.filters |= {
+        "waived": waived,
+        "moment": moment,
+        "day": day,
+        "size": size,
+        "device": device,
+        "cited": cited,
+        "initial": initial,
+    }
     return made
 
 
@@ -151,9 +181,17 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
     return answer
 
 
+def _place(field: str) -> str:
+    """Return the id of the element in which a form's field is filled in, as `parts/rubric.html` names it."""
+    what, _dot, key = field.partition(".")
+    key = key.removesuffix(".mark").removesuffix(".items")
+    return f"{PLACES.get(what, what)}-{key}" if key else "rubric" if what == "components" else what
+
+
 def _refusal_shown(request: Request, refusal: Refusal) -> Response:
     if is_htmx(request) and request.method != "GET":
-        answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
+        fields = [(_place(field), text) for field, text in refusal.fields]
+        answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal), fields=fields)
         answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
         answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page one is on
         return answer

@@ -19,15 +19,13 @@ from review_flow.rules.words import ErrandKind, SeatKind
 from review_flow.steps import errands, people, rounds
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import approving, mine
-from review_flow.web.access import Admin, Confirmed, Db, Key
+from review_flow.web.access import Admin, Called, Confirmed, Db, Key
 from review_flow.web.render import go, page
 from review_flow.web.school import SchoolRound, today, version_of, versions_of
 
 router = APIRouter()
 Day = Annotated[date, Form()]
 Codes = Annotated[list[str], Form(max_length=100)]
-Number = Annotated[str, Form(max_length=100)]
-MOST_OFFERED = 300
 
 
 @router.get("/school/new-round")
@@ -75,7 +73,7 @@ def round_page(request: Request, session: Db, person: Admin, round_: SchoolRound
         counts=_counts(session, round_),
         seats=_seats(session, round_),
         kinds=[(kind.value, people.SEAT_NAMES[kind]) for kind in SeatKind],
-        everybody=_everybody(session, person),
+        offered=_everybody(session, person),
         lacking=rounds.obstacles(session, round_=round_) if setup else [],
         approvals=approving.count_waiting(session, person, round_),
     )
@@ -108,14 +106,14 @@ _PEOPLE = (
     select(Person.number, Person.name)
     .where(Person.organization_id == bindparam("school"), Person.active)
     .order_by(Person.number)
-    .limit(MOST_OFFERED + 1)
+    .limit(mine.MOST_OFFERED + 1)
 )
 
 
 def _everybody(session: Session, person: Person) -> Sequence[Any]:
     """Return the school's people to choose from; nobody in a school so large that a list of them is no help."""
     found = session.execute(_PEOPLE, {"school": person.organization_id}).all()
-    return found if len(found) <= MOST_OFFERED else []
+    return found if len(found) <= mine.MOST_OFFERED else []
 
 
 @router.post("/school/rounds/{key}/set-up")
@@ -165,7 +163,7 @@ def put_off(
 
 @router.post("/school/rounds/{key}/seats")
 def seat(
-    session: Db, person: Admin, round_: SchoolRound, number: Number, kind: Annotated[SeatKind, Form()]
+    session: Db, person: Admin, round_: SchoolRound, number: Called, kind: Annotated[SeatKind, Form()]
 ) -> RedirectResponse:
     """Give a person a place on the panel."""
     chosen = people.person_called(session, organization_id=round_.organization_id, word=number)

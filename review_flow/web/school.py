@@ -178,11 +178,14 @@ def publish(session: Db, person: Admin, version: Version, _sure: Confirmed) -> R
 @router.get("/school/schemes/{key}/plan")
 def plan(request: Request, version: Version) -> HTMLResponse:
     """Show the printed plan."""
-    return _plan(request, schemes.scheme_of(version), back=f"/school/schemes/{version.id}", key=version.id)
+    back, confirmed = f"/school/schemes/{version.id}", version.state is not SchemeState.DRAFT
+    return _plan(request, schemes.scheme_of(version), back=back, key=version.id, confirmed=confirmed)
 
 
-def _plan(request: Request, scheme: Scheme, *, back: str, key: int | None = None) -> HTMLResponse:
-    return page(request, "school/plan.html", back=back, key=key, **plans.shown(scheme))
+def _plan(
+    request: Request, scheme: Scheme, *, back: str, key: int | None = None, confirmed: bool = False
+) -> HTMLResponse:
+    return page(request, "school/plan.html", back=back, key=key, **plans.shown(scheme, confirmed=confirmed))
 
 
 @router.get("/school/schemes/{key}/plan.docx")
@@ -191,4 +194,5 @@ def plan_docx(version: Version) -> Response:
     from review_flow.outside.print_docx import docx
 
     scheme = schemes.scheme_of(version)
-    return download(docx(plan_of(scheme)), name=f"{scheme.title_zh}.docx", kind=DOCX)
+    confirmed = version.state is not SchemeState.DRAFT
+    return download(docx(plan_of(scheme, confirmed=confirmed)), name=f"{scheme.title_zh}.docx", kind=DOCX)

@@ -57,13 +57,22 @@ WHERE = {
 
 @router.get("/")
 def home(request: Request, session: Db, person: Signed) -> Response:
-    """Show where the person stands in their newest round; who only administers goes to their desk."""
+    """Show where the person stands in their newest round; who is assessed in none goes to their desk."""
     enrolled = path.enrolments_of(session, person=person)
-    if not enrolled and RoleKind.SCHOOL_ADMIN in request.state.roles:
-        return go("/school")
+    if not enrolled and (desk := _desk(request)):
+        return go(desk)
     if not enrolled:
         return page(request, "teacher/none.html", news=_news(request, session, person))
     return _home(request, session, person, enrolled, enrolled[0][1].id)
+
+
+def _desk(request: Request) -> str | None:
+    """Return where somebody works who only administers, judges, or oversees schools."""
+    if RoleKind.SCHOOL_ADMIN in request.state.roles:
+        return "/school"
+    if request.state.seated:
+        return "/panel"
+    return "/county" if RoleKind.COUNTY_ADMIN in request.state.roles else None
 
 
 @router.get("/rounds/{key}")
@@ -117,7 +126,7 @@ def plan(request: Request, session: Db, person: Signed, key: Key) -> HTMLRespons
     tested = standing.way.stage is Stage.SELF_TEST
     outcome = grade(scheme, record_of(session, enrolment=standing.enrolment, weighed=False)) if tested else None
     checks = [(one.asks, _told(one), one.passed) for one in outcome.gates] if outcome else []
-    whole = plans.shown(scheme)
+    whole = plans.shown(scheme, confirmed=True)  # else the round would not run
     return page(request, "teacher/plan.html", at=standing, scheme=scheme, rule=rule, checks=checks, **whole)
 
 

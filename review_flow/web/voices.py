@@ -14,14 +14,15 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.voices import ON_SITE, further
 from review_flow.rules.words import SeatKind
-from review_flow.steps import voices
+from review_flow.steps import enrolments, voices
 from review_flow.steps.programme import PHASES
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
-from review_flow.web.access import Db, Key, Signed
-from review_flow.web.render import go, page
+from review_flow.web.access import Called, Db, Key, Signed
+from review_flow.web.render import Paged, go, page, pages_of
 
 router = APIRouter()
+PAGE = 50
 MARK = r"^[0-9]{1,3}(\.[0-9]{1,2})?$"
 Mark = Annotated[str, Form(pattern=MARK)]
 
@@ -43,21 +44,28 @@ def visited(session: Session, person: Person, key: int) -> Round:
 
 
 @router.get("/panel/rounds/{key}/visits")
-def visits(request: Request, session: Db, person: Signed, key: Key) -> HTMLResponse:
+def visits(request: Request, session: Db, person: Signed, key: Key, number: Paged = 1) -> HTMLResponse:
     """Show the marks that the member gave in classrooms, and the form for another."""
     round_ = visited(session, person, key)
-    teachers = mine.judgeable(session, person, key)
     given = voices.on_site_marks(session, person=person, round_=round_)
-    open_ = round_.phase in PHASES
-    return page(request, "panel/visits.html", round=round_, teachers=teachers, given=given, open=open_)
+    marked = [one for one in mine.judgeable(session, person, key) if one.id in given] if given else []
+    return page(
+        request,
+        "panel/visits.html",
+        round=round_,
+        marked=marked[(number - 1) * PAGE : number * PAGE],
+        given=given,
+        offered=mine.offered(session, person, key),
+        open=round_.phase in PHASES,
+        number=number,
+        pages=pages_of(len(marked), PAGE),
+    )
 
 
 @router.post("/panel/rounds/{key}/visits")
-def give_on_site(
-    session: Db, person: Signed, key: Key, teacher: Annotated[int, Form(ge=1, lt=2**63)], mark: Mark
-) -> RedirectResponse:
+def give_on_site(session: Db, person: Signed, key: Key, teacher: Called, mark: Mark) -> RedirectResponse:
     """Give the mark of a visit."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER)
-    enrolment = mine.enrolled(session, round_.id, teacher)
+    enrolment = enrolments.enrolment_called(session, round_id=round_.id, word=teacher)
     voices.give_on_site_mark(session, actor=person, enrolment=enrolment, mark=Decimal(mark))
     return go(f"/panel/rounds/{key}/visits")

@@ -6,8 +6,8 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy.orm import Session, defer
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Appeal, GroupResult, Person, Role, Round, Workshop
@@ -21,9 +21,10 @@ from review_flow.steps.people import conflicting_with
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
 from review_flow.web.access import Db, Key, Signed
-from review_flow.web.render import go, page
+from review_flow.web.render import go, page, pages_of
 
 router = APIRouter()
+PAGE = 50
 
 
 def has_result(session: Session, person: Person, round_id: int) -> bool:
@@ -35,30 +36,45 @@ def has_result(session: Session, person: Person, round_id: int) -> bool:
     return True
 
 
-def _seen(session: Session, person: Person, round_: Round) -> tuple[list[tuple[GroupResult, str]], int]:
-    """Return the workshops' standing results with their names, but those the person steps aside from; and of how many."""
-    rows = session.execute(
-        select(GroupResult, Workshop.name)
-        .join(Workshop, Workshop.id == GroupResult.workshop_id)
-        .where(GroupResult.round_id == round_.id, GroupResult.current)
-        .order_by(GroupResult.state != ResultState.COMPOSED, Workshop.id)
-    ).all()
+WAITS = GroupResult.state == ResultState.COMPOSED
+
+
+def _seen(session: Session, person: Person) -> ColumnElement[bool]:
+    """Return the condition for results of workshops that the person doesn't step aside from."""
     led_by_close = select(Person.workshop_id).join(Role, Role.person_id == Person.id)
     led_by_close = led_by_close.where(
         Role.kind == RoleKind.WORKSHOP_LEADER, Person.id.in_(conflicting_with(session, person_id=person.id))
     )
-    aside = {person.workshop_id, *session.scalars(led_by_close)}
-    return [(one, name) for one, name in rows if one.workshop_id not in aside], len(rows)
+    aside = {person.workshop_id, *session.scalars(led_by_close)} - {None}
+    return GroupResult.workshop_id.not_in(aside)
+
+
+def _counts(session: Session, round_: Round, seen: ColumnElement[bool]) -> tuple[int, int, int]:
+    """Return how many workshops of a round have a result, of how many one sees it, how many of these wait for a grade."""
+    standing = and_(GroupResult.round_id == round_.id, GroupResult.current)
+    counted = select(func.count(), func.count().filter(seen), func.count().filter(seen, WAITS)).where(standing)
+    everyone, count, waiting = session.execute(counted).one()
+    return everyone, count, waiting
 
 
 def count_to_confirm(session: Session, person: Person, round_: Round) -> int:
     """Return how many workshops wait for a grade that this person may confirm as a member."""
-    return sum(one.state is ResultState.COMPOSED for one, _name in _seen(session, person, round_)[0])
+    return _counts(session, round_, _seen(session, person))[2]
 
 
-def graded(session: Session, person: Person, round_: Round) -> dict[str, Any]:
-    """Return the workshops of a round as the page of grades lists them, those to confirm first."""
-    seen, everyone = _seen(session, person, round_)
+def graded(session: Session, person: Person, round_: Round, number: int) -> dict[str, Any]:
+    """Return the workshops of a round as a page of grades lists them, those to confirm first."""
+    seen = _seen(session, person)
+    everyone, count, waiting = _counts(session, round_, seen)
+    rows = session.execute(
+        select(GroupResult, Workshop.name)
+        .join(Workshop, Workshop.id == GroupResult.workshop_id)
+        .where(GroupResult.round_id == round_.id, GroupResult.current, seen)
+        .order_by(case((WAITS, 0), else_=1), Workshop.id)
+        .options(defer(GroupResult.record))
+        .limit(PAGE)
+        .offset((number - 1) * PAGE)
+    )
     return {
         "rows": [
             {
@@ -68,11 +84,13 @@ def graded(session: Session, person: Person, round_: Round) -> dict[str, Any]:
                 "address": f"/panel/workshops/{one.id}",
                 "flags": results.flags_of(one),
             }
-            for one, name in seen
+            for one, name in rows
         ],
-        "waiting": sum(one.state is ResultState.COMPOSED for one, _name in seen),
-        "aside": everyone - len(seen),
-        "missing": len(owners.judged_workshops(session, round_=round_)) - everyone,
+        "waiting": waiting,
+        "aside": everyone - count,
+        "missing": max(0, len(owners.judged_workshops(session, round_=round_)) - everyone),
+        "number": number,
+        "pages": pages_of(count, PAGE),
     }
 
 

@@ -195,7 +195,7 @@ def test_a_mistake_is_named_with_its_field_and_entry(wrong: dict[str, Any], text
         (b'{"k": 1, "k": 0}', "k：在同一个对象里写了两次。"),
         (b'{"reviewers": [{"id": "a\\ud800"}]}', "a\\ud800：含有半个字符，不是文字。"),
         (b'{"reviewers": [{"id": 1, "\\udc00": 1, "\\udc00": 1}]}', "\\udc00：在同一个对象里写了两次。"),
-        (None, "文件：读不到（No such file or directory）。"),
+        (None, "文件：读不到（没有这个文件或文件夹）。"),
         (b'{"reviewers": [], "submissions": [{"id": 1}]}', "k：缺少；或者给每份成果写明 demand。"),
     ],
 )

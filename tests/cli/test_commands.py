@@ -176,7 +176,7 @@ def test_a_database_that_is_away_is_one_sentence(home: Path, monkeypatch: pytest
 def test_a_file_that_is_not_there_or_no_json(home: Path, tmp_path: Path) -> None:
     found()
     missing = run("sheet", "import", "roster", str(tmp_path / "no.xlsx"), "--as", "A1", status=1)
-    assert missing.stderr == f"文件读不到或写不进去：{tmp_path / 'no.xlsx'}（No such file or directory）\n"
+    assert missing.stderr == f"文件读不到或写不进去：{tmp_path / 'no.xlsx'}（没有这个文件或文件夹）\n"
     assert read("sheet", "list", "--as", "A1") == []
 
 

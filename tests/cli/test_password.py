@@ -31,7 +31,7 @@ def test_the_administrator_prints_a_link_or_a_first_password(run: Any) -> None:
     found = ("school", "found", "实验中学", "--admin-number", "A01", "--admin-name", "陈静")
     assert run(*found).exit_code == 0
     link = run("school", "password", "A01")
-    assert re.search(r"http://school\.test/link/[\w-]{32}\n", link.output)
+    assert re.search(r"http://school\.test/link#[\w-]{32}\n", link.output)
     first = run("school", "password", "A01", "--first")
     assert re.search(r"陈静的初始密码：([0-9a-f]{4}-){3}[0-9a-f]{4}\n", first.output)
     assert run("school", "password", "X1").exit_code == 1

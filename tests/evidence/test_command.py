@@ -84,4 +84,4 @@ def test_misuse_says_which_and_why(tmp_path: Path, films: dict[str, Path]) -> No
     assert run(film, "--reference", empty, status=2).stderr == f"参照照片 {empty} 不能用：{why}\n"
     folder = tmp_path / "missing" / "sheet.png"
     said = run(film, "--sheet", folder, status=2).stderr
-    assert said == f"一览图写不进去：{folder}（No such file or directory）\n"
+    assert said == f"一览图写不进去：{folder}（没有这个文件或文件夹）\n"

@@ -110,4 +110,4 @@ def test_without_a_chinese_font_a_sheet_is_in_english_and_holds_no_box(tmp_path:
     font = ImageFont.load_default(18)
     box = bytes(font.getmask("\U0010fffe"))
     assert [sign for sign in drawn.title + "".join(drawn.lines) + "…" if bytes(font.getmask(sign)) == box] == []
-    assert report.alt_text.startswith("请人工查看；没有可比对的参照照片")
+    assert report.alt_text.startswith("请人工查看；没有自动认出教师本人")

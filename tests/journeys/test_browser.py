@@ -63,7 +63,7 @@ def test_sign_in_an_interrupted_upload_and_sealing(  # noqa: PLR0915 - one way f
     complaints: list[str] = []
     page = phone.new_page()
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.goto(f"{address}/link/{token}")
+    page.goto(f"{address}/link#{token}")
     picture(page, "link")
     page.fill("#password", "correct horse")
     page.click("main button")

@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from PIL import Image
+from pypdf import PdfReader
 
 from review_flow.db import transaction
+from review_flow.web.door import LINK_COOKIE
 from review_flow.web.envelope import LANGUAGE_COOKIE
 from review_flow.web.pace import Pace
 from tests.cast import Clock
@@ -27,6 +29,7 @@ from tests.journeys.worlds import World, Worlds
 
 pytestmark = [*IN_CHROMIUM, pytest.mark.timeout(600)]
 NOBODY = "nobody"
+INVITED = "invited"  # nobody yet, who has opened a one-time link
 WHOLE = "whole"  # who is past the second step
 # Route → world, who, and the rows that fill its braces, in their order; several where it shows different things.
 PAGES: dict[str, list[tuple[str, ...]]] = {
@@ -35,12 +38,13 @@ PAGES: dict[str, list[tuple[str, ...]]] = {
         ("middle", "collecting"),
         ("middle", "reviewer"),
         ("end", "to sign"),
-        ("middle", "member"),
+        ("setup", "teacher"),
     ],
     "/activity/{key}": [("programme", "admin", "meeting")],
     "/enter": [("middle", NOBODY)],
     "/enter/code": [("middle", "half in")],
-    "/link/{token}": [("middle", NOBODY, "link")],
+    "/link": [("middle", NOBODY)],
+    "/link/password": [("middle", INVITED)],
     "/me": [("middle", "collecting"), ("middle", "admin")],
     "/me/face": [("middle", "reviewer"), ("middle", "done")],
     "/me/password": [("middle", "collecting")],
@@ -120,7 +124,6 @@ MOMENTS: dict[str, tuple[str, str, str, int]] = {
     "no-such-page": ("middle", NOBODY, "/nothing", 404),
     "not-for-teachers": ("middle", "reviewer", "/school", 403),
     "not-well-asked": ("middle", "admin", "/school/audit?key=x", 422),
-    "link-used-up": ("middle", NOBODY, "/link/nothing", 410),
     "certificate-unknown": ("end", NOBODY, "/verify/7K2M-90QF-3TXW-8A1B", 200),
     "audit-nothing": ("middle", "admin", "/school/audit?who=nobody", 200),
     "audit-one-thing": ("middle", "admin", "/school/audit?thing=round", 200),
@@ -138,6 +141,7 @@ ANSWERS: dict[str, tuple[str, str, str, dict[str, str], str, str]] = {
         "main button",
         "#refusal > *",
     ),
+    "link-used-up": ("middle", NOBODY, "/link", {"#link-code": "nothing"}, "main form button", "#refusal > *"),
     "one-time-link": ("middle", "admin", "/school/people", {}, "[action$='/link'] button", "main code"),
     "token-made": (
         "middle",
@@ -240,6 +244,8 @@ class Reader:
     def proof(self, world: World, who: str) -> list[Any]:
         if who == NOBODY:
             return []
+        if who == INVITED:
+            return [{"name": LINK_COOKIE, "value": str(world.ids["link"]), "url": self.site.address}]
         person = world.people[who], who == WHOLE
         if person not in self.cookies:
             self.cookies[person] = self.site.cookie(person[0], whole=person[1])
@@ -333,6 +339,36 @@ def test_what_else_a_page_may_say_is_for_everybody(
         reader.open(path, name, status)
     if reader.problems:
         pytest.fail("\n".join(reader.problems))
+
+
+PRINTED = {
+    "/school/rounds/{round}/charts": ("end", "admin", ["等级分布", "优秀", "80–85"], ["看数字", "每位评阅人的偏差"]),
+    "/rounds/{round}/plan": ("middle", "collecting", ["第一章", "第二条"], ["考核方案全文", "返回"]),
+}
+"""What stands on paper, though it is folded up on the screen, and what does not, by page."""
+
+
+def test_what_is_folded_up_on_the_screen_is_printed(site: Site, chromium: Any) -> None:
+    reader = Reader(chromium, site, "zh")
+    for path, (world_name, who, there, away) in PRINTED.items():
+        world: World = getattr(site.worlds, world_name)
+        reader.become(world, who)
+        reader.go(path.format_map(world.ids))
+        reader.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = false")
+        pages = PdfReader(io.BytesIO(reader.page.pdf(format="A4"))).pages
+        text = re.sub(r"\s", "", "".join(page.extract_text() for page in pages))
+        assert (path, [one for one in there if one not in text]) == (path, [])
+        assert (path, [one for one in away if one in text]) == (path, [])
+
+
+def test_a_phones_head_takes_two_rows_however_much_waits(site: Site, chromium: Any) -> None:
+    reader = Reader(chromium, site, "zh")
+    heights = []
+    for who in ("new", "reviewer", "member"):  # nothing new; reviews and messages; a seat and messages
+        reader.become(site.worlds.middle, who)
+        reader.go("/me")
+        heights.append(reader.page.locator(".top").bounding_box()["height"])
+    assert max(heights) - min(heights) < 10, heights  # a row takes 35
 
 
 # README's pictures: name → world, who, address and size. `REVIEW_FLOW_PICTURES=docs/pictures pytest … -k pictures`

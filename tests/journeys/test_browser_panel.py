@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,17 @@ def test_a_work_is_marked_by_keyboard_and_two_devices_don_t_overwrite_each_other
     page.locator(".two-drafts").wait_for()
     page.click("text=用这里的")
     page.get_by_text("草稿已保存").wait_for()
+    page.focus("#comment")
+    keys.press("Control+Enter")
+    lacking = page.locator("#refusal li a")
+    lacking.first.wait_for()
+    fields = [one.get_attribute("href") for one in lacking.all()]
+    assert page.locator("[aria-invalid=true]").count() == len(fields) > 0
+    lacking.last.click()  # leads to the field
+    assert page.evaluate("'#' + document.activeElement.id") == fields[-1]
     for select_ in page.locator("select").all():
         select_.select_option("合格")
+    assert page.locator("[aria-invalid=true]").count() == 0
     keys.press("Control+Enter")  # what was changed last is not sent as a draft after it
     page.wait_for_url("**/panel")
     page.wait_for_timeout(600)
@@ -144,8 +154,11 @@ def test_a_work_is_marked_by_keyboard_and_two_devices_don_t_overwrite_each_other
     with transaction(site.engine) as session:
         given = session.scalars(select(PanelMark).where(PanelMark.mark.is_not(None))).one()
         assert str(given.mark) == "70.00"
-    conflict = "Failed to load resource: the server responded with a status of 409 (Conflict)"
-    assert (set(desk.complaints), set(phone.complaints)) == ({conflict}, {conflict})
+    conflict, refused = (
+        f"Failed to load resource: the server responded with a status of {one.value} ({one.phrase})"
+        for one in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
+    )
+    assert (set(desk.complaints), set(phone.complaints)) == ({conflict, refused}, {conflict})
 
 
 def test_every_page_fits_a_phone(site: Site, chromium: Any) -> None:
@@ -159,7 +172,7 @@ def test_every_page_fits_a_phone(site: Site, chromium: Any) -> None:
     page = member.go(f"/panel/rounds/{site.round}/grades", "panel-grades")
     page = member.go(f"/panel/rounds/{site.round}/adjustments", "panel-adjustments-all")
     page.click("summary")
-    page.select_option("#teacher", index=3)
+    page.fill("#teacher", "T03")
     page.fill("#on", "2026-03-02")
     page.fill("#proof", "签到表")
     page.click("text=看看影响")

@@ -267,7 +267,8 @@ class Worlds:
         officer = above(school)
         school.organization.parent_id = None
         self.named(school, "第八中学")
-        return World(START, {"admin": school.admin.id, "officer": officer.id}, {"round": school.round.id})
+        known = {"admin": school.admin.id, "officer": officer.id, "teacher": school.teachers[0].id}
+        return World(START, known, {"round": school.round.id})
 
     def approving(self) -> World:
         """Works that wait for their school's word before colleagues see them."""

@@ -11,7 +11,8 @@ import pytest
 import xlsxwriter
 
 from review_flow.outside import spreadsheets
-from review_flow.outside.spreadsheets import Column, Kind, Problems, SheetUnreadable, Table, read
+from review_flow.outside.cells import Column, Kind
+from review_flow.outside.spreadsheets import Problems, SheetUnreadable, Table, read
 
 TABLE = Table(
     "测试",

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import python_calamine
 
-from review_flow.outside.spreadsheets import Column, Kind, Problems, Table, read
+from review_flow.outside.cells import Column, Kind
+from review_flow.outside.spreadsheets import Problems, Table, read
 from review_flow.outside.workbooks import Page, problem_sheet, template, write
 
 TABLE = Table(

@@ -56,6 +56,21 @@ def submitted(school: School) -> list[Submission]:
     return works
 
 
+def test_who_is_in_the_round_is_called_by_number_or_name(opened: School) -> None:
+    def called(word: str) -> int:
+        return enrolments.enrolment_called(opened.session, round_id=opened.round.id, word=word).person_id
+
+    first, second = opened.teachers[:2]
+    assert [called(word) for word in ("Ｔ０１", " 王芳 ", "李伟")] == [first.id, first.id, second.id]
+    with pytest.raises(NotFound, match="找不到参评教师“P1”"):
+        called("P1")
+    second.name = first.name
+    opened.session.flush()
+    with pytest.raises(BadInput, match="叫“王芳”的不止一人，请写工号：T01、T02。"):
+        called("王芳")
+    assert called("T02") == second.id
+
+
 def test_a_teacher_goes_from_reading_to_choosing(opened: School, mine: Enrolment, clock: Clock) -> None:
     session, person = opened.session, opened.teachers[0]
     assert mine.state is EnrolmentState.REGISTERED

@@ -16,6 +16,7 @@ def test_the_county_sees_its_schools_draws_and_looks_into_what_it_drew(web: Web,
     people.found_school(marked.session, name="别县中学", admin_number="Z1", admin_name="吴静")
     place = f"/county/rounds/{marked.round.id}"
     with web.of("C01") as officer, web.of("A01") as admin:
+        assert officer.get("/").headers["location"] == "/county"
         beside = officer.get("/county").text
         assert ("实验中学" in beside, "别县中学" in beside, 'href="/county"' in beside) == (True, False, True)
         assert "还没有抽查过" in officer.get(place).text

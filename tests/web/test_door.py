@@ -18,12 +18,13 @@ from review_flow.settings import Settings
 from review_flow.steps import door, people
 from review_flow.web.access import SESSION_COOKIE
 from review_flow.web.app import create_app
-from review_flow.web.door import is_inside
+from review_flow.web.door import LINK_COOKIE, is_inside
 from review_flow.web.render import device
 from tests.cast import Clock, School
 from tests.web.conftest import Web
 
 GOOD = "correct horse"
+FORM = "/link/password"
 
 
 def with_password(school: School, number: str = "T01", *, first: bool = False) -> str:
@@ -38,6 +39,11 @@ def with_password(school: School, number: str = "T01", *, first: bool = False) -
 
 def enter(client: TestClient, password: str = GOOD, **more: str) -> tuple[int, str]:
     answer = client.post("/enter", data={"number": "T01", "password": password, **more})
+    return answer.status_code, answer.headers.get("location", "")
+
+
+def open_link(client: TestClient, code: str | None) -> tuple[int, str]:
+    answer = client.post("/link", data={"code": code})
     return answer.status_code, answer.headers.get("location", "")
 
 
@@ -124,11 +130,12 @@ def test_the_first_link_founds_the_school(web: Web, clock: Clock) -> None:
     token = door.first_link(web.session)
     filled = {"school": "实验中学", "number": "A01", "name": "陈静", "password": GOOD}
     with web.stranger() as client:
-        assert "建立学校" in client.get(f"/link/{token}").text
-        assert client.post(f"/link/{token}", data={"password": GOOD}).status_code == 403
-        assert client.post(f"/link/{token}", data=filled).headers["location"] == "/"
+        assert open_link(client, token) == (303, FORM)
+        assert "建立学校" in client.get(FORM).text
+        assert client.post(FORM, data={"password": GOOD}).status_code == 403
+        assert client.post(FORM, data=filled).headers["location"] == "/"
         assert "本校人员" in client.get("/me").text
-        assert client.get(f"/link/{token}").status_code == 410
+        assert open_link(client, token) == (410, "")
     assert [one.name for one in door.schools(web.session)] == ["实验中学"]
 
 
@@ -137,21 +144,53 @@ def test_a_link_begins_as_people_reach_us(web: Web, school: School, tmp_path: Pa
     web.app = create_app(settings, engine=web.app.state.engine, storage=MemoryStorage())
     with web.of("A01") as admin:
         page = admin.post(f"/school/people/{school.teachers[0].id}/link").text
-    assert "https://review.school.cn/link/" in page
+    assert "https://review.school.cn/link#" in page
 
 
 def test_the_administrator_gives_a_link_and_its_holder_a_password(web: Web, school: School) -> None:
     with web.of("A01") as admin, web.stranger() as client:
         assert "王芳" in admin.get("/school/people").text
         page = admin.post(f"/school/people/{school.teachers[0].id}/link").text
-        [token] = re.findall(r"http://school\.test/link/([\w-]+)", page)
-        shown = client.get(f"/link/{token}").text
+        [token] = re.findall(r"http://school\.test/link#([\w-]+)", page)
+        assert open_link(client, token) == (303, FORM)
+        shown = client.get(FORM).text
         assert ("王芳老师" in shown, token in shown) == (True, False)
-        assert client.post(f"/link/{token}", data={"password": GOOD}).headers["location"] == "/"
+        assert client.post(FORM, data={"password": GOOD}).headers["location"] == "/"
         assert client.get("/me").status_code == 200
-        assert client.post(f"/link/{token}", data={"password": GOOD}).status_code == 410
+        assert open_link(client, token) == (410, "")
     assert web.session.scalars(select(OneTimeLink.token_hash)).one() == digest(token)
     assert web.session.scalars(select(Credential.person_id)).one() == school.teachers[0].id
+
+
+def test_an_opened_link_is_kept_out_of_addresses_until_its_form_is_filled_in(web: Web, school: School) -> None:
+    token = door.make_link(school.session, actor=school.admin, person=school.teachers[0])
+    with web.stranger() as client:
+        kept = client.post("/link", data={"code": f" http://school.test/link#{token}\n"}).headers["set-cookie"]
+        for sign in (f"{LINK_COOKIE}={token};", "HttpOnly", "Max-Age=1800", "SameSite=strict"):
+            assert sign.lower() in kept.lower()
+        too_easy = client.post(FORM, data={"password": "T01T01T01T01"})
+        assert (too_easy.status_code, "王芳老师" in client.get(FORM).text) == (422, True)  # the way back loses nothing
+        back = client.post("/language/en", headers={"referer": f"http://school.test{FORM}"}).headers["location"]
+        assert "please set a password" in client.get(back).text
+        assert client.post(FORM, data={"password": GOOD}).headers["location"] == "/"
+        assert LINK_COOKIE not in client.cookies
+
+
+def test_without_an_opened_link_one_is_asked_for_it_and_an_old_address_is_no_page(web: Web, school: School) -> None:
+    with_password(school)
+    token = door.make_link(school.session, actor=school.admin, person=school.teachers[0])
+    with web.stranger() as client:
+        assert "一次性码" in client.get("/link").text
+        assert client.get(FORM).headers["location"] == "/link"
+        assert client.post(FORM, data={"password": "another horse"}).headers["location"] == "/link"
+        assert [open_link(client, code) for code in ("#", "nothing")] == [(410, "")] * 2
+        assert [client.get(f"/link/{token}").status_code, client.post(f"/link/{token}").status_code] == [404, 404]
+        open_link(client, token)
+        door.make_link(school.session, actor=school.admin, person=school.teachers[0])
+        web.release()
+        assert client.get(FORM).status_code == 410  # a newer one was made meanwhile
+        assert client.post(FORM, data={"password": "another horse"}).status_code == 410
+        assert enter(client) == (303, "/")
 
 
 def test_a_sheet_of_links_is_handed_out_once_for_everybody_who_cannot_sign_in(web: Web, school: School) -> None:
@@ -165,7 +204,7 @@ def test_a_sheet_of_links_is_handed_out_once_for_everybody_who_cannot_sign_in(we
         header, *rows = book.get_sheet_by_index(0).to_python()
         assert (header, len(rows)) == (["工号", "姓名", "链接", "有效期至"], len(school.teachers) + 9)
         [link] = [row[2] for row in rows if row[0] == "T01"]
-        assert client.get(link).status_code == 200
+        assert open_link(client, link) == (303, FORM)  # pasted whole
         here = admin.get("/school/people", headers={"host": "127.0.0.1:8000"}).text
         assert "链接也只能在这台电脑上打开" in here
         one = admin.post(f"/school/people/{school.teachers[0].id}/link").text
@@ -180,7 +219,7 @@ def test_people_of_another_school_can_be_given_nothing(web: Web, school: School)
         assert "第二中学" in admin.get("/enter").text
 
 
-@pytest.mark.parametrize("path", ["/enter?next=/", "/link/none"])
+@pytest.mark.parametrize("path", ["/enter?next=/", "/link"])
 def test_the_door_says_it_in_english(web: Web, school: School, path: str) -> None:
     with web.stranger() as client:
         page = client.get(path, headers={"accept-language": "en"}).text
@@ -199,9 +238,10 @@ def test_a_password_of_the_operator_s_list_is_not_taken(
     token = door.make_link(school.session, actor=school.admin, person=school.teachers[0])
     web.release()
     with web.stranger() as client:
-        no = client.post(f"/link/{token}", data={"password": "another horse"})
+        open_link(client, token)
+        no = client.post(FORM, data={"password": "another horse"})
         assert (no.status_code, "在别处泄露过" in no.text) == (422, True)
-        assert client.post(f"/link/{token}", data={"password": GOOD}).status_code == 303
+        assert client.post(FORM, data={"password": GOOD}).status_code == 303
         no = client.post("/me/password", data={"old": GOOD, "new": "another horse"})
         assert (no.status_code, "在别处泄露过" in no.text) == (422, True)
         path.unlink()

@@ -54,6 +54,16 @@ def test_a_round_is_published_certified_exported_and_closed(web: Web, banded: Sc
     assert school.round.phase is RoundPhase.CLOSED
 
 
+def test_where_the_scheme_grants_no_certificates_none_can_be_asked_for(web: Web, fuqing: School) -> None:
+    place = f"/school/rounds/{fuqing.round.id}/finish"
+    kept, fuqing.round.phase = fuqing.round.phase, RoundPhase.SIGNING
+    with web.of("A01") as admin:
+        shown = admin.get(place).text
+    fuqing.round.phase = kept
+    assert "没有规定证书" in shown
+    assert ("certificates/order" in shown, 'value="certificates"' in shown) == (False, False)
+
+
 def test_certificates_are_confirmed_revoked_and_issued_again(web: Web, banded: School, clock: Clock) -> None:
     school, place = banded, f"/school/rounds/{banded.round.id}/certificates"
     results.publish(school.session, actor=school.admin, round_=school.round)

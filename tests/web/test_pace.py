@@ -33,6 +33,12 @@ def test_so_many_a_minute_at_once_or_spread(moment: list[float]) -> None:
     assert [refused(one, "a") for _time in range(61)] == [None] * 60 + [1]
 
 
+def test_the_last_that_is_allowed_is_not_refused_for_a_rounded_digit(moment: list[float]) -> None:
+    moment[0] = 965.159
+    assert (moment[0] + 60.0) - moment[0] > 60.0  # what a computer makes of it
+    assert [refused(one, "a") for one in [Pace(1)] * 2] == [None, 60]
+
+
 def test_what_is_over_is_forgotten(moment: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "MOST_KEYS", 3)
     one = Pace(60)

@@ -3,12 +3,24 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import select
 
-from models import Adjustment, Appeal, Attestation, Evidence, FileReport, PanelMark, Person, Result, Submission
+from models import (
+    Adjustment,
+    Appeal,
+    Attestation,
+    Evidence,
+    FileReport,
+    PanelMark,
+    Person,
+    Result,
+    Submission,
+)
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
 from review_flow.rules.words import AdjustmentState, AppealState, Verdict
-from review_flow.steps import adjustments, advance, appeals, panel, results, reviews
+from review_flow.steps import adjustments, advance, appeals, panel, results, reviews, rounds
+from review_flow.web import mine
 from tests.cast import School, queries, waiting_marks
 from tests.stages import stage
 from tests.web.conftest import Web, filled
@@ -94,7 +106,7 @@ def test_a_mark_is_drafted_on_one_device_and_given_on_another(web: Web, at_panel
         late = {**good, "version": "0", "page": "phone"}
         assert phone.post(address, data=late, headers=HTMX).status_code == 409
         refused = desk.post(address, data={"comment": "短", "version": "2", "page": "desk"}, headers=HTMX)
-        assert (refused.status_code, "评分表还不完整" in refused.text) == (422, True)
+        assert (refused.status_code, "请改这几处" in refused.text) == (422, True)
         assert desk.post(address, data={**good, "version": "2"}).headers["location"] == "/panel"
         assert desk.get(address).status_code == 404
     mark = at_panel.session.scalars(select(PanelMark).where(PanelMark.mark.is_not(None))).one()
@@ -153,14 +165,13 @@ def test_a_member_signs_instead_of_a_face_comparison(web: Web, submitted: School
 
 def test_a_fact_is_recorded_with_a_look_at_its_effect(web: Web, marked: School) -> None:
     base = f"/panel/rounds/{marked.round.id}/adjustments"
-    enrolment = marked.enrolment(marked.teachers[0])
-    told = {"teacher": enrolment.id, "kind": "absence", "on": "2026-03-02", "proof": "签到表第3页", "once": "k1"}
+    told = {"teacher": "王芳", "kind": "absence", "on": "2026-03-02", "proof": "签到表第3页", "once": "k1"}
     with web.of("P1") as client:
         assert "王芳" in client.get(base).text
         look = client.post(f"{base}/preview", data=told, headers=HTMX)
         assert (look.status_code, "→" in look.text) == (200, True)
         assert client.post(base, data={**told, "on": "2026-03-03"}, headers=HTMX).status_code == 422
-        assert client.post(base, data={**told, "teacher": 987_654}).status_code == 404
+        assert client.post(base, data={**told, "teacher": "没有这人"}).status_code == 404
         assert [client.post(base, data=told).status_code for _time in range(2)] == [303, 303]
         assert client.get(base).text.count("签到表第3页") == 1
     fact = marked.session.scalars(select(Adjustment)).one()
@@ -174,6 +185,34 @@ def test_a_fact_is_recorded_with_a_look_at_its_effect(web: Web, marked: School) 
         assert decided.headers["location"] == "/panel"
     marked.session.refresh(fact)
     assert fact.state is AdjustmentState.STRUCK
+
+
+def test_a_teacher_is_chosen_by_name_or_number_however_many_there_are(
+    web: Web, opened: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = f"/panel/rounds/{opened.round.id}/adjustments"
+    told = {"kind": "absence", "on": "2026-03-02", "proof": "签到表第3页", "once": "k1"}
+    with web.of("P1") as client, queries(web.session) as few:
+        page = client.get(base).text
+    assert ('<option value="T01">王芳</option>' in page, 'list="offered"' in page) == (True, True)
+    namesake = opened.person("T77", "王芳", "物理")
+    for number in range(20):
+        opened.person(f"X{number:02d}", f"教师{number}", "物理")
+    rounds.enrol_all(opened.session, actor=opened.admin, round_=opened.round)
+    monkeypatch.setattr(mine, "MOST_OFFERED", 20)
+    with web.of("P1") as client:
+        with queries(web.session) as many:
+            page = client.get(base).text
+        assert len(many) == len(few)
+        assert ("王芳" in page, "教师7" in page, 'list="offered"' in page) == (False, False, False)
+        two = client.post(base, data={**told, "teacher": "王芳"}, headers=HTMX)
+        assert (two.status_code, "叫“王芳”的不止一人，请写工号：T01、T77。" in two.text) == (422, True)
+        none = client.post(f"{base}/preview", data={**told, "teacher": "Z99"}, headers=HTMX)
+        assert (none.status_code, "找不到参评教师“Z99”。" in none.text) == (404, True)
+        assert client.post(base, data={**told, "teacher": " T77 "}).headers["location"] == base
+        assert client.get(base).text.count("王芳") == 1
+    fact = opened.session.scalars(select(Adjustment)).one()
+    assert fact.enrolment_id == opened.enrolment(namesake).id
 
 
 def composed(school: School, clock) -> list[Result]:

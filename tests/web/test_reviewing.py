@@ -44,7 +44,9 @@ def test_a_draft_is_kept_restored_elsewhere_and_handed_in(web: Web, opened: Scho
         assert "写了一半" in page
         assert not [one.name for one in opened.teachers[1:] if one.name in page]
         refused = desk.post(f"{address}/submit", data={"comment": "短"}, headers={"hx-request": "true"})
-        assert (refused.status_code, "评审表还不完整" in refused.text) == (422, True)
+        assert (refused.status_code, '<a href="#comment">评语至少' in refused.text) == (422, True)
+        whole = desk.post(f"{address}/submit", data={"comment": "短"})
+        assert (whole.status_code, "评审表还不完整：" in whole.text) == (422, True)
         assert desk.post(f"{address}/submit", data=good).headers["location"] == "/reviews?done=1"
         assert desk.post(f"{address}/submit", data=good).status_code == 409
         assert desk.get(address).status_code == 409

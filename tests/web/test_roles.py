@@ -26,8 +26,10 @@ EVERYBODY = {
     ("POST", "/enter/code"),
     ("GET", "/enter/with/{provider}"),
     ("GET", "/enter/with/{provider}/back"),
-    ("GET", "/link/{token}"),
-    ("POST", "/link/{token}"),
+    ("GET", "/link"),
+    ("POST", "/link"),
+    ("GET", "/link/password"),
+    ("POST", "/link/password"),
     ("GET", "/verify"),
     ("GET", "/verify/{number}"),
 }

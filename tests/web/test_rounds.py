@@ -97,14 +97,16 @@ def test_the_head_of_a_page_leads_to_one_s_office(web: Web, school: School) -> N
         assert "2026春" in admin.get("/school").text
 
 
-def test_who_only_administers_comes_to_the_desk_and_is_led_step_by_step(web: Web, school: School) -> None:
+def test_who_only_administers_or_judges_comes_to_the_desk_and_is_led_step_by_step(web: Web, school: School) -> None:
     def steps(client: TestClient) -> tuple[list[str], list[str]]:
         shown = client.get("/school").text
         return re.findall(r"<h2[^>]*>(\d)", shown), re.findall(r'btn-primary" href="([^"]+)"', shown)
 
     people.found_school(school.session, name="第二中学", admin_number="Z01", admin_name="吴静")
-    with web.of("A01") as admin, web.of("Z01") as fresh, web.of("T01") as teacher:
-        assert (admin.get("/").headers["location"], teacher.get("/").status_code) == ("/school", 200)
+    with web.of("A01") as admin, web.of("Z01") as fresh, web.of("T01") as teacher, web.of("P1") as member:
+        assert admin.get("/").headers["location"] == "/school"
+        assert "还没有参加" in teacher.get("/").text
+        assert member.get("/").headers["location"] == "/panel"
         assert steps(fresh) == (["1", "2", "3"], ["/school/schemes"])
         chosen = {"scheme": "fuqing-50", "effective_from": "2026-03-01"}
         draft = fresh.post("/school/schemes", data=chosen).headers["location"]

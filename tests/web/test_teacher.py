@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -10,8 +11,9 @@ from sqlalchemy import select
 from models import Submission
 from review_flow.rules.catalogue import Slot
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, SubmissionState
+from review_flow.rules.words import AdjustmentKind
 from review_flow.schemes.plan import plan_of
-from review_flow.steps import advance, enrolments, results, reviews
+from review_flow.steps import adjustments, advance, enrolments, results, reviews
 from review_flow.web import works as works_page
 from review_flow.web.render import moment
 from tests.cast import ABILITIES, CHOICE, Clock, School
@@ -29,6 +31,7 @@ def test_from_the_plan_to_the_choice(web: Web, opened: School) -> None:
         assert f'href="{base}/plan"' in client.get("/").text
         plan = client.get(f"{base}/plan").text
         assert ("2026-03-20 23:59" in plan, "我已阅读" in plan) == (True, True)
+        assert ("本校已经逐项确认" in plan, "修改后启用" in plan) == (True, False)
         printed = plan_of(opened.scheme)
         sources = {one for chapter in printed.chapters for article in chapter.articles for one in article.sources}
         assert sources
@@ -99,7 +102,6 @@ def test_another_s_works_and_rounds_are_not_there(web: Web, opened: School) -> N
             for method, path in (("GET", ""), ("GET", "/slots"), ("POST", "/seal"), ("POST", "/submit")):
                 assert client.request(method, f"/works/{work.id}{path}").status_code == 404
         assert member.get(f"/rounds/{opened.round.id}").status_code == 404
-        assert "还没有参加" in member.get("/").text
 
 
 def test_sealed_reviewed_submitted(web: Web, opened: School) -> None:
@@ -199,6 +201,26 @@ def published(school: School, clock: Clock) -> None:
     school.compose()
     results.confirm_all(school.session, actor=school.members[0], round_=school.round)
     results.publish(school.session, actor=school.admin, round_=school.round)
+
+
+def test_what_took_no_points_is_one_sentence_under_the_ledger(web: Web, marked: School, clock: Clock) -> None:
+    clock.day(3, 9)
+    enrolment = marked.enrolment(marked.teachers[0])
+    for day, leave in ((2, True), (3, False), (4, True)):
+        told = adjustments.Told(AdjustmentKind.ABSENCE, date(2026, 3, day), "签到表", f"k{day}", approved_leave=leave)
+        adjustments.add(marked.session, actor=marked.members[0], enrolment=enrolment, told=told)
+    published(marked, clock)
+    result = results.current(marked.session, enrolment=enrolment)
+    assert result is not None
+    ledger = json.loads(result.outcome)["ledger"]
+    assert [line["points"] for line in ledger if "培训旷到" in line["text"]] == ["0.00", "-5.00", "0.00"]
+    with web.of("T01") as client:
+        page = client.get(f"/rounds/{marked.round.id}/result").text
+    rows, rest = page.split("</table>", 1)
+    assert rows.count("<tr ") == 1 + len(ledger) - 2
+    assert re.findall(r"2026-03-0\d 培训旷到", rows) == ["2026-03-03 培训旷到"]
+    days = "、".join(f"2026-03-0{day} 培训旷到（默认 (X-15)）" for day in (2, 4))
+    assert f"登记在案、已获批准，没有扣分：{days}。" in rest
 
 
 def test_the_result_line_by_line_signed_and_appealed(web: Web, marked: School, clock: Clock) -> None:

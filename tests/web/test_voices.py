@@ -39,12 +39,12 @@ def test_where_the_scheme_has_none_nothing_is_asked(web: Web, opened: School) ->
 
 def test_a_member_gives_the_mark_of_a_visit(web: Web, asked: School) -> None:
     address = f"/panel/rounds/{asked.round.id}/visits"
-    said = {"teacher": asked.enrolment(asked.teachers[0]).id, "mark": "88"}
+    said = {"teacher": "T01", "mark": "88"}
     with web.of("P1") as member, web.of("P4") as reserve, web.of("T02") as teacher:
         assert address in member.get("/panel").text
         assert [one.get(address).status_code for one in (reserve, teacher)] == [404, 404]
         assert [one.post(address, data=said).status_code for one in (reserve, teacher)] == [404, 404]
-        assert member.post(address, data={**said, "teacher": 987_654}).status_code == 404
+        assert member.post(address, data={**said, "teacher": "P2"}).status_code == 404
         assert member.post(address, data=said).headers["location"] == address
         assert '<td class="num">88.00</td>' in member.get(address).text
     given = voices.on_site_marks(asked.session, person=asked.members[0], round_=asked.round)

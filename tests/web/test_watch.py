@@ -47,10 +47,12 @@ def test_a_whole_day_is_told_by_row_ids_and_holds_nothing_personal(
     teacher, admin = opened.teachers[0].id, opened.admin.id
     with web.of("A01") as client:
         page = client.post(f"/school/people/{teacher}/link").text
-        [link] = re.findall(r"/link/([\w-]+)", page)
+        [link] = re.findall(r"/link#([\w-]+)", page)
     secrets = [link, PASSWORD, NEW, "wrong password", "王芳", "王芳老师", "T01", "A01", "课.mp4", "testclient"]
     with web.stranger() as client:
-        client.post(f"/link/{link}", data={"password": PASSWORD})
+        client.get(f"/link/{link}")  # an address of old
+        client.post("/link", data={"code": f"http://school.test/link#{link}"})
+        client.post("/link/password", data={"password": PASSWORD})
         secrets.append(client.cookies[SESSION_COOKIE])
         client.post("/leave")
         client.post("/enter", data={"number": "T01", "password": "wrong password"})

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
-from models import Appeal, GroupResult
+import pytest
+
+from models import Appeal, GroupResult, Workshop
 from review_flow.rules.lifecycle import ResultState
-from review_flow.rules.words import AppealState
-from tests.cast import Clock, School
+from review_flow.rules.words import AppealState, GroupLevel
+from review_flow.steps import group_results
+from review_flow.steps.owners import Group
+from review_flow.web import workshops
+from tests.cast import Clock, School, queries
 from tests.stages import STAGES, stage
 from tests.steps import test_group_rounds
 from tests.steps.test_group_rounds import publish, result, to_sign
@@ -35,6 +40,35 @@ def test_the_panel_confirms_a_workshops_grade(web: Web, composed: School) -> Non
         assert member.post(f"{address}/confirm", headers=HTMX).status_code == 409
     composed.session.refresh(made)
     assert (made.state, made.grade) == (ResultState.BANDED, "未完成")
+
+
+def test_the_grades_of_many_workshops_come_in_pages(
+    web: Web, composed: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, base = result(composed), f"/panel/rounds/{composed.round.id}/grades"
+    with web.of("P1") as member, queries(web.session) as few:
+        assert "下一页" not in member.get(base).text
+    for name, person in zip(("语文坊", "数学坊"), composed.hearers, strict=False):
+        shop = Workshop(organization_id=composed.organization.id, name=name)
+        composed.session.add(shop)
+        composed.session.flush()
+        person.workshop_id = shop.id
+        group = Group(composed.round, GroupLevel.WORKSHOP, workshop=shop)
+        group_results.compose_group(composed.session, actor=composed.admin, group=group)
+    monkeypatch.setattr(workshops, "PAGE", 2)
+    composed.members[1].workshop_id = first.workshop_id
+    with web.of("P1") as member, web.of("P2") as insider:
+        assert "定等（3份待定）" in member.get("/panel").text
+        with queries(web.session) as more:
+            page, rest = member.get(base).text, member.get(f"{base}?page=2").text
+        assert len(more) == 2 * len(few)
+        shown = [[name in text for name in ("物理坊", "语文坊", "数学坊")] for text in (page, rest)]
+        assert shown == [[True, True, False], [False, False, True]]
+        assert ("3份待定" in page, "第2页，共2页" in rest) == (True, True)
+        seen = insider.get(base).text
+        assert ("物理坊" in seen, "1份由其他成员定等" in seen, "共2页" in seen) == (False, True, False)
+        assert member.post(f"/panel/workshops/{first.id}/confirm").status_code == 303
+        assert "物理坊" in member.get(f"{base}?page=2").text  # those to confirm come first
 
 
 def test_the_leader_reads_and_signs(web: Web, composed: School, clock: Clock) -> None:

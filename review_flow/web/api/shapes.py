@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from review_flow.i18n import say
+from review_flow.i18n import _, say
+from review_flow.misread import DAY
 from review_flow.rules.lifecycle import State
 from review_flow.web.versions import version_of
 from review_flow.web.voices import MARK
@@ -24,7 +26,7 @@ Prose = Annotated[str, Field(max_length=5000, pattern=NO_NUL)]
 
 def _day(value: object) -> object:
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
-        raise ValueError("not a day like 2026-03-20")
+        raise ValueError(say(DAY))
     return value
 
 
@@ -36,10 +38,11 @@ CalendarDay = Annotated[Day, Field(ge=date(FIRST_YEAR, 1, 1), lt=date(LAST_YEAR 
 
 def _moment(value: object) -> object:
     """Return a moment that says its zone; what lies at the ends of the calendar is none of a school's."""
-    found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    if found is None or found.tzinfo is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
-        raise ValueError("not a moment like 2026-03-20T14:30:00+08:00")
-    return found
+    with suppress(ValueError):
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if found is not None and found.tzinfo is not None and FIRST_YEAR <= found.year <= LAST_YEAR:
+            return found
+    raise ValueError(say(_("应为带时区的时间，如 2026-03-20T14:30:00+08:00")))
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]

@@ -57,3 +57,14 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.target.matches?.("[data-rubric]")) delete event.target.dataset.sent;
 });
+
+// A form that was refused: its fields are named in the refusal, and marked until somebody mends them.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id !== "refusal") return;
+  document.querySelectorAll("[aria-invalid]").forEach((one) => one.removeAttribute("aria-invalid"));
+  for (const link of event.detail.target.querySelectorAll("a[href^='#']")) {
+    const field = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+    if (field?.matches("input, select, textarea")) field.setAttribute("aria-invalid", "true");
+  }
+});
+document.addEventListener("input", (event) => event.target.removeAttribute("aria-invalid"));

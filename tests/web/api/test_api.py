@@ -92,6 +92,10 @@ def test_what_is_wrong_is_named_field_by_field(web: Web, opened: School, program
             "rows.0.retires_on",
             "round_id",
         ]
+        told = [one["problem"] for one in refused]
+        assert (told[0], told[2], told[3]) == ("应为文字。", "应为日期，如 2026-03-20。", "应为整数。")
+        assert told[1].startswith("只能是 ")
+        assert all(re.search("[\u4e00-\u9fff]", one["problem"]) for one in found.json()["errors"])
         assert admin.delete(f"/rounds/{opened.round.id}/publicity").headers["allow"] == "GET, POST"
 
 
