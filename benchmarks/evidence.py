@@ -227,7 +227,8 @@ def main() -> None:
     av.logging.set_level(None)
     cv2.setNumThreads(1)
     faces.preload()
-    glance.preload()
+    for filters in (glance.FORWARD, glance.STRAIGHT):  # each is made when it is first asked
+        glance.find(np.zeros((360, 640), np.uint8), filters=filters)
     with tempfile.TemporaryDirectory() as folder:
         measure(clips(options.keep or Path(folder)), options.cases, only_ours=options.only_ours)
 

@@ -80,14 +80,6 @@ def _detector(own: HogResnet, filters: tuple[int, ...]) -> Any:
     return smaller
 
 
-def preload() -> None:
-    """Build both detectors now, so that the first file does not pay for it (0.3 s)."""
-    own = recogniser()
-    if isinstance(own, HogResnet):
-        for filters in (FORWARD, STRAIGHT):
-            _detector(own, filters)
-
-
 def _unpacked(state: bytes) -> Iterator[int]:
     """Read dlib's whole numbers: a byte with sign and length, then that many bytes, lowest first."""
     at = 0

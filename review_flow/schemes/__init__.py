@@ -45,12 +45,13 @@ def load(name: str | Path) -> Scheme:
 
 def parse(text: str, *, source: str) -> Scheme:
     """Return the scheme of a YAML text; `source` is the file name its mistakes are told under."""
-    from review_flow.schemes.check import check
+    from review_flow.schemes.check import mistakes_of
 
-    mistakes = [mistake for mistake in check(text, source=source) if mistake.level == "error"]
+    read = read_page(text, source=source)
+    mistakes = [mistake for mistake in mistakes_of(read) if mistake.level == "error"]
     if mistakes:
         raise SchemeInvalid(mistakes)
-    return Scheme.from_document(resolved(read_page(text, source=source).data))
+    return Scheme.from_document(resolved(read.data))
 
 
 def available() -> list[Listed]:

@@ -31,6 +31,11 @@ def check(text: str, *, source: str, ready: bool = False) -> list[Mistake]:
         page = read_page(text, source=source)
     except SchemeInvalid as refused:
         return refused.mistakes
+    return mistakes_of(page, ready=ready)
+
+
+def mistakes_of(page: Page, *, ready: bool = False) -> list[Mistake]:
+    """Return the mistakes of a scheme text that was read already."""
     # Each missing field is found alone, and its sentence names all of them: it is said once.
     mistakes = list(dict.fromkeys((*_form(page), *_twice(page, "", page.data), *_strangers(page))))
     if not mistakes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -133,10 +134,9 @@ def sender(web: Web, opened: School) -> Iterator[Sender]:
         opened.seal(teacher)
     opened.ready(opened.teachers[4])
     opened.allocate()
-    browsers = {number: web.of(number) for number in ROLES if number} | {"": web.stranger()}
-    yield Sender(web.app, browsers)
-    for one in browsers.values():
-        one.close()
+    with ExitStack() as stack:
+        browsers = {number: web.of(number) if number else web.stranger() for number in ROLES}
+        yield Sender(web.app, {number: stack.enter_context(one) for number, one in browsers.items()})
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
