@@ -33,7 +33,7 @@ from review_flow.steps import audit
 from review_flow.steps.certificates import ask_for_certificates, withdraw_outdated
 from review_flow.steps.group_results import compose_heard
 from review_flow.steps.messages import tell
-from review_flow.steps.owners import appeals_of, names, owners, result_of, round_of, steps_aside
+from review_flow.steps.owners import appeals_against, appeals_of, names, owners, result_of, round_of, steps_aside
 from review_flow.steps.panel import standing_marks
 from review_flow.steps.people import require_admin, require_seat
 from review_flow.steps.results import compose
@@ -88,7 +88,7 @@ def file(
         raise NoAppeal(why=say(_("方案没有申诉环节")))
     if not reason.strip():
         raise BadInput(field=say(_("申诉理由")), problem=say(_("请写明申诉的理由。")))
-    if session.scalars(_before(result)).first() is not None:
+    if session.scalars(appeals_against(result)).first() is not None:
         raise NoAppeal(why=say(_("本轮已申诉过一次")))
     if result.state is ResultState.FINAL or (round_.appeal_due_at is not None and now() > round_.appeal_due_at):
         if accepted_late_by is None or not (late_reason or "").strip():
@@ -120,18 +120,6 @@ def file(
     )
     _call_hearers(session, appeal=appeal, round_=round_)
     return appeal
-
-
-def _before(result: Graded) -> Select[tuple[Appeal]]:
-    """Return the appeals against any version of the same teacher's or workshop's result."""
-    if isinstance(result, GroupResult):
-        same = select(GroupResult.id).where(
-            GroupResult.round_id == result.round_id, GroupResult.workshop_id == result.workshop_id
-        )
-        return select(Appeal).where(Appeal.group_result_id.in_(same))
-    return select(Appeal).where(
-        Appeal.result_id.in_(select(Result.id).where(Result.enrolment_id == result.enrolment_id))
-    )
 
 
 def _call_hearers(session: Session, *, appeal: Appeal, round_: Round) -> None:

@@ -15,7 +15,7 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.words import RoleKind
-from review_flow.steps import appeals, owners, results
+from review_flow.steps import appeal_answers, appeals, owners, results
 from review_flow.steps.owners import Graded
 from review_flow.steps.people import conflicting_with
 from review_flow.steps.rounds import round_scheme
@@ -169,7 +169,7 @@ def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
         who=owners.name_of(session, result=found),
         result=found,
         outcome=json.loads(found.outcome),
-        appeal=session.scalars(select(Appeal).where(Appeal.group_result_id == found.id)).first(),
+        answer=appeal_answers.answer_to(session, result=found),
     )
 
 

@@ -12,7 +12,7 @@ from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.lifecycle import ResultState, RoundPhase
 from review_flow.rules.scheme import Scheme
 from review_flow.rules.words import AppealState, SeatKind
-from review_flow.steps import advance, appeals, claims, people, results, reviews, rounds
+from review_flow.steps import advance, appeal_answers, appeals, claims, people, results, reviews, rounds
 from review_flow.steps.rounds import WrongPhase
 from tests.cast import School
 from tests.stages import stage
@@ -206,6 +206,28 @@ def test_two_hearers_uphold_and_both_versions_stay(failed: School) -> None:
     message = failed.session.scalars(select(Message).where(Message.kind == "appeal.decided")).one()
     assert message.text == "您的申诉成立，考核结果已变更，请查看新的计分明细。"
     assert results.published_list(failed.session, round_=failed.round)[0] == {"name": "王芳", "grade": "合格"}
+
+
+def test_who_appealed_reads_the_decision_its_reasons_and_what_it_changed(failed: School) -> None:
+    def answer(person: Person | None = None) -> appeal_answers.Answer | None:
+        return appeal_answers.answer_to(failed.session, result=result_of(failed, person))
+
+    assert answer() is None
+    appeal = file(failed)
+    first = result_of(failed)
+    assert answer() == appeal_answers.Answer(appeal, [], None)
+    hear(failed, appeal, failed.hearers[0], marks={"A1": "66", "A3": "66", "A5": "66"}, reason="低估")
+    hear(failed, appeal, failed.hearers[1], reason="不必改")
+    assert answer() == appeal_answers.Answer(appeal, [], None)
+    hear(failed, appeal, failed.hearers[2], marks={"A1": "66", "A3": "66", "A5": "66"}, reason="确有低估")
+    assert answer() == appeal_answers.Answer(appeal, ["低估", "确有低估"], first)
+    assert answer(failed.teachers[1]) is None
+    other = appeals.file(
+        failed.session, actor=failed.teachers[1], result=result_of(failed, failed.teachers[1]), reason="漏收"
+    )
+    for hearer in failed.hearers[:2]:
+        hear(failed, other, hearer, reason=f"{hearer.name}查过")
+    assert answer(failed.teachers[1]) == appeal_answers.Answer(other, ["复核甲查过", "复核乙查过"], None)
 
 
 def test_who_had_a_part_in_the_result_does_not_hear_its_appeal(failed: School) -> None:

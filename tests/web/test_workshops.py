@@ -106,6 +106,9 @@ def test_the_leader_appeals_and_the_hearers_count_again(web: Web, composed: Scho
         assert one.post(hearing, data=upheld, headers=HTMX).status_code == 422
         for hearer in (one, two):
             assert hearer.post(hearing, data={**upheld, "mark:bulletin": "3"}).headers["location"] == "/panel"
+    with web.of("T01") as leader:
+        told = leader.get(address).text
+        assert [word in told for word in ("改判", "确有三期", "<dd>未完成</dd>", "<dd>完成</dd>")] == [True] * 4
     composed.session.expire_all()
     assert appeal.state is AppealState.UPHELD
     assert [(one.grade, one.current) for one in composed.session.query(GroupResult).order_by(GroupResult.id)] == [
