@@ -41,6 +41,7 @@ from review_flow.steps.deadlines import (
     pursue_panel,
 )
 from review_flow.steps.enrolments import failed_abilities
+from review_flow.steps.hearers import pursue_appeals
 from review_flow.steps.messages import tell, tell_admins
 from review_flow.steps.owners import appeals_in, standing_results, standing_states
 from review_flow.steps.people import require_admin
@@ -103,6 +104,7 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
     if round_.phase is RoundPhase.SIGNING:
         _end_signing(session, round_=round_)
         ask_for_certificates(session, round_=round_)
+    pursue_appeals(session, round_=round_)
     _late_appeals(session, round_=round_)
     session.flush()
     if round_.phase in {RoundPhase.SETUP, RoundPhase.CLOSED}:
