@@ -40,10 +40,44 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from models import Round
+    from review_flow.rules.scheme import Scheme
 
 FILED = "appeal.filed"
 CALLED = _("有一份申诉待复核，请在{due}前提出意见；参与过评分或有关联的请回避。")
 ROUND, IDS = bindparam("round", type_=BigInteger), bindparam("ids", expanding=True, type_=BigInteger)
+
+
+def too_few_hearers(session: Session, *, round_: Round, scheme: Scheme) -> list[str]:
+    """Return, in Chinese, that appeals may go undecided: two who differ and no third, or hearers who mark as well."""
+    rules = scheme.result.appeal
+    if not rules.allowed:
+        return []
+    rows = session.execute(_panel(), {"round": round_.id}).tuples().all()
+    hearers = {person_id for person_id, kind in rows if kind is SeatKind.APPEAL}
+    marking = (
+        {person_id for person_id, kind in rows if kind is not SeatKind.APPEAL} if rules.outside_first_panel else set()
+    )
+    least, left, aside = rules.reviewers_min + 1, len(hearers - marking), len(hearers & marking)
+    if left >= least:
+        return []
+    sentence = (
+        _(
+            "申诉复核人中有{aside}人兼任考核组成员或仲裁人，评过分的不能复核，其余只有{left}人；"
+            "{enough}人意见一致才能决定，意见不一时还要一人，请再增加{lack}名不评分的申诉复核人"
+        )
+        if aside
+        else _("申诉复核人只有{left}人；{enough}人意见一致才能决定，意见不一时还要一人，请再增加{lack}名申诉复核人")
+    )
+    return [say(sentence, aside=aside, left=left, enough=rules.reviewers_min, lack=least - left)]
+
+
+@cache
+def _panel() -> Select[tuple[int, SeatKind]]:
+    return (
+        select(PanelSeat.person_id, PanelSeat.kind)
+        .join(Person, Person.id == PanelSeat.person_id)
+        .where(PanelSeat.round_id == ROUND, PanelSeat.kind != SeatKind.RESERVE, Person.active)
+    )
 
 
 @dataclass(frozen=True, slots=True)
