@@ -14,6 +14,7 @@ from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.marks import band_of, has_scale
 from review_flow.rules.outcome import FLAGS
 from review_flow.rules.path import NOT_SHOWN
 from review_flow.rules.paths import canonical_json
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from review_flow.rules.scheme import Scheme
     from review_flow.steps.owners import Graded
 
 ENDED = (SubmissionState.GRADED, SubmissionState.INVALID, SubmissionState.REPLACED, SubmissionState.CLOSED)
@@ -211,6 +213,19 @@ def outcome_digest(result: Graded) -> str:
 def flags_of(result: Graded) -> list[str]:
     """Return, in words, what a reader of a result must see."""
     return [say(FLAGS[name]) for name in json.loads(result.outcome)["flags"]]
+
+
+def notable(result: Graded, scheme: Scheme) -> list[str]:
+    """Return, in words, what the panel looks at before it confirms: the flags, and an unmet condition that decided."""
+    rules = {one.id: one for one in (*scheme.prerequisites, *scheme.gates)}
+    score = result.score if isinstance(result, Result) else None
+    earned = band_of(scheme, score) if score is not None and has_scale(scheme) else None
+    unmet = [
+        say(_("{condition}：未满足"), condition=rules[one["id"]].text_zh)
+        for one in json.loads(result.outcome)["gates"]
+        if one["passed"] is False and rules[one["id"]].on_fail.grade == result.proposed_grade != earned
+    ]
+    return [*unmet[:1], *flags_of(result)]
 
 
 def replay(session: Session, *, result: Result) -> bool:

@@ -64,7 +64,7 @@ def count_to_confirm(session: Session, person: Person, round_: Round) -> int:
 
 def graded(session: Session, person: Person, round_: Round, number: int) -> dict[str, Any]:
     """Return the workshops of a round as a page of grades lists them, those to confirm first."""
-    seen = _seen(session, person)
+    seen, scheme = _seen(session, person), round_scheme(session, round_=round_)
     everyone, count, waiting = _counts(session, round_, seen)
     rows = session.execute(
         select(GroupResult, Workshop.name)
@@ -82,7 +82,7 @@ def graded(session: Session, person: Person, round_: Round, number: int) -> dict
                 "who": name,
                 "score": None,
                 "address": f"/panel/workshops/{one.id}",
-                "flags": results.flags_of(one),
+                "flags": results.notable(one, scheme),
             }
             for one, name in rows
         ],
@@ -114,7 +114,7 @@ def to_confirm(session: Session, found: Graded) -> dict[str, Any]:
     return {
         "who": owners.name_of(session, result=found),
         "outcome": json.loads(found.outcome),
-        "flags": results.flags_of(found),
+        "flags": results.notable(found, round_scheme(session, round_=owners.round_of(session, result=found))),
         "why": results.unready(session, result=found),
         "lower": results.lower_of(session, result=found),
     }

@@ -4,6 +4,7 @@ import json
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import select
 
 from models import Adjustment, AuditEvent, DueWork, Message, Person, Result, Signature, Submission
@@ -78,6 +79,25 @@ def fact(school: School, person: Person, kind: AdjustmentKind = AdjustmentKind.A
     school.session.add(made)
     school.session.flush()
     return made
+
+
+@pytest.mark.parametrize(
+    ("mark", "level", "grade", "why"),
+    [
+        ("87.87", "不合格", "不合格", ["规定项数的微能力合格并覆盖规定维度：未满足"]),
+        ("55", "不合格", "不合格", []),  # the number earns no more: no condition decided
+        ("87.87", "合格", "优秀", []),
+    ],
+)
+def test_a_grade_that_a_condition_decided_says_which(
+    session, clock, *, mark: str, level: str, grade: str, why: list[str]
+) -> None:
+    school = School(session, teachers=1)
+    graded(school, mark, level=level)
+    scoring(school, clock)
+    (made,) = school.compose()
+    assert made.proposed_grade == grade
+    assert results.notable(made, school.scheme) == [*why, *results.flags_of(made)]
 
 
 def test_a_result_keeps_what_it_was_made_of(two: School) -> None:
