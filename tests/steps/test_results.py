@@ -100,6 +100,20 @@ def test_a_grade_that_a_condition_decided_says_which(
     assert results.notable(made, school.scheme) == [*why, *results.flags_of(made)]
 
 
+def test_what_was_never_handed_in_is_not_called_invalid(session, clock) -> None:
+    school = School(session, teachers=1)
+    school.open()
+    school.ready(school.teachers[0])
+    scoring(school, clock)
+    (made,) = school.compose()
+    outcome = json.loads(made.outcome)
+    told = [line["text"] for line in outcome["ledger"] if "不合格）" in line["text"]]
+    assert [text[text.index("（") :] for text in told] == ["（未提交，不合格）"] * 3
+    (gate,) = [one["text"] for one in outcome["gates"] if one["id"] == "G_EVID"]
+    assert gate == "证据有效（证据有效：未提交）：未通过"
+    assert results.replay(session, result=made) is True
+
+
 def test_a_result_keeps_what_it_was_made_of(two: School) -> None:
     result, nothing = two.compose()
     assert (result.score, result.proposed_grade, result.version, result.state) == (
