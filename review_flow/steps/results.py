@@ -56,6 +56,12 @@ class NotComposed(Refusal):
     status, text = 409, _("还不能合成成绩：{why}")
 
 
+class NotToPublish(Refusal):
+    """Not everybody has a grade."""
+
+    status, text = 409, _("还不能公示：{why}")
+
+
 class CannotConfirm(Refusal):
     """A grade may be confirmed or lowered one band with a reason, never raised (X-03)."""
 
@@ -321,7 +327,7 @@ def confirm_ready(session: Session, *, actor: Person, result: Graded) -> bool:
 
 
 def publish(session: Session, *, actor: Person, round_: Round) -> None:
-    """Publish names and grades for the scheme's days (T18, X-45). Raises NotComposed while one is not confirmed."""
+    """Publish names and grades for the scheme's days (T18, X-45). Raises NotToPublish while one is not confirmed."""
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
@@ -330,7 +336,7 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     if not total or done < total or done < standing.total():
         groups = judges_groups(scheme)
         why = _("{total}个工作坊中有{left}个尚未定等") if groups else _("{total}位教师中有{left}位尚未定等")
-        raise NotComposed(why=say(why, total=total, left=total - done))
+        raise NotToPublish(why=say(why, total=total, left=total - done))
     span = scheme.calendar.publicity
     round_.phase = move(round_.phase, RoundPhase.PUBLICITY)
     round_.publicity_ends_at = days_after(now(), span.days, working=span.working_days)

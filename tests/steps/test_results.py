@@ -274,9 +274,9 @@ def test_nobody_confirms_their_own_or_a_relatives_grade(two: School) -> None:
 def test_publication_waits_for_everybodys_grade_and_is_the_administrators(two: School) -> None:
     first = results.compose(two.session, enrolment=two.enrolment(two.teachers[0]))
     publish = lambda actor: lambda: results.publish(two.session, actor=actor, round_=two.round)  # noqa: E731 - three uses
-    refused(results.NotComposed, "还不能合成成绩：2位教师中有2位尚未定等", publish(two.admin))
+    refused(results.NotToPublish, "还不能公示：2位教师中有2位尚未定等", publish(two.admin))
     results.confirm(two.session, actor=two.members[0], result=first)
-    refused(results.NotComposed, "还不能合成成绩：2位教师中有1位尚未定等", publish(two.admin))
+    refused(results.NotToPublish, "还不能公示：2位教师中有1位尚未定等", publish(two.admin))
     refused(NotAllowed, "您没有权限做这件事：这需要校级管理员的角色。", publish(two.members[0]))
     assert results.published_list(two.session, round_=two.round) == []
     made = confirmed(two)
