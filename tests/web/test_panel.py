@@ -127,6 +127,8 @@ def test_an_arbiter_sees_both_marks(web: Web, at_panel: School) -> None:
         assert "仲裁" in client.get("/panel").text
         page = client.get(f"/panel/marks/{work.id}").text
         assert (' class="num">60' in page, ' class="num">95' in page) == (True, True)
+        shown = page.count(' class="num">') - 1  # but the head of the column
+        assert f"{shown}位成员的评分" in page
         assert client.post(f"/panel/marks/{work.id}", data=form).status_code == 303
     at_panel.session.refresh(work)
     assert work.state is SubmissionState.GRADED
