@@ -60,7 +60,7 @@ class Judged:
     def explained(self) -> str:
         """Return the ability's ledger line."""
         name = f"{self.facts.code} {self.facts.name_zh}".strip()
-        state = "有效" if self.facts.valid else "证据无效"
+        state = "有效" if self.facts.valid else "未提交" if self.facts.not_handed_in else "证据无效"
         counted = "计入" if self.counts else "不计入"
         about = f"{name}（{state}，{self.level or '未评等级'}）"
         late = f"；{'、'.join(self.facts.overdue)}逾期未作，按方案视为通过" if self.facts.overdue else ""

@@ -23,6 +23,9 @@ SUFFIXES = {
     ("quota", "met"): "达到",
 }  # fmt: skip
 
+NOTHING_HANDED_IN = "evidence.nothing_handed_in"
+"""Beside the facts a gate may ask for: whatever is not valid was never handed in, which is no fault of evidence."""
+
 
 class Named(Protocol):
     """Anything of a scheme with an id and a name."""
@@ -88,6 +91,7 @@ def _facts(
         passed = [one for one in abilities if one.passed or (hopeful and one.passed is None)]
         excellent = [one for one in passed if one.level == best or (hopeful and one.level is None)]
         valid = sum(one.facts.valid for one in abilities)
+        lacking = [one.facts.not_handed_in for one in abilities if not one.facts.valid]
         facts |= {
             "abilities.chosen": Decimal(len(abilities)),
             "abilities.passed": Decimal(len(passed)),
@@ -95,6 +99,8 @@ def _facts(
             "abilities.dimensions": Decimal(len({one.facts.dimension for one in passed})),
             "evidence.valid": valid >= rule.min,
         }
+        if lacking and all(lacking):
+            facts[NOTHING_HANDED_IN] = True
     components = evaluated(scheme, teacher, facts)
     for node in flat(components):
         facts[f"component.{node.id}.done"] = node.done
@@ -207,6 +213,8 @@ def _said(scheme: Scheme, name: str, facts: Mapping[str, Value]) -> str:
     value = facts.get(name)
     if value is None:
         return f"{label}未记录"
+    if name == "evidence.valid" and not value and facts.get(NOTHING_HANDED_IN):
+        return f"{label}：未提交"
     if isinstance(value, bool):
         return f"{label}：{'是' if value else '否'}"
     return f"{label}{shown(value)}" if isinstance(value, Decimal) else f"{label}{value}"

@@ -46,6 +46,7 @@ class AbilityFacts:
     arbiter: Decimal | None
     peer_missing: bool
     heard: bool = False  # `panel` holds the marks of an appeal's hearers (N29)
+    not_handed_in: bool = False  # not valid since there is nothing to judge; results from before it was told replay so
     trust: "PeerTrust | None" = None
     approvals: Mapping[str, bool] = field(default_factory=dict)
     """Of the scheme's chain, those that were given or refused."""
@@ -178,6 +179,7 @@ def _ability(scheme: Scheme, part: Reader) -> AbilityFacts:
         arbiter=part.mark("arbiter"),
         peer_missing=part.truth("peer_missing") or False,
         heard=part.truth("heard") or False,
+        not_handed_in=part.truth("not_handed_in") or False,
         trust=_trust(part.part("peer_trust"), len(part.marks("peer"))),
         approvals=_approvals(scheme, part.part("approvals")),
         overdue=_overdue(scheme, part.part("approvals")),

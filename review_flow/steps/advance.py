@@ -41,10 +41,11 @@ from review_flow.steps.deadlines import (
     pursue_panel,
 )
 from review_flow.steps.enrolments import failed_abilities
+from review_flow.steps.hearers import pursue_appeals
 from review_flow.steps.messages import tell, tell_admins
 from review_flow.steps.owners import appeals_in, standing_results, standing_states
 from review_flow.steps.people import require_admin
-from review_flow.steps.results import ENDED, NotComposed, notices_over_at, results_of, stale
+from review_flow.steps.results import ENDED, notices_over_at, results_of, stale
 from review_flow.steps.reviews import count_participants, lapse, participants
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.submissions import submit
@@ -61,6 +62,12 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE = timedelta(hours=1)
 INVITED = "invited"
+
+
+class NotToClose(Refusal):
+    """A result may still change: it is not signed, or an appeal is open."""
+
+    status, text = 409, _("还不能归档：还有{count}份结果未生效。签名和申诉都结束以后再归档。")
 
 
 def invite(session: Session, *, round_: Round) -> None:
@@ -103,6 +110,7 @@ def advance(session: Session, *, round_: Round) -> datetime | None:
     if round_.phase is RoundPhase.SIGNING:
         _end_signing(session, round_=round_)
         ask_for_certificates(session, round_=round_)
+    pursue_appeals(session, round_=round_)
     _late_appeals(session, round_=round_)
     session.flush()
     if round_.phase in {RoundPhase.SETUP, RoundPhase.CLOSED}:
@@ -252,7 +260,7 @@ def _late_appeals(session: Session, *, round_: Round) -> None:
 def close(session: Session, *, actor: Person, round_: Round) -> None:
     """Close a round whose results are all final, and have its faces purged (T23, design rule 4).
 
-    Raises WrongPhase before the time to sign, NotComposed while a result is not final.
+    Raises WrongPhase before the time to sign, NotToClose while a result is not final.
     """
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
@@ -260,7 +268,7 @@ def close(session: Session, *, actor: Person, round_: Round) -> None:
     standing = standing_states(session, round_=round_)
     pending = standing.total() - standing[ResultState.FINAL]
     if pending:
-        raise NotComposed(why=say(_("还有{count}份结果未生效"), count=pending))
+        raise NotToClose(count=pending)
     round_.phase = move(round_.phase, RoundPhase.CLOSED)
     audit.record(session, organization_id=round_.organization_id, actor=actor, deed="round.close", about=round_)
     if round_scheme(session, round_=round_).certificates:

@@ -24,21 +24,23 @@ from models import (
     Submission,
     ValidityVote,
 )
-from review_flow.clock import days_after, now, shown
+from review_flow.clock import days_after, now
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, listed, say
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState, move
-from review_flow.rules.words import AppealState, AssignmentState, SeatKind
+from review_flow.rules.words import AppealState, AssignmentState, SeatKind, WorkKind
 from review_flow.steps import audit
 from review_flow.steps.certificates import ask_for_certificates, withdraw_outdated
 from review_flow.steps.group_results import compose_heard
+from review_flow.steps.hearers import call
 from review_flow.steps.messages import tell
-from review_flow.steps.owners import appeals_of, names, owners, result_of, round_of, steps_aside
+from review_flow.steps.owners import appeals_against, appeals_of, names, owners, result_of, round_of, steps_aside
 from review_flow.steps.panel import standing_marks
 from review_flow.steps.people import require_admin, require_seat
 from review_flow.steps.results import compose
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
+from review_flow.steps.work import enqueue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +90,7 @@ def file(
         raise NoAppeal(why=say(_("方案没有申诉环节")))
     if not reason.strip():
         raise BadInput(field=say(_("申诉理由")), problem=say(_("请写明申诉的理由。")))
-    if session.scalars(_before(result)).first() is not None:
+    if session.scalars(appeals_against(result)).first() is not None:
         raise NoAppeal(why=say(_("本轮已申诉过一次")))
     if result.state is ResultState.FINAL or (round_.appeal_due_at is not None and now() > round_.appeal_due_at):
         if accepted_late_by is None or not (late_reason or "").strip():
@@ -122,29 +124,11 @@ def file(
     return appeal
 
 
-def _before(result: Graded) -> Select[tuple[Appeal]]:
-    """Return the appeals against any version of the same teacher's or workshop's result."""
-    if isinstance(result, GroupResult):
-        same = select(GroupResult.id).where(
-            GroupResult.round_id == result.round_id, GroupResult.workshop_id == result.workshop_id
-        )
-        return select(Appeal).where(Appeal.group_result_id.in_(same))
-    return select(Appeal).where(
-        Appeal.result_id.in_(select(Result.id).where(Result.enrolment_id == result.enrolment_id))
-    )
-
-
 def _call_hearers(session: Session, *, appeal: Appeal, round_: Round) -> None:
     seats = select(PanelSeat.person_id).where(PanelSeat.round_id == round_.id, PanelSeat.kind == SeatKind.APPEAL)
-    for person_id in session.scalars(seats.order_by(PanelSeat.id)):
-        tell(
-            session,
-            person_id=person_id,
-            round_id=round_.id,
-            kind="appeal.filed",
-            sentence=_("有一份申诉待复核，请在{due}前提出意见；参与过评分或有关联的请回避。"),
-            due=shown(appeal.due_at),
-        )
+    for person_id in session.scalars(seats.order_by(PanelSeat.id)).all():
+        call(session, person_id=person_id, round_=round_, due_at=appeal.due_at)
+    enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)  # there may be too few
 
 
 def vote(
@@ -305,6 +289,7 @@ def _decide(session: Session, *, appeal: Appeal, result: Graded, round_: Round) 
         appeal.state = AppealState.DISMISSED
         result.state = move(result.state, ResultState.FINAL)
     else:
+        enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)  # another hearer may be wanted
         return
     appeal.decided_at = now()
     audit.record(

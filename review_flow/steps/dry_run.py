@@ -12,6 +12,7 @@ from review_flow.i18n import _, say
 from review_flow.rules.allocation import Groups, Reviewer, Work, allocate
 from review_flow.rules.scheme import Scheme
 from review_flow.simulation import Findings, simulate
+from review_flow.steps.hearers import too_few_hearers
 from review_flow.steps.judges import taken_off
 from review_flow.steps.may_review import REVIEWS
 from review_flow.steps.people import conflicts_of, require_admin
@@ -64,10 +65,11 @@ def gather(session: Session, *, actor: Person, round_: Round) -> Given:
     able = [Reviewer(id=one.id, cap=MOST_WORKS, groups=_groups(one)) for one in people]
     taking_part = {one.person_id for one in participants(session, round_=round_)}
     scheme = round_scheme(session, round_=round_)
+    asked: dict[str, Any] = {"round_": round_, "scheme": scheme}
     lacking = obstacles(session, round_=round_)
     return Given(
         scheme=scheme,
-        lacking=lacking or taken_off(session, round_=round_, scheme=scheme),
+        lacking=lacking or [*taken_off(session, **asked), *too_few_hearers(session, **asked)],
         teachers=len(taking_part),
         reviewers=able,
         authors=[one for one in able if one.id in taking_part],

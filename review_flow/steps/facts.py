@@ -197,7 +197,7 @@ def _ability(scheme: Scheme, submission: Submission, peer: list[str], marks: lis
     if judged and any(judged):
         facts["evidence_levels"] = agreed_levels(scheme, judged)
     elif submission.state in UNHEARD:
-        facts["evidence_levels"] = {}
+        facts |= {"evidence_levels": {}, "not_handed_in": True}
     return facts
 
 

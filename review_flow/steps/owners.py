@@ -115,6 +115,18 @@ def appeals_of(round_id: int | BindParameter[int]) -> Select[tuple[Appeal]]:
     )
 
 
+def appeals_against(result: Graded) -> Select[tuple[Appeal]]:
+    """Return the appeals against any version of the same teacher's or workshop's result; there is one in a round."""
+    if isinstance(result, GroupResult):
+        same = select(GroupResult.id).where(
+            GroupResult.round_id == result.round_id, GroupResult.workshop_id == result.workshop_id
+        )
+        return select(Appeal).where(Appeal.group_result_id.in_(same))
+    return select(Appeal).where(
+        Appeal.result_id.in_(select(Result.id).where(Result.enrolment_id == result.enrolment_id))
+    )
+
+
 def standing_results(session: Session, *, round_: Round) -> list[Graded]:
     """Return the results of a round that stand: of its workshops where these are judged, else of its teachers."""
     found: list[Graded] = []

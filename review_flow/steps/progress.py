@@ -14,7 +14,6 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, case, func, literal, o
 
 from models import (
     Adjustment,
-    Appeal,
     Assignment,
     Enrolment,
     Message,
@@ -31,11 +30,12 @@ from review_flow.i18n import _, say
 from review_flow.rules.codes import plain
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.path import NOT_SHOWN, TO_SIGN, Stage
-from review_flow.rules.words import UNDONE, AdjustmentState, AppealState
+from review_flow.rules.words import UNDONE, AdjustmentState
 from review_flow.steps import audit
+from review_flow.steps.hearers import Undecided, undecided
 from review_flow.steps.judges import MOST_SHOWN, Short, short_of
 from review_flow.steps.messages import tell_many
-from review_flow.steps.owners import appeals_in, standing_ids
+from review_flow.steps.owners import standing_ids
 from review_flow.steps.people import require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
@@ -108,6 +108,7 @@ class Progress:
     waiting: dict[str, int]
     short: list[Short]
     all_short: int
+    appeals: list[Undecided]
 
 
 def board(
@@ -121,6 +122,7 @@ def board(
     short, all_short = short_of(session, round_=round_, scheme=scheme, most=MOST_SHOWN)
     named = {"round": round_.id, "word": plain(word), "like": _escaped(word)}
     rows = session.execute(_counts(asks), named)
+    appeals = undecided(session, round_=round_)
     counts = {BY_VALUE[value]: (everybody, fitting) for value, everybody, fitting in rows}
     shown = {"stage": stage.value, **named} if stage else named
     ids = session.execute(_page(asks, of_stage=stage is not None), {"from": (page - 1) * PAGE, **shown}).tuples().all()
@@ -130,9 +132,10 @@ def board(
         found=sum(fitting for one, (_everybody, fitting) in counts.items() if stage in (None, one)),
         judges=_judges(session, round_),
         blocked=known.first() or None,
-        waiting=_waiting(session, round_),
+        waiting={**_waiting(session, round_), "appeals": len(appeals)},
         short=short,
         all_short=all_short,
+        appeals=appeals[:MOST_SHOWN],
     )
 
 
@@ -310,7 +313,7 @@ def _asked() -> Select[tuple[Person, int, datetime | None]]:
 
 
 def _waiting(session: Session, round_: Round) -> dict[str, int]:
-    """Return how much waits for the panel and the hearers, all in one question."""
+    """Return how much waits for the panel, all in one question."""
     of_round = select(Enrolment.id).where(Enrolment.round_id == round_.id).scalar_subquery()
     model, standing = standing_ids(round_, round_scheme(session, round_=round_))
     asked = {
@@ -321,9 +324,6 @@ def _waiting(session: Session, round_: Round) -> dict[str, int]:
             Adjustment.enrolment_id.in_(of_round), Adjustment.state == AdjustmentState.CONTESTED
         ),
         "unconfirmed": select(func.count()).where(model.id.in_(standing), model.state == ResultState.COMPOSED),
-        "appeals": select(func.count()).select_from(
-            appeals_in(round_).where(Appeal.state == AppealState.FILED).order_by(None).subquery()
-        ),
     }
     row = session.execute(select(*(one.scalar_subquery().label(name) for name, one in asked.items()))).one()
     return dict(row._mapping)  # noqa: SLF001 - the public name of a row's columns

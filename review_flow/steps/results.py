@@ -14,6 +14,7 @@ from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, clauses, say
 from review_flow.rules.grading import grade
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState, move
+from review_flow.rules.marks import band_of, has_scale
 from review_flow.rules.outcome import FLAGS
 from review_flow.rules.path import NOT_SHOWN
 from review_flow.rules.paths import canonical_json
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from review_flow.rules.scheme import Scheme
     from review_flow.steps.owners import Graded
 
 ENDED = (SubmissionState.GRADED, SubmissionState.INVALID, SubmissionState.REPLACED, SubmissionState.CLOSED)
@@ -52,6 +54,12 @@ class NotComposed(Refusal):
     """Something of the round is still open; says what."""
 
     status, text = 409, _("还不能合成成绩：{why}")
+
+
+class NotToPublish(Refusal):
+    """Not everybody has a grade."""
+
+    status, text = 409, _("还不能公示：{why}")
 
 
 class CannotConfirm(Refusal):
@@ -213,6 +221,19 @@ def flags_of(result: Graded) -> list[str]:
     return [say(FLAGS[name]) for name in json.loads(result.outcome)["flags"]]
 
 
+def notable(result: Graded, scheme: Scheme) -> list[str]:
+    """Return, in words, what the panel looks at before it confirms: the flags, and an unmet condition that decided."""
+    rules = {one.id: one for one in (*scheme.prerequisites, *scheme.gates)}
+    score = result.score if isinstance(result, Result) else None
+    earned = band_of(scheme, score) if score is not None and has_scale(scheme) else None
+    unmet = [
+        say(_("{condition}：未满足"), condition=rules[one["id"]].text_zh)
+        for one in json.loads(result.outcome)["gates"]
+        if one["passed"] is False and rules[one["id"]].on_fail.grade == result.proposed_grade != earned
+    ]
+    return [*unmet[:1], *flags_of(result)]
+
+
 def replay(session: Session, *, result: Result) -> bool:
     """Whether the stored record still grades to the stored outcome, byte for byte."""
     round_ = session.get_one(Round, session.get_one(Enrolment, result.enrolment_id).round_id)
@@ -306,7 +327,7 @@ def confirm_ready(session: Session, *, actor: Person, result: Graded) -> bool:
 
 
 def publish(session: Session, *, actor: Person, round_: Round) -> None:
-    """Publish names and grades for the scheme's days (T18, X-45). Raises NotComposed while one is not confirmed."""
+    """Publish names and grades for the scheme's days (T18, X-45). Raises NotToPublish while one is not confirmed."""
     take_turn(session, organization_id=round_.organization_id)
     require_admin(session, actor=actor, organization_id=round_.organization_id)
     require_phase(round_, RoundPhase.SCORING)
@@ -315,7 +336,7 @@ def publish(session: Session, *, actor: Person, round_: Round) -> None:
     if not total or done < total or done < standing.total():
         groups = judges_groups(scheme)
         why = _("{total}个工作坊中有{left}个尚未定等") if groups else _("{total}位教师中有{left}位尚未定等")
-        raise NotComposed(why=say(why, total=total, left=total - done))
+        raise NotToPublish(why=say(why, total=total, left=total - done))
     span = scheme.calendar.publicity
     round_.phase = move(round_.phase, RoundPhase.PUBLICITY)
     round_.publicity_ends_at = days_after(now(), span.days, working=span.working_days)

@@ -222,7 +222,7 @@ def seat(session: Session, *, actor: Person, round_: Round, person: Person, kind
     audit.record(
         session, organization_id=round_.organization_id, actor=actor, deed="panel.seat", about=place, kind=kind.value
     )
-    if round_.phase in {RoundPhase.OPEN, RoundPhase.SCORING}:  # works may have waited for somebody like them
+    if round_.phase is not RoundPhase.SETUP:  # works or appeals may have waited for somebody like them
         enqueue(session, kind=WorkKind.ADVANCE_ROUND, subject_id=round_.id)
     return place
 

@@ -33,14 +33,15 @@ from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase,
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.scheme import DELIVERABLES
 from review_flow.rules.voices import SELF
-from review_flow.rules.words import UNDONE, AdjustmentState, AppealState, EvidenceState, FactKind, SeatKind
+from review_flow.rules.words import UNDONE, AdjustmentState, EvidenceState, FactKind, SeatKind
 from review_flow.steps.appeals import why_not_hear
 from review_flow.steps.approvals import ends_at, links_before_peers, waiting
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import missing
 from review_flow.steps.facts import record_of
+from review_flow.steps.hearers import undecided
 from review_flow.steps.judges import short_of
-from review_flow.steps.owners import appeals_in, owners, standing_results, steps_aside
+from review_flow.steps.owners import owners, standing_results, steps_aside
 from review_flow.steps.panel import asked_of
 from review_flow.steps.people import SEAT_NAMES, conflicts, has_seat
 from review_flow.steps.programme import banded
@@ -288,8 +289,9 @@ def _results(session: Session, *, round_: Round) -> Iterator[Wait]:
         for person_id in owners(session, result=one) if one.state is ResultState.TO_SIGN else ():
             person = session.get_one(Person, person_id)
             yield Wait(person.name, say(_("还没有签收结果")), person, round_.sign_due_at)
-    for appeal in session.scalars(appeals_in(round_).where(Appeal.state == AppealState.FILED)):
-        yield Wait(say(SEAT_NAMES[SeatKind.APPEAL]), say(_("申诉{id}没有复核"), id=appeal.id), until=appeal.due_at)
+    for appeal in undecided(session, round_=round_):
+        who = _("校级管理员") if appeal.missing else SEAT_NAMES[SeatKind.APPEAL]
+        yield Wait(say(who), appeal.text, until=appeal.due_at)
 
 
 def agenda(session: Session, *, person: Person, round_: Round) -> Agenda:

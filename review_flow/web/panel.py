@@ -17,7 +17,7 @@ from review_flow.rules.quotas import judges_groups
 from review_flow.rules.rubric import form_fields
 from review_flow.rules.voices import ON_SITE, further
 from review_flow.rules.words import AttestationKind, RoleKind, SeatKind
-from review_flow.steps import attestations, copies, evidence, file_reports, panel, people, standing, validity
+from review_flow.steps import attestations, copies, evidence, file_reports, hearers, panel, people, standing, validity
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import approving, drafts, files, mine, workshops
 from review_flow.web.access import Db, Filled, Key, Signed
@@ -27,7 +27,7 @@ router = APIRouter()
 AT_ONCE = 20
 MANY_WORDS = 2000
 NOTHING: dict[str, Any] = {
-    **dict.fromkeys(("marks", "validity", "reports", "appeals", "adjustments"), ()),
+    **dict.fromkeys(("marks", "validity", "reports", "appeals", "heard", "adjustments"), ()),
     "visits": False,
     "approvals": None,
     "count": dict.fromkeys(("marks", "validity", "reports", "appeals", "adjustments", "results"), 0),
@@ -84,6 +84,7 @@ def _waiting(session: Session, person: Person, round_: Round, seats: set[SeatKin
         found["reports"] = [{"report": one, "reason": say(file_reports.REASONS[one.reason])} for one in reports]
     if SeatKind.APPEAL in seats:
         found["appeals"], count["appeals"] = standing.first_to_hear(session, **whose, most=AT_ONCE)
+        found["heard"] = hearers.heard_by(session, **whose)
     if SeatKind.MEMBER in seats:
         found["adjustments"], count["adjustments"] = standing.first_to_decide(session, **whose, most=AT_ONCE)
         found["visits"] = ON_SITE in further(scheme)

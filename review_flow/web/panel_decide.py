@@ -128,7 +128,8 @@ def decide(
 def grades(request: Request, session: Db, person: Signed, key: Key, number: Paged = 1) -> HTMLResponse:
     """List the proposed grades, those at a boundary first; who has to keep away from somebody doesn't see them."""
     round_ = mine.panel(session, person, key, SeatKind.MEMBER, admin=True)
-    if judges_groups(round_scheme(session, round_=round_)):
+    scheme = round_scheme(session, round_=round_)
+    if judges_groups(scheme):
         found = {**workshops.graded(session, person, round_, number), **_about(session, person, round_)}
         return page(request, "panel/grades.html", round=round_, **found)
     away = Person.id.not_in(conflicting_with(session, person_id=person.id))
@@ -165,7 +166,7 @@ def grades(request: Request, session: Db, person: Signed, key: Key, number: Page
                 "who": f"{teacher.number} {teacher.name}",
                 "score": result.score,
                 "address": f"/panel/results/{result.id}",
-                "flags": results.flags_of(result),
+                "flags": results.notable(result, scheme),
             }
             for result, teacher in rows
         ],

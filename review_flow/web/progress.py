@@ -94,11 +94,11 @@ def _mark(told: dict[str, Any]) -> str:
         for one in at.lines
     ]
     days = [*(one.lease_until for one in at.lines), *(one.correction_due_at for one in at.lines)]
-    days += [one.due_at for one in at.judges]
+    days += [one.due_at for one in (*at.judges, *at.appeals)]
     passed = [day is not None and day < moment for day in days]
     judges = [(one.person.id, one.count, one.due_at) for one in at.judges]
     counts = [(stage.value, count) for stage, count in at.stages.items()]
-    shown = repr((counts, lines, judges, at.blocked, at.waiting, at.short, at.all_short, passed))
+    shown = repr((counts, lines, judges, at.blocked, at.waiting, at.short, at.all_short, at.appeals, passed))
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 

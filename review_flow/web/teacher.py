@@ -7,11 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from models import Appeal, Enrolment, Message, Person, Round
+from models import Enrolment, Message, Person, Round
 from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.certificates import CertificateState
@@ -22,6 +21,7 @@ from review_flow.rules.quotas import judges_groups
 from review_flow.rules.selection import selection_problems
 from review_flow.rules.words import RoleKind
 from review_flow.steps import (
+    appeal_answers,
     appeals,
     certificates,
     enrolments,
@@ -196,7 +196,6 @@ def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
     found = standing.published
     if found is None:
         raise NotFound(what=say(_("考核结果")), key=standing.round.name)
-    appeal = session.scalars(select(Appeal).where(Appeal.result_id == found.id)).first()
     said = feedback.received_by(session, person=person, round_=standing.round)
     outcome = json.loads(found.outcome)
     issued = certificates.of_enrolment(session, enrolment_id=standing.enrolment.id)
@@ -207,7 +206,7 @@ def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
         at=standing,
         result=found,
         outcome=outcome,
-        appeal=appeal,
+        answer=appeal_answers.answer_to(session, result=found),
         said=said,
         certificates=[
             {"one": one, "revoked": one.state is CertificateState.REVOKED, "waiting": one.id in waiting}

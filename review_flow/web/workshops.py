@@ -15,7 +15,7 @@ from review_flow.errors import NotFound
 from review_flow.i18n import _, say
 from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.words import RoleKind
-from review_flow.steps import appeals, owners, results
+from review_flow.steps import appeal_answers, appeals, owners, results
 from review_flow.steps.owners import Graded
 from review_flow.steps.people import conflicting_with
 from review_flow.steps.rounds import round_scheme
@@ -64,7 +64,7 @@ def count_to_confirm(session: Session, person: Person, round_: Round) -> int:
 
 def graded(session: Session, person: Person, round_: Round, number: int) -> dict[str, Any]:
     """Return the workshops of a round as a page of grades lists them, those to confirm first."""
-    seen = _seen(session, person)
+    seen, scheme = _seen(session, person), round_scheme(session, round_=round_)
     everyone, count, waiting = _counts(session, round_, seen)
     rows = session.execute(
         select(GroupResult, Workshop.name)
@@ -82,7 +82,7 @@ def graded(session: Session, person: Person, round_: Round, number: int) -> dict
                 "who": name,
                 "score": None,
                 "address": f"/panel/workshops/{one.id}",
-                "flags": results.flags_of(one),
+                "flags": results.notable(one, scheme),
             }
             for one, name in rows
         ],
@@ -114,7 +114,7 @@ def to_confirm(session: Session, found: Graded) -> dict[str, Any]:
     return {
         "who": owners.name_of(session, result=found),
         "outcome": json.loads(found.outcome),
-        "flags": results.flags_of(found),
+        "flags": results.notable(found, round_scheme(session, round_=owners.round_of(session, result=found))),
         "why": results.unready(session, result=found),
         "lower": results.lower_of(session, result=found),
     }
@@ -169,7 +169,7 @@ def result_page(request: Request, session: Db, person: Signed, key: Key) -> HTML
         who=owners.name_of(session, result=found),
         result=found,
         outcome=json.loads(found.outcome),
-        appeal=session.scalars(select(Appeal).where(Appeal.group_result_id == found.id)).first(),
+        answer=appeal_answers.answer_to(session, result=found),
     )
 
 

@@ -190,7 +190,7 @@ def finish(it: Installation) -> None:
     move_to(at(3, 10))
     it.due_work()
     assert next(one["what"] for one in to_confirm(it)) == "T1：83.50分，拟定优秀"
-    assert it.run("round", "publish", status=1, who="A01").err == "还不能合成成绩：4位教师中有4位尚未定等\n"
+    assert it.run("round", "publish", status=1, who="A01").err == "还不能公示：4位教师中有4位尚未定等\n"
     it.run("panel", "confirm", "T3", "--lower-to", "合格", status=1, who="P1")
     it.run("panel", "confirm", "T3", "--lower-to", "合格", "--reason", "材料单薄", who="P1")
     assert it.run("panel", "confirm", "--all", who="P2").out == "已定等3人。\n"

@@ -64,6 +64,22 @@ def test_the_whole_ledger_of_one_teacher():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("facts", "state", "seen"),
+    [
+        ([{}, {}], ["证据无效", "证据无效"], "否"),  # as in records from before it was told apart: they replay so
+        ([{"not_handed_in": True}, {}], ["未提交", "证据无效"], "否"),
+        ([{"not_handed_in": True}] * 2, ["未提交", "未提交"], "未提交"),
+    ],
+)
+def test_what_was_not_handed_in_is_told_from_what_is_invalid(facts, state, seen):
+    lacking = [{"code": code, "valid": False, **more} for code, more in zip(("A5", "A11"), facts, strict=True)]
+    outcome = grade(XIAN, {**FACTS, "abilities": [THREE[0], *lacking]})
+    assert [line.text.split("（")[1].split("，")[0] for line in outcome.ledger[1:3]] == state
+    (gate,) = [one for one in outcome.gates if one.id == "G_EVID"]
+    assert gate.seen == (f"证据有效：{seen}",)
+
+
 def test_the_best_three_that_span_the_dimensions_count():
     marks = {"A5": "95", "A6": "94", "A7": "93", "A1": "70", "A11": "75", "A3": "72"}
     abilities = [{"code": code, **GOOD, "peer": [mark, mark], "panel": [mark] * 3} for code, mark in marks.items()]

@@ -430,7 +430,7 @@ def test_a_round_is_closed_by_the_administrator_when_every_result_is_final(sessi
     (result,) = published(school)
     clock.day(4, 11, 0)
     tick(school)
-    refused(results.NotComposed, "还不能合成成绩：还有1份结果未生效", close(school.admin))
+    refused(advance.NotToClose, "还不能归档：还有1份结果未生效。签名和申诉都结束以后再归档。", close(school.admin))
     results.sign(session, actor=school.teachers[0], result=result)
     clock.day(4, 17, 0)
     tick(school)

@@ -5,16 +5,28 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from models import Appeal, AppealVote, AuditEvent, Message, PanelMark, Person, Result, Submission
+from models import Appeal, AppealVote, AuditEvent, DueWork, Message, PanelMark, Person, Result, Submission
 from review_flow import schemes
 from review_flow.clock import last_second_of, now
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.lifecycle import ResultState, RoundPhase
 from review_flow.rules.scheme import Scheme
-from review_flow.rules.words import AppealState, SeatKind
-from review_flow.steps import advance, appeals, claims, people, results, reviews, rounds
+from review_flow.rules.words import AppealState, SeatKind, WorkKind
+from review_flow.steps import (
+    advance,
+    appeal_answers,
+    appeals,
+    claims,
+    hearers,
+    people,
+    progress,
+    results,
+    reviews,
+    rounds,
+    standing,
+)
 from review_flow.steps.rounds import WrongPhase
-from tests.cast import School
+from tests.cast import School, queries
 from tests.stages import stage
 from tests.steps.test_results import graded, published, scoring
 from tests.steps.test_reviews import deeds, refused
@@ -206,6 +218,101 @@ def test_two_hearers_uphold_and_both_versions_stay(failed: School) -> None:
     message = failed.session.scalars(select(Message).where(Message.kind == "appeal.decided")).one()
     assert message.text == "您的申诉成立，考核结果已变更，请查看新的计分明细。"
     assert results.published_list(failed.session, round_=failed.round)[0] == {"name": "王芳", "grade": "合格"}
+
+
+def test_who_appealed_reads_the_decision_its_reasons_and_what_it_changed(failed: School) -> None:
+    def answer(person: Person | None = None) -> appeal_answers.Answer | None:
+        return appeal_answers.answer_to(failed.session, result=result_of(failed, person))
+
+    assert answer() is None
+    appeal = file(failed)
+    first = result_of(failed)
+    assert answer() == appeal_answers.Answer(appeal, [], None)
+    hear(failed, appeal, failed.hearers[0], marks={"A1": "66", "A3": "66", "A5": "66"}, reason="低估")
+    hear(failed, appeal, failed.hearers[1], reason="不必改")
+    assert answer() == appeal_answers.Answer(appeal, [], None)
+    hear(failed, appeal, failed.hearers[2], marks={"A1": "66", "A3": "66", "A5": "66"}, reason="确有低估")
+    assert answer() == appeal_answers.Answer(appeal, ["低估", "确有低估"], first)
+    assert answer(failed.teachers[1]) is None
+    other = appeals.file(
+        failed.session, actor=failed.teachers[1], result=result_of(failed, failed.teachers[1]), reason="漏收"
+    )
+    for hearer in failed.hearers[:2]:
+        hear(failed, other, hearer, reason=f"{hearer.name}查过")
+    assert answer(failed.teachers[1]) == appeal_answers.Answer(other, ["复核甲查过", "复核乙查过"], None)
+
+
+def test_hearers_who_differ_wait_for_a_third_and_the_administrator_is_told_once(failed: School, clock) -> None:
+    def short() -> list[str]:
+        advance.advance(failed.session, round_=failed.round)
+        asked = select(Message.text).where(Message.kind == "panel.short", Message.person_id == failed.admin.id)
+        return list(failed.session.scalars(asked))
+
+    def heard(who: Person) -> list[str]:
+        return [one.text for one in hearers.heard_by(failed.session, person=who, round_=failed.round)]
+
+    appeal, (first, second, third) = file(failed), failed.hearers
+    people.declare_conflict(failed.session, actor=failed.admin, one=failed.teachers[0], other=third, reason="夫妻")
+    assert (short(), heard(first)) == ([], [])
+    hear(failed, appeal, first)
+    assert (short(), heard(first)) == ([], ["您已提交意见，等其他复核人"])
+    hear(failed, appeal, second, marks={"A1": "66"})
+    due = failed.session.scalars(select(DueWork).where(DueWork.kind == WorkKind.ADVANCE_ROUND)).one()
+    assert due.due_at <= now()
+    said = f"申诉{appeal.id}：2位复核人意见不一，还缺1名申诉复核人，请增加席位"
+    assert short() == short() == [f"{said}。"]
+    waits = ["您已提交意见；2位复核人意见不一，等下一位复核人"]
+    assert (heard(first), heard(second), heard(third)) == (waits, waits, [])
+    seen = progress.board(failed.session, actor=failed.admin, round_=failed.round)
+    assert [(one.text, one.name, one.due_at) for one in seen.appeals] == [(said, "王芳", appeal.due_at)]
+    assert ("校级管理员", said) in [(one.who, one.why) for one in standing.waits(failed.session, round_=failed.round)]
+    extra = failed.person("P9", "新复核")
+    rounds.seat(failed.session, actor=failed.admin, round_=failed.round, person=extra, kind=SeatKind.APPEAL)
+    assert short() == short() == [f"{said}。"]
+    called = select(Message.person_id).where(Message.kind == "appeal.filed").order_by(Message.id)
+    assert list(failed.session.scalars(called)) == [one.id for one in (*failed.hearers, extra)]
+    (waiting,) = hearers.undecided(failed.session, round_=failed.round)
+    assert (waiting.text, waiting.free, waiting.missing) == (f"申诉{appeal.id}没有复核", (extra.id,), 0)
+    hear(failed, appeal, extra)
+    assert (hearers.undecided(failed.session, round_=failed.round), heard(first)) == ([], [])
+
+
+@pytest.mark.parametrize("conflict", [False, True])
+def test_who_may_hear_is_told_of_all_as_of_each(failed: School, *, conflict: bool) -> None:
+    """`undecided` counts for a whole round whom `why_not_hear` lets hear one by one, in as many questions for two."""
+    for person in (*failed.members, *failed.teachers):
+        rounds.seat(failed.session, actor=failed.admin, round_=failed.round, person=person, kind=SeatKind.APPEAL)
+    if conflict:
+        people.declare_conflict(
+            failed.session, actor=failed.admin, one=failed.hearers[1], other=failed.teachers[1], reason="夫妻"
+        )
+
+    def found() -> tuple[dict[int, set[int]], int]:
+        failed.session.flush()
+        with queries(failed.session) as sent:
+            seen = hearers.undecided(failed.session, round_=failed.round)
+        return {one.id: set(one.free) for one in seen}, len(sent)
+
+    file(failed)
+    _one, few = found()
+    appeals.file(failed.session, actor=failed.teachers[1], result=result_of(failed, failed.teachers[1]), reason="漏收")
+    free, many = found()
+    expected: dict[int, set[int]] = {key: set() for key in free}
+    for person in (*failed.hearers, *failed.members, *failed.teachers):
+        for key, why in appeals.why_not_hear(failed.session, actor=person, round_=failed.round).items():
+            if why is None:
+                expected[key].add(person.id)
+    assert (free, many) == (expected, few)
+    assert [len(one) for one in free.values()] == [4, 5 if conflict else 6]
+
+
+def test_an_appeal_that_nobody_may_hear_is_told_of_at_once(failed: School) -> None:
+    for hearer in failed.hearers[:2]:
+        people.declare_conflict(failed.session, actor=failed.admin, one=failed.teachers[0], other=hearer, reason="同胞")
+    appeal = file(failed)
+    advance.advance(failed.session, round_=failed.round)
+    asked = select(Message.text).where(Message.kind == "panel.short")
+    assert failed.session.scalars(asked).all() == [f"申诉{appeal.id}缺1名申诉复核人，请增加席位。"]
 
 
 def test_who_had_a_part_in_the_result_does_not_hear_its_appeal(failed: School) -> None:

@@ -73,9 +73,9 @@ def test_drafts_and_unhanded_works_have_no_evidence_levels_and_replaced_ones_are
     school.open().ready(school.teachers[0])
     first, second, third = works(school)
     second.state, third.state = SubmissionState.CLOSED, SubmissionState.REPLACED
+    nothing = {"valid": False, "peer": [], "panel": [], "peer_missing": False}
     assert record(school)["abilities"] == [
-        {"code": one.ability, "valid": False, "peer": [], "panel": [], "peer_missing": False, "evidence_levels": {}}
-        for one in (first, second)
+        {"code": one.ability, **nothing, "evidence_levels": {}, "not_handed_in": True} for one in (first, second)
     ]
 
 

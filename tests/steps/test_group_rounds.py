@@ -29,7 +29,7 @@ from review_flow.steps import (
 )
 from review_flow.steps.appeals import NoAppeal, NotAHearer
 from review_flow.steps.exports_archive import packed
-from review_flow.steps.results import CannotConfirm, NotComposed, NotToSign, NotYourResult
+from review_flow.steps.results import CannotConfirm, NotToPublish, NotToSign, NotYourResult
 from tests.cast import Clock, School
 from tests.due import do_errands
 from tests.stages import stage
@@ -77,7 +77,7 @@ def told(school: School, person: Person) -> list[str]:
 def test_confirmed_and_published_under_the_workshops_name(composed: School) -> None:
     session, (leader, member) = composed.session, composed.teachers[:2]
     assert standing.agenda(session, person=composed.members[0], round_=composed.round).workshops == [result(composed)]
-    with pytest.raises(NotComposed, match="1个工作坊中有1个尚未定等"):
+    with pytest.raises(NotToPublish, match="1个工作坊中有1个尚未定等"):
         results.publish(session, actor=composed.admin, round_=composed.round)
     with pytest.raises(NotAllowed):
         results.confirm(session, actor=leader, result=result(composed))
@@ -134,7 +134,7 @@ def test_a_workshop_without_a_result_holds_the_publication_up(composed: School) 
         group=group_results.group_of_result(composed.session, result=result(composed)),
     )
     results.confirm_all(composed.session, actor=composed.members[0], round_=composed.round)
-    with pytest.raises(NotComposed, match="2个工作坊中有1个尚未定等"):
+    with pytest.raises(NotToPublish, match="2个工作坊中有1个尚未定等"):
         results.publish(composed.session, actor=composed.admin, round_=composed.round)
     assert len(owners.judged_workshops(composed.session, round_=composed.round)) == 2
 
@@ -149,7 +149,7 @@ def test_the_leader_signs_and_the_round_closes_and_is_archived(composed: School,
     ]
     with pytest.raises(NotYourResult):
         results.sign(session, actor=member, result=one)
-    with pytest.raises(NotComposed):
+    with pytest.raises(advance.NotToClose):
         advance.close(session, actor=composed.admin, round_=composed.round)
     results.sign(session, actor=leader, result=one, comment="同意")
     clock.day(5, 4)

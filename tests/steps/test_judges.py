@@ -68,6 +68,27 @@ def test_a_scheme_that_asks_for_no_works_wants_no_judges_for_them(session, clock
     assert (rounds.obstacles(session, round_=school.round), hints(school)) == ([], [])
 
 
+def test_hearers_who_mark_as_well_are_not_counted(school: School) -> None:
+    for person in school.hearers[:2]:
+        seat(school, person, SeatKind.MEMBER)
+    assert hints(school) == [
+        "申诉复核人中有2人兼任考核组成员或仲裁人，评过分的不能复核，其余只有1人；2人意见一致才能决定，"
+        "意见不一时还要一人，请再增加2名不评分的申诉复核人"
+    ]
+    for number in (1, 2):
+        seat(school, school.person(f"H{number}", "新复核"), SeatKind.APPEAL)
+    assert hints(school) == []
+    school.hearers[2].active = False
+    assert "请再增加1名" in hints(school)[0]
+
+
+def test_two_hearers_who_may_differ_want_a_third(school: School) -> None:
+    third = select(PanelSeat).where(PanelSeat.person_id == school.hearers[2].id)
+    school.session.delete(school.session.scalars(third).one())
+    said = "申诉复核人只有2人；2人意见一致才能决定，意见不一时还要一人，请再增加1名申诉复核人"
+    assert hints(school) == [said]
+
+
 def test_who_asks_about_a_large_school_asks_no_more_often(school: School) -> None:
     def asked() -> int:
         school.session.flush()

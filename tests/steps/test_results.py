@@ -4,6 +4,7 @@ import json
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import select
 
 from models import Adjustment, AuditEvent, DueWork, Message, Person, Result, Signature, Submission
@@ -78,6 +79,39 @@ def fact(school: School, person: Person, kind: AdjustmentKind = AdjustmentKind.A
     school.session.add(made)
     school.session.flush()
     return made
+
+
+@pytest.mark.parametrize(
+    ("mark", "level", "grade", "why"),
+    [
+        ("87.87", "不合格", "不合格", ["规定项数的微能力合格并覆盖规定维度：未满足"]),
+        ("55", "不合格", "不合格", []),  # the number earns no more: no condition decided
+        ("87.87", "合格", "优秀", []),
+    ],
+)
+def test_a_grade_that_a_condition_decided_says_which(
+    session, clock, *, mark: str, level: str, grade: str, why: list[str]
+) -> None:
+    school = School(session, teachers=1)
+    graded(school, mark, level=level)
+    scoring(school, clock)
+    (made,) = school.compose()
+    assert made.proposed_grade == grade
+    assert results.notable(made, school.scheme) == [*why, *results.flags_of(made)]
+
+
+def test_what_was_never_handed_in_is_not_called_invalid(session, clock) -> None:
+    school = School(session, teachers=1)
+    school.open()
+    school.ready(school.teachers[0])
+    scoring(school, clock)
+    (made,) = school.compose()
+    outcome = json.loads(made.outcome)
+    told = [line["text"] for line in outcome["ledger"] if "不合格）" in line["text"]]
+    assert [text[text.index("（") :] for text in told] == ["（未提交，不合格）"] * 3
+    (gate,) = [one["text"] for one in outcome["gates"] if one["id"] == "G_EVID"]
+    assert gate == "证据有效（证据有效：未提交）：未通过"
+    assert results.replay(session, result=made) is True
 
 
 def test_a_result_keeps_what_it_was_made_of(two: School) -> None:
@@ -240,9 +274,9 @@ def test_nobody_confirms_their_own_or_a_relatives_grade(two: School) -> None:
 def test_publication_waits_for_everybodys_grade_and_is_the_administrators(two: School) -> None:
     first = results.compose(two.session, enrolment=two.enrolment(two.teachers[0]))
     publish = lambda actor: lambda: results.publish(two.session, actor=actor, round_=two.round)  # noqa: E731 - three uses
-    refused(results.NotComposed, "还不能合成成绩：2位教师中有2位尚未定等", publish(two.admin))
+    refused(results.NotToPublish, "还不能公示：2位教师中有2位尚未定等", publish(two.admin))
     results.confirm(two.session, actor=two.members[0], result=first)
-    refused(results.NotComposed, "还不能合成成绩：2位教师中有1位尚未定等", publish(two.admin))
+    refused(results.NotToPublish, "还不能公示：2位教师中有1位尚未定等", publish(two.admin))
     refused(NotAllowed, "您没有权限做这件事：这需要校级管理员的角色。", publish(two.members[0]))
     assert results.published_list(two.session, round_=two.round) == []
     made = confirmed(two)

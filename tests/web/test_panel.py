@@ -19,8 +19,9 @@ from models import (
 )
 from review_flow.rules.lifecycle import ResultState, RoundPhase, SubmissionState
 from review_flow.rules.words import AdjustmentState, AppealState, Verdict
-from review_flow.steps import adjustments, advance, appeals, panel, results, reviews, rounds
+from review_flow.steps import adjustments, advance, appeals, panel, people, results, reviews, rounds
 from review_flow.web import mine
+from review_flow.web.render import moment
 from tests.cast import School, queries, waiting_marks
 from tests.stages import stage
 from tests.web.conftest import Web, filled
@@ -126,6 +127,8 @@ def test_an_arbiter_sees_both_marks(web: Web, at_panel: School) -> None:
         assert "仲裁" in client.get("/panel").text
         page = client.get(f"/panel/marks/{work.id}").text
         assert (' class="num">60' in page, ' class="num">95' in page) == (True, True)
+        shown = page.count(' class="num">') - 1  # but the head of the column
+        assert f"{shown}位成员的评分" in page
         assert client.post(f"/panel/marks/{work.id}", data=form).status_code == 303
     at_panel.session.refresh(work)
     assert work.state is SubmissionState.GRADED
@@ -277,6 +280,30 @@ def test_an_appeal_is_heard(web: Web, marked: School, clock) -> None:
         assert two.post(address, data={**upheld, "mark:A1": "93"}).status_code == 303
     marked.session.expire_all()
     assert marked.session.get_one(Appeal, appeal.id).state is AppealState.UPHELD
+
+
+def test_hearers_who_differ_and_the_school_read_that_a_third_is_wanted(web: Web, marked: School, clock) -> None:
+    made = composed(marked, clock)
+    results.confirm_all(marked.session, actor=marked.members[0], round_=marked.round)
+    results.publish(marked.session, actor=marked.admin, round_=marked.round)
+    appeal = appeals.file(marked.session, actor=marked.teachers[0], result=made[0], reason="A1应为优秀")
+    one, two, three = marked.hearers
+    people.declare_conflict(marked.session, actor=marked.admin, one=marked.teachers[0], other=three, reason="夫妻")
+    place, waits = f"/school/rounds/{marked.round.id}/progress", f"申诉{appeal.id}没有复核"
+    with web.of("A01") as admin:
+        page = admin.get(place).text
+        assert (waits in page, moment(appeal.due_at) in page) == (True, True)
+        appeals.vote(marked.session, actor=one, appeal=appeal, uphold=True, reason="设计新颖", marks={"A1": "95"})
+        appeals.vote(marked.session, actor=two, appeal=appeal, uphold=False, reason="评分有据")
+        web.release()
+        part = re.search(r'hx-get="([^"]*part[^"]*)"', page)
+        assert part is not None
+        page = admin.get(part[1].replace("&amp;", "&")).text
+        assert (f"申诉{appeal.id}：2位复核人意见不一，还缺1名" in page, waits in page) == (True, False)
+        assert f'href="/school/rounds/{marked.round.id}#panel"' in page
+    with web.of("P6") as client:
+        page = client.get("/panel").text
+    assert ("2位复核人意见不一，等下一位复核人" in page, "A1应为优秀" in page) == (True, True)
 
 
 def test_a_reported_file_is_swapped_at_once_and_looked_at(web: Web, opened: School) -> None:

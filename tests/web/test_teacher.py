@@ -13,7 +13,7 @@ from review_flow.rules.catalogue import Slot
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, SubmissionState
 from review_flow.rules.words import AdjustmentKind
 from review_flow.schemes.plan import plan_of
-from review_flow.steps import adjustments, advance, enrolments, results, reviews
+from review_flow.steps import adjustments, advance, appeals, enrolments, results, reviews
 from review_flow.web import works as works_page
 from review_flow.web.render import moment
 from tests.cast import ABILITIES, CHOICE, Clock, School
@@ -248,6 +248,32 @@ def test_the_result_line_by_line_signed_and_appealed(web: Web, marked: School, c
         assert client.post(f"{base}/appeal", data={"reason": "第二项应为优秀"}).headers["location"] == base
         assert "第二项应为优秀" in client.get(base).text
         assert client.post(f"{base}/appeal", data={"reason": "again"}).status_code == 409
+
+
+def test_the_teacher_reads_what_became_of_an_appeal(web: Web, marked: School, clock: Clock) -> None:
+    published(marked, clock)
+    made = {
+        number: results.current(marked.session, enrolment=marked.enrolment(marked.teachers[number]))
+        for number in (0, 1)
+    }
+    filed = {
+        number: appeals.file(marked.session, actor=marked.teachers[number], result=result, reason="偏低")
+        for number, result in made.items()
+    }
+    for hearer in marked.hearers[:2]:
+        vote = {"session": marked.session, "actor": hearer, "reason": f"意见{hearer.number}"}
+        appeals.vote(**vote, appeal=filed[0], uphold=True, marks=dict.fromkeys(("A1", "A3", "A5"), "99"))
+        appeals.vote(**vote, appeal=filed[1], uphold=False)
+    base, told = f"/rounds/{marked.round.id}/result", {}
+    for number in filed:
+        with web.of(f"T0{number + 1}") as client:
+            page = client.get(base).text
+        told[number] = " ".join(re.sub("<[^>]+>", " ", page[page.index("<h2>申诉</h2>") :]).split())
+    assert [word in told[0] for word in ("改判", "意见P6", "意见P7", "现结果 优秀")] == [True] * 4
+    assert f"原结果 {made[0].grade} {made[0].score}分" in told[0]
+    assert [word in told[1] for word in ("维持原结果", "意见P6", "意见P7")] == [True] * 3
+    assert ["前答复" in one for one in told.values()] == [False, False]
+    assert "复核甲" not in "".join(told.values())
 
 
 @pytest.mark.parametrize("part", ["", "/plan", "/choose"])

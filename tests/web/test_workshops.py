@@ -5,7 +5,7 @@ import pytest
 from models import Appeal, GroupResult, Workshop
 from review_flow.rules.lifecycle import ResultState
 from review_flow.rules.words import AppealState, GroupLevel
-from review_flow.steps import group_results
+from review_flow.steps import group_results, hearers
 from review_flow.steps.owners import Group
 from review_flow.web import workshops
 from tests.cast import Clock, School, queries
@@ -97,6 +97,8 @@ def test_the_leader_appeals_and_the_hearers_count_again(web: Web, composed: Scho
         assert leader.post(f"{address}/appeal", data={"reason": "第三期没有计入"}).headers["location"] == address
         assert "第三期没有计入" in leader.get(address).text
     appeal = composed.session.query(Appeal).one()
+    (waiting,) = hearers.undecided(composed.session, round_=composed.round)
+    assert (waiting.name, waiting.free, waiting.missing) == ("物理坊", tuple(one.id for one in composed.hearers), 0)
     hearing = f"/panel/appeals/{appeal.id}"
     upheld = {"uphold": "true", "reason": "确有三期"}
     with web.of("P6") as one, web.of("P7") as two, web.of("P1") as confirmed:
@@ -106,6 +108,9 @@ def test_the_leader_appeals_and_the_hearers_count_again(web: Web, composed: Scho
         assert one.post(hearing, data=upheld, headers=HTMX).status_code == 422
         for hearer in (one, two):
             assert hearer.post(hearing, data={**upheld, "mark:bulletin": "3"}).headers["location"] == "/panel"
+    with web.of("T01") as leader:
+        told = leader.get(address).text
+        assert [word in told for word in ("改判", "确有三期", "<dd>未完成</dd>", "<dd>完成</dd>")] == [True] * 4
     composed.session.expire_all()
     assert appeal.state is AppealState.UPHELD
     assert [(one.grade, one.current) for one in composed.session.query(GroupResult).order_by(GroupResult.id)] == [

@@ -171,7 +171,7 @@ def _line(one: Result, person: Person) -> ResultLine:
     )
 
 
-@writes(routes, "POST", "/rounds/{key}/publicity", refuses=[results.NotComposed, WrongPhase])
+@writes(routes, "POST", "/rounds/{key}/publicity", refuses=[results.NotToPublish, WrongPhase])
 def publish_results(session: Db, person: Administrator, key: Key) -> RoundOut:
     """Publish names and grades for the scheme's days, once every result is confirmed."""
     found = seen.school_round(session, person, key)

@@ -14,7 +14,7 @@ from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import SeatKind
-from review_flow.steps import advance, people, results, rounds
+from review_flow.steps import advance, people, rounds
 from review_flow.steps.rounds import WrongPhase
 from review_flow.steps.turn import take_turn
 from review_flow.web import mine
@@ -218,7 +218,7 @@ def put_off_round(session: Db, person: Administrator, key: Key, body: PutOffIn) 
     return shown_round(found)
 
 
-@writes(routes, "POST", "/rounds/{key}/close", refuses=[results.NotComposed, WrongPhase])
+@writes(routes, "POST", "/rounds/{key}/close", refuses=[advance.NotToClose, WrongPhase])
 def close_round(session: Db, person: Administrator, key: Key) -> RoundOut:
     """Close the round, once every result is final; this can't be undone."""
     found = seen.school_round(session, person, key)

@@ -10,10 +10,11 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Adjustment, Appeal, Evidence, Finding, Person, Result, Round, Submission
+from models import Adjustment, Evidence, Finding, Person, Result, Round, Submission
 from review_flow.errors import BadInput, NotFound
 from review_flow.i18n import _, say
 from review_flow.steps import adjustments, appeals, enrolments, evidence, results, submissions
+from review_flow.steps.appeal_answers import Answer, answer_to
 from review_flow.steps.path import Standing
 from review_flow.steps.rounds import WrongPhase, round_scheme
 from review_flow.web import mine
@@ -117,13 +118,16 @@ class LedgerLine(Out):
 
 
 class AppealOut(Out):
-    """An appeal against a result."""
+    """An appeal against a result: once decided, the hearers' reasons; upheld, the grade and score it changed."""
 
     id: int
     state: str
     filed_at: datetime
     due_at: datetime
     decided_at: datetime | None
+    reasons: list[str]
+    grade_before: str | None
+    score_before: str | None
 
 
 class ResultOut(Out):
@@ -351,7 +355,7 @@ def _result(session: Session, person: Person, round_id: int) -> Result:
 
 
 def _result_out(session: Session, found: Result) -> ResultOut:
-    appeal = session.scalars(select(Appeal).where(Appeal.result_id == found.id)).first()
+    answer = answer_to(session, result=found)
     outcome = json.loads(found.outcome)
     return ResultOut(
         id=found.id,
@@ -362,14 +366,23 @@ def _result_out(session: Session, found: Result) -> ResultOut:
         composed_at=found.composed_at,
         ledger=outcome["ledger"],
         outcome=outcome,
-        appeal=shown_appeal(appeal) if appeal else None,
+        appeal=shown_appeal(answer) if answer else None,
     )
 
 
-def shown_appeal(one: Appeal) -> AppealOut:
-    """Return an appeal as it is told."""
+def shown_appeal(answer: Answer) -> AppealOut:
+    """Return an appeal as it is told to who filed it."""
+    one, before = answer.appeal, answer.before
+    score = before.score if isinstance(before, Result) else None
     return AppealOut(
-        id=one.id, state=one.state.value, filed_at=one.filed_at, due_at=one.due_at, decided_at=one.decided_at
+        id=one.id,
+        state=one.state.value,
+        filed_at=one.filed_at,
+        due_at=one.due_at,
+        decided_at=one.decided_at,
+        reasons=answer.reasons,
+        grade_before=before.grade if before else None,
+        score_before=None if score is None else str(score),
     )
 
 
@@ -384,7 +397,8 @@ def sign_result(session: Db, person: Teacher, key: Key, body: SignIn) -> ResultO
 @writes(routes, "POST", "/rounds/{key}/result/appeal", status=201, refuses=[appeals.NoAppeal, BadInput, WrongPhase])
 def file_appeal(session: Db, person: Teacher, key: Key, body: ReasonIn) -> AppealOut:
     """Appeal against the result, once in a round and in its days."""
-    return shown_appeal(appeals.file(session, actor=person, result=_result(session, person, key), reason=body.reason))
+    filed = appeals.file(session, actor=person, result=_result(session, person, key), reason=body.reason)
+    return shown_appeal(Answer(filed, [], None))
 
 
 @reads(routes, "/rounds/{key}/adjustments")

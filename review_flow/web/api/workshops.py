@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Appeal, GroupResult, Workshop
+from models import GroupResult, Workshop
 from review_flow.errors import BadInput
 from review_flow.i18n import _
 from review_flow.rules.words import RoleKind
 from review_flow.steps import appeals, group_results, groups, owners, results
+from review_flow.steps.appeal_answers import Answer, answer_to
 from review_flow.steps.people import has_role
 from review_flow.steps.programme import leads
 from review_flow.steps.rounds import WrongPhase
@@ -127,7 +128,7 @@ def get_workshop_result(session: Db, person: Reader, key: Key) -> WorkshopResult
 
 
 def _result(session: Session, found: GroupResult) -> WorkshopResultOut:
-    appeal = session.scalars(select(Appeal).where(Appeal.group_result_id == found.id)).first()
+    answer = answer_to(session, result=found)
     outcome = json.loads(found.outcome)
     return WorkshopResultOut(
         id=found.id,
@@ -138,7 +139,7 @@ def _result(session: Session, found: GroupResult) -> WorkshopResultOut:
         composed_at=found.composed_at,
         ledger=outcome["ledger"],
         outcome=outcome,
-        appeal=shown_appeal(appeal) if appeal else None,
+        appeal=shown_appeal(answer) if answer else None,
     )
 
 
@@ -160,4 +161,5 @@ def sign_workshop_result(session: Db, person: Teacher, key: Key, body: SignIn) -
 def file_workshop_appeal(session: Db, person: Teacher, key: Key, body: ReasonIn) -> AppealOut:
     """Appeal against the result of the workshop that one leads."""
     found = mine.led_result(session, person, key)
-    return shown_appeal(appeals.file(session, actor=person, result=found, reason=body.reason))
+    filed = appeals.file(session, actor=person, result=found, reason=body.reason)
+    return shown_appeal(Answer(filed, [], None))

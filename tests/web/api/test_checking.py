@@ -128,3 +128,10 @@ def test_grades_are_confirmed_all_at_once_and_one_is_heard_again(
         again = {heard["again"][0]["code"]: "100"}
         said = {"uphold": True, "reason": "确实少算", "marks": again}
         assert hearer.post(f"/panel/appeals/{appeal}/vote", json=said).status_code == 204
+        open_ = teacher.get(f"{base}/result").json()["appeal"]
+        assert (open_["state"], open_["reasons"], open_["grade_before"]) == ("filed", [], None)
+    with program("P7") as hearer, program("T01") as teacher:
+        assert hearer.post(f"/panel/appeals/{appeal}/vote", json=said).status_code == 204
+        answer = teacher.get(f"{base}/result").json()["appeal"]
+        assert (answer["id"], answer["state"], answer["reasons"]) == (appeal, "upheld", ["确实少算"] * 2)
+        assert (answer["grade_before"], answer["score_before"]) == ("优秀", "85.00")
