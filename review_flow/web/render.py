@@ -6,7 +6,7 @@ import functools
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Query
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -182,12 +182,29 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
 
 def _refusal_shown(request: Request, refusal: Refusal) -> Response:
     if is_htmx(request) and request.method != "GET":
-        answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal))
-        answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
-        answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page one is on
-        return answer
+        return _beside(page(request, "parts/refusal.html", status=refusal.status, text=str(refusal)))
     if request.url.path.startswith("/uploads"):  # read by a script, which shows the sentence
         return PlainTextResponse(str(refusal), refusal.status)
     status = HTTPStatus(refusal.status)
     heading = say(HEADINGS.get(status, HEADINGS[HTTPStatus.FORBIDDEN]))
     return page(request, "refusal.html", status=status, heading=heading, text=str(refusal))
+
+
+def _beside(answer: HTMLResponse) -> HTMLResponse:
+    """Let htmx put an answer above the form, which stays as it was filled in."""
+    answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
+    answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page one is on
+    return answer
+
+
+def signed_out(request: Request, refusal: Refusal) -> HTMLResponse:
+    """Say beside a form that its person is no longer signed in; the door opens in a tab of its own, the form stays."""
+    return _beside(page(request, "parts/signed_out.html", status=refusal.status, back=address_of(request)))
+
+
+def address_of(request: Request) -> str:
+    """Return the path and query of the page that a request is, or that one is on whose part htmx asks for."""
+    on = request.headers.get("hx-current-url", "")
+    asked = is_htmx(request) and (request.method != "GET" or request.headers.get("hx-boosted") != "true") and on
+    split = urlsplit(on if asked else str(request.url))
+    return split.path + (f"?{split.query}" if split.query else "")
