@@ -183,8 +183,8 @@ def refusal_page(request: Request, refusal: Refusal) -> Response:
 def _refusal_shown(request: Request, refusal: Refusal) -> Response:
     if is_htmx(request) and request.method != "GET":
         return _beside(page(request, "parts/refusal.html", status=refusal.status, text=str(refusal)))
-    if request.url.path.startswith("/uploads"):  # read by a script, which shows the sentence
-        return PlainTextResponse(str(refusal), refusal.status)
+    if request.url.path.startswith("/uploads"):  # read by a script: by the code it goes on, or shows the sentence
+        return PlainTextResponse(str(refusal), refusal.status, headers={"refusal": refusal.code})
     status = HTTPStatus(refusal.status)
     heading = say(HEADINGS.get(status, HEADINGS[HTTPStatus.FORBIDDEN]))
     return page(request, "refusal.html", status=status, heading=heading, text=str(refusal))
