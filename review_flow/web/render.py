@@ -28,6 +28,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+DIGITS_TYPED = r"[\d０-９]*"
+MARK_TYPED = r"\s*[\d０-９]{1,3}([.．。｡][\d０-９]{1,2})?\s*"
+"""What browsers let somebody type as a number: all that `rules.codes.number` reads."""
 HEADINGS = {
     HTTPStatus.FORBIDDEN: _("不能这样做"),
     HTTPStatus.NOT_FOUND: _("找不到"),
@@ -113,7 +116,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"_": say, "say": say, "listed": listed}
+    made.globals |= {"_": say, "say": say, "listed": listed, "mark_typed": MARK_TYPED, "digits_typed": DIGITS_TYPED}
     made.tests["waived"] = is_waived
     made.filters |= {
         "waived": waived,

@@ -163,6 +163,10 @@ def test_every_page_fits_a_phone(site: Site, chromium: Any) -> None:
     page.fill("#teacher", "T03")
     page.fill("#on", "2026-03-02")
     page.fill("#proof", "签到表")
+    for typed, taken in (("１２．５", True), ("12.5", True), ("十二", False)):
+        page.fill("#points", typed)
+        assert page.locator("#points").evaluate("one => one.checkValidity()") is taken
+    page.fill("#points", "")
     page.click("text=看看影响")
     page.locator("#effect .say").wait_for()
     member.picture("panel-effect")

@@ -25,7 +25,7 @@ def task(opened: School) -> Assignment:
 
 
 def test_a_form_is_what_its_fields_say() -> None:
-    fields = FormData([("item:c1", "a"), ("item:c1", "b"), ("mark:c1", " 85 "), ("mark:c2", ""), ("level:s", "合格")])
+    fields = FormData([("item:c1", "a"), ("item:c1", "b"), ("mark:c1", " ８５ "), ("mark:c2", ""), ("level:s", "合格")])
     assert form_of(fields) == {
         "components": {"c1": {"items": ["a", "b"], "mark": "85"}},
         "evidence_levels": {"s": "合格"},
