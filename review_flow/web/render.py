@@ -17,6 +17,7 @@ from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language, listed, say
 from review_flow.rules.outcome import NOT_DEDUCTED, cited
 from review_flow.web.problems import is_api, problem
+from review_flow.web.ways import way_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -116,7 +117,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"_": say, "say": say, "listed": listed, "mark_typed": MARK_TYPED, "digits_typed": DIGITS_TYPED}
+    made.globals |= {"_": say, "say": say, "listed": listed, "way_of": way_of}
+    made.globals |= {"mark_typed": MARK_TYPED, "digits_typed": DIGITS_TYPED}
     made.tests["waived"] = is_waived
     made.filters |= {
         "waived": waived,
