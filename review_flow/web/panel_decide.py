@@ -123,7 +123,7 @@ def decide(
     adjustments.decide(
         session, actor=person, adjustment=mine.contested(session, person, key), stands=stands, reason=reason
     )
-    return go("/panel")
+    return go("/panel?done=1")
 
 
 @router.get("/panel/rounds/{key}/grades")
@@ -284,4 +284,4 @@ def hear(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectRespo
     uphold = filled.get("uphold") == "true"
     reason = str(filled.get("reason", ""))[:MANY_WORDS]
     appeals.vote(session, actor=person, appeal=found, uphold=uphold, reason=reason, marks=marks)
-    return go("/panel")
+    return go("/panel?done=1")

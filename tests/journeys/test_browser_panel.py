@@ -139,7 +139,7 @@ def test_a_work_is_marked_by_keyboard_and_two_devices_don_t_overwrite_each_other
     for select_ in page.locator("select").all():
         select_.select_option("合格")
     keys.press("Control+Enter")  # what was changed last is not sent as a draft after it
-    page.wait_for_url("**/panel")
+    page.get_by_text("✓ 已提交。").wait_for()
     page.wait_for_timeout(600)
     assert page.inner_text("#refusal") == ""
     with transaction(site.engine) as session:

@@ -105,7 +105,7 @@ def test_the_leader_appeals_and_the_hearers_count_again(web: Web, composed: Scho
         assert "工作坊简报的复核数（原为2）" in one.get(hearing).text
         assert one.post(hearing, data=upheld, headers=HTMX).status_code == 422
         for hearer in (one, two):
-            assert hearer.post(hearing, data={**upheld, "mark:bulletin": "3"}).headers["location"] == "/panel"
+            assert hearer.post(hearing, data={**upheld, "mark:bulletin": "3"}).headers["location"] == "/panel?done=1"
     composed.session.expire_all()
     assert appeal.state is AppealState.UPHELD
     assert [(one.grade, one.current) for one in composed.session.query(GroupResult).order_by(GroupResult.id)] == [
