@@ -76,8 +76,10 @@ def test_the_leader_reads_and_signs(web: Web, composed: School, clock: Clock) ->
     with web.of("T01") as leader:  # not before it is published
         assert (address in leader.get("/").text, leader.get(address).status_code) == (False, 404)
         assert leader.post(f"{address}/sign", data={"comment": "同意"}).status_code == 404
+        assert leader.get(f"/rounds/{composed.round.id}/result").status_code == 404
     made = to_sign(composed, clock)
     with web.of("T01") as leader, web.of("T02") as member:
+        assert leader.get(f"/rounds/{composed.round.id}/result").headers["location"] == address  # as messages lead
         assert address in leader.get("/").text
         assert address not in member.get("/").text
         assert member.get(address).status_code == 404
