@@ -160,9 +160,10 @@ def seal(session: Session, *, actor: Person, submission: Submission, own_work: b
     problems = missing(scheme, submission=submission, evidence=standing_evidence(session, submission=submission))
     if problems:
         raise Incomplete(problems=clauses(problems))
-    returned = last_return(session, submission=submission)
-    if returned and not returned.changed and not unchanged:
-        raise NothingChanged
+    if not unchanged:
+        returned = last_return(session, submission=submission)
+        if returned and not returned.changed:
+            raise NothingChanged
     submission.statement_at = now()
     corrected = submission.state is SubmissionState.CORRECTING
     submission.state = move(submission.state, SubmissionState.SEALED)
