@@ -12,3 +12,8 @@ def plain(code: str) -> str:
     Normalised once more at the end: signs that a space held apart may combine.
     """
     return unicodedata.normalize("NFKC", re.sub(r"\s+", "", unicodedata.normalize("NFKC", code)))
+
+
+def number(typed: str) -> str:
+    """Return a number as it is read: digits and points of a Chinese keyboard (８５．５, 85。5) are slips, too."""
+    return plain(typed).replace("。", ".")

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import secrets
+import unicodedata
 from urllib.parse import quote, urlencode
 
 STEP_S, DIGITS, SECRET_BYTES = 30, 6, 20
@@ -54,4 +55,4 @@ def grouped(text: str) -> str:
 
 def plain(code: str) -> str:
     """Return a code as it is compared: however it was grouped or written."""
-    return "".join(sign for sign in code.upper() if sign.isalnum())
+    return "".join(sign for sign in unicodedata.normalize("NFKC", code).upper() if sign.isalnum())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models import Round
+from sqlalchemy import select
+
+from models import AuditEvent, Evidence, Round
 from review_flow.clock import days_after, now, shown
 from review_flow.i18n import _
 from review_flow.rules.lifecycle import SubmissionState, move
@@ -16,6 +20,37 @@ if TYPE_CHECKING:
 
     from models import Person, Submission
     from review_flow.rules.scheme import Scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Why a work was sent back, and which of its files (ids) came or went since."""
+
+    reasons: str
+    changed: frozenset[int]
+
+
+def last_return(session: Session, *, submission: Submission) -> Returned | None:
+    """Return why a work that is being corrected came back, as its author was told; None for any other.
+
+    What changed since is counted by the order of the audit, not by clocks.
+    """
+    if submission.state is not SubmissionState.CORRECTING:
+        return None
+    told = select(AuditEvent).where(AuditEvent.about == f"submission:{submission.id}")
+    event = session.scalars(
+        told.where(AuditEvent.deed == "submission.return").order_by(AuditEvent.number.desc()).limit(1)
+    ).one()
+    files = session.scalars(select(Evidence.id).where(Evidence.submission_id == submission.id))
+    about = {f"evidence:{one}": one for one in files}
+    since = select(AuditEvent.about).where(
+        AuditEvent.organization_id == event.organization_id,
+        AuditEvent.number > event.number,
+        AuditEvent.about.in_(about),
+        AuditEvent.deed.in_(["evidence.add", "evidence.remove"]),
+    )
+    changed = frozenset(about[one] for one in session.scalars(since))
+    return Returned(json.loads(event.data)["reasons"], changed)
 
 
 def ask_correction(

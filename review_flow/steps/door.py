@@ -45,7 +45,7 @@ from review_flow.rules.door import (
 )
 from review_flow.rules.words import OrganizationKind, RoleKind
 from review_flow.steps import audit
-from review_flow.steps.people import found_school, require_admin
+from review_flow.steps.people import found_school, numbered, require_admin, typed
 from review_flow.steps.tokens import tokens_of
 from review_flow.steps.turn import take_turn
 
@@ -141,17 +141,19 @@ def knock(
     `devices`: the browser's device cookies by `Knock.label`, sealed with `key`. An unknown number knocks like a known
     one.
     """
-    number = plain(number)
     if school_id is None:
         first = schools(session)
         school_id = first[0].id if first else 0
-    found = session.execute(
-        select(Person.id, Credential.password_hash)
-        .join(Credential, Credential.person_id == Person.id)
-        .where(Person.organization_id == school_id, Person.number == number, Person.active)
-    ).first()
-    person_id, password_hash = (found[0], found[1]) if found else (None, None)
-    one = Knock(digest(f"{school_id}:{number}"), digest(address), person_id, password_hash)
+    alike = (
+        select(Person, Credential.password_hash)
+        .outerjoin(Credential, Credential.person_id == Person.id)
+        .where(Person.organization_id == school_id, numbered(number), Person.active)
+    )
+    hashes = dict(session.execute(alike).tuples().all())
+    found = typed(list(hashes), number=number)
+    password_hash = hashes[found] if found else None
+    person_id = found.id if found and password_hash else None
+    one = Knock(_account(school_id, number), digest(address), person_id, password_hash)
     if person_id is not None:
         one = replace(one, device=known_device(key, person_id=person_id, cookie=devices.get(one.label)))
     require_patience(session, one)
@@ -160,7 +162,12 @@ def knock(
 
 def account_of(person: Person) -> str:
     """Return what stands for a person's account at the door."""
-    return digest(f"{person.organization_id}:{person.number}")
+    return _account(person.organization_id, person.number)
+
+
+def _account(school_id: int, number: str) -> str:
+    """One account whatever the case of its letters, known or not: who guesses gains nothing by changing it."""
+    return digest(f"{school_id}:{plain(number).lower()}")
 
 
 def require_patience(session: Session, one: Knock) -> None:

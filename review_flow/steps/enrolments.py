@@ -18,7 +18,7 @@ from review_flow.rules.selection import selection_problems
 from review_flow.rules.words import WorkKind
 from review_flow.steps import audit
 from review_flow.steps.facts import CHOSEN, record_of
-from review_flow.steps.people import only_one, require_admin
+from review_flow.steps.people import numbered, only_one, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 from review_flow.steps.work import enqueue
@@ -87,7 +87,7 @@ _CALLED = (
     .join(Person, Person.id == Enrolment.person_id)
     .where(
         Enrolment.round_id == bindparam("round"),
-        or_(Person.number == bindparam("number"), Person.name == bindparam("name")),
+        or_(numbered(bindparam("number")), Person.name == bindparam("name")),
     )
     .order_by(Person.number)
 )

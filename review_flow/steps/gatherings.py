@@ -14,6 +14,7 @@ from models import Enrolment, Fact, Gathering, Person, Round, Workshop
 from review_flow.clock import now, shown
 from review_flow.errors import BadInput, NotAllowed, Refusal
 from review_flow.i18n import _, listed, say
+from review_flow.rules.codes import plain
 from review_flow.rules.lifecycle import EnrolmentState
 from review_flow.rules.words import FactKind, RoleKind
 from review_flow.steps import audit
@@ -146,7 +147,8 @@ def sign_in(session: Session, *, actor: Person, gathering: Gathering, code: str)
     _require_open(gathering)
     enrolment = _guest(session, gathering=gathering, person=actor)
     minute = _minute()
-    if not any(hmac.compare_digest(code.strip(), _code(gathering, at)) for at in (minute, minute - 1)):
+    typed = plain(code).encode()
+    if not any(hmac.compare_digest(typed, _code(gathering, at).encode()) for at in (minute, minute - 1)):
         raise WrongCode
     telling = _telling(gathering, PRESENT, source=say(_("现场签到")))
     old = standing(session, enrolment, telling)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, func, or_, select, union
+from sqlalchemy import String, and_, bindparam, func, or_, select, type_coerce, union
 from sqlalchemy.orm import aliased
 
 from models import Assignment, Conflict, Message, Organization, PanelSeat, Person, Role, Round
@@ -135,11 +135,22 @@ def found_school(session: Session, *, name: str, admin_number: str, admin_name: 
     return organization, admin
 
 
+def numbered(number: str | BindParameter[str]) -> ColumnElement[bool]:
+    """Select who has this number, whatever the case of its letters: phones type t001 for T001."""
+    asked = plain(number) if isinstance(number, str) else number
+    return func.lower(Person.number) == func.lower(type_coerce(asked, String))  # each database lowers its own way
+
+
+def typed(found: Sequence[Person], *, number: str) -> Person | None:
+    """Return of those `numbered` alike the one with the very number, else the only one."""
+    exact = [one for one in found if one.number == plain(number)]
+    return exact[0] if exact else found[0] if len(found) == 1 else None
+
+
 def person_by_number(session: Session, *, organization_id: int, number: str) -> Person:
     """Return the active person with this number (工号), however it was typed, or raise NotFound."""
-    person = session.scalars(
-        select(Person).where(Person.organization_id == organization_id, Person.number == plain(number), Person.active)
-    ).first()
+    alike = select(Person).where(Person.organization_id == organization_id, numbered(number), Person.active)
+    person = typed(session.scalars(alike).all(), number=number)
     if person is None:
         raise NotFound(what=say(_("人员")), key=number)
     return person
@@ -149,7 +160,7 @@ _NAMED = (
     select(Person)
     .where(
         Person.organization_id == bindparam("organization"),
-        or_(Person.number == bindparam("number"), Person.name == bindparam("name")),
+        or_(numbered(bindparam("number")), Person.name == bindparam("name")),
         Person.active,
     )
     .order_by(Person.number)
@@ -165,16 +176,16 @@ def person_called(session: Session, *, organization_id: int, word: str) -> Perso
 def only_one(found: Sequence[Person], *, word: str, what: str) -> Person:
     """Return of those with this number or name the one with the number, else the only one. Raises NotFound, BadInput."""
     number, word = plain(word), word.strip()
-    by_number = [one for one in found if one.number == number]
+    by_number = typed([one for one in found if one.number.lower() == number.lower()], number=number)
     if not found:
         raise NotFound(what=say(what), key=word)
-    if not by_number and len(found) > 1:
+    if by_number is None and len(found) > 1:
         numbers = listed(one.number for one in found)
         raise BadInput(
             field=say(_("姓名")),
             problem=say(_("叫“{name}”的不止一人，请写工号：{numbers}。"), name=word, numbers=numbers),
         )
-    return (by_number or found)[0]
+    return by_number or found[0]
 
 
 def has_role(session: Session, *, person_id: int, organization_id: int, kinds: Collection[RoleKind]) -> bool:

@@ -36,7 +36,7 @@ from review_flow.steps.hearers import Undecided, undecided
 from review_flow.steps.judges import MOST_SHOWN, Short, short_of
 from review_flow.steps.messages import tell_many
 from review_flow.steps.owners import standing_ids
-from review_flow.steps.people import require_admin
+from review_flow.steps.people import numbered, require_admin
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.turn import take_turn
 
@@ -196,9 +196,7 @@ def _stage(asks: Asks) -> ColumnElement[str]:
 
 def _fits() -> ColumnElement[bool]:
     """Return whether a name holds the word, or a number is it; the empty word fits everybody."""
-    return or_(
-        Person.name.like("%" + bindparam("like", type_=Text) + "%", escape="/"), Person.number == bindparam("word")
-    )
+    return or_(Person.name.like("%" + bindparam("like", type_=Text) + "%", escape="/"), numbered(bindparam("word")))
 
 
 @cache

@@ -11,13 +11,12 @@ from models import Assignment, Enrolment, Person, Round, Submission
 from review_flow.clock import last_second_of, now, shown
 from review_flow.errors import BadInput, NotAllowed, NotFound, Refusal
 from review_flow.i18n import _, say
-from review_flow.rules.codes import plain
 from review_flow.rules.lifecycle import RoundPhase
 from review_flow.rules.words import LIVE, UNDONE, AssignmentState
 from review_flow.steps import audit
 from review_flow.steps.may_review import REVIEWS, kept_apart
 from review_flow.steps.messages import tell
-from review_flow.steps.people import conflicting_with, require_admin
+from review_flow.steps.people import conflicting_with, numbered, require_admin
 from review_flow.steps.reviews import lease_end
 from review_flow.steps.rounds import require_phase, round_scheme
 from review_flow.steps.taking_back import GIVEN_TO_OTHERS, withdraw
@@ -112,7 +111,7 @@ def candidates(session: Session, *, actor: Person, assignment: Assignment, word:
     round_, work = _work(session, actor=actor, assignment=assignment)
     found = _able(session, round_=round_, work=work)
     if word:
-        found = found.where(or_(Person.name.contains(word, autoescape=True), Person.number == plain(word)))
+        found = found.where(or_(Person.name.contains(word, autoescape=True), numbered(word)))
     return [Candidate(*row) for row in session.execute(found.limit(MOST))]
 
 

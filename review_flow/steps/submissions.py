@@ -26,7 +26,7 @@ from review_flow.rules.words import (
 )
 from review_flow.steps import audit
 from review_flow.steps.adjustments import note_late
-from review_flow.steps.corrections import ask_correction
+from review_flow.steps.corrections import ask_correction, last_return
 from review_flow.steps.duty import duty
 from review_flow.steps.evidence import (
     NotEditable,
@@ -54,6 +54,12 @@ class Incomplete(Refusal):
     """Sealing needs every required slot filled by a file the check has not rejected (T7, T8)."""
 
     status, text = 409, _("还不能封存：{problems}")
+
+
+class NothingChanged(Refusal):
+    """A work that came back is not sealed by accident just as it was: its author says that this is meant."""
+
+    status, text = 409, _("退回以后没有更换或补充过文件。请先按退回理由补正；如果不需要改动文件，请勾选确认后再封存。")
 
 
 class NotSealed(Refusal):
@@ -133,13 +139,14 @@ def record_check(
     return True
 
 
-def seal(session: Session, *, actor: Person, submission: Submission, own_work: bool) -> None:
+def seal(session: Session, *, actor: Person, submission: Submission, own_work: bool, unchanged: bool = True) -> None:
     """Seal the evidence: from here it counts as handed in and colleagues may review it (T7-T9).
 
     `own_work`: the author's statement that all of it is theirs (001-A-29, X-34). Files still waiting for their check
     don't hold the teacher up: a file that turns out broken comes back for correction. After the due time the clock
-    itself notes a late hand-in (001-A-35); after the hard close nothing is taken.
-    Raises NotEditable, Incomplete, WindowClosed.
+    itself notes a late hand-in (001-A-35); after the hard close nothing is taken. `unchanged`: a corrected work may be
+    sealed with the very files it was returned with (its author answers the reasons otherwise, or holds them mistaken).
+    Raises NotEditable, Incomplete, NothingChanged, WindowClosed.
     """
     round_ = require_author(session, actor=actor, submission=submission)
     take_turn(session, organization_id=round_.organization_id)
@@ -153,6 +160,10 @@ def seal(session: Session, *, actor: Person, submission: Submission, own_work: b
     problems = missing(scheme, submission=submission, evidence=standing_evidence(session, submission=submission))
     if problems:
         raise Incomplete(problems=clauses(problems))
+    if not unchanged:
+        returned = last_return(session, submission=submission)
+        if returned and not returned.changed:
+            raise NothingChanged
     submission.statement_at = now()
     corrected = submission.state is SubmissionState.CORRECTING
     submission.state = move(submission.state, SubmissionState.SEALED)

@@ -12,10 +12,9 @@ from sqlalchemy import or_, select
 from models import AuditEvent, Person
 from review_flow.clock import first_second_of, last_second_of
 from review_flow.i18n import say
-from review_flow.rules.codes import plain
 from review_flow.rules.deeds import DEEDS, THINGS
 from review_flow.steps import trail_details
-from review_flow.steps.people import require_admin
+from review_flow.steps.people import numbered, require_admin
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -94,9 +93,7 @@ def search(
     wanted += [_about(asked)] if asked.thing else []
     wanted += [AuditEvent.at >= first_second_of(asked.since)] if asked.since else []
     wanted += [AuditEvent.at <= last_second_of(asked.until)] if asked.until else []
-    wanted += (
-        [or_(Person.name.contains(asked.who, autoescape=True), Person.number == plain(asked.who))] if asked.who else []
-    )
+    wanted += [or_(Person.name.contains(asked.who, autoescape=True), numbered(asked.who))] if asked.who else []
     rows = session.execute(
         select(AuditEvent, Person)
         .outerjoin(Person, Person.id == AuditEvent.actor_id)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import Depends, FastAPI, Form, Path, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
@@ -18,6 +19,7 @@ from models import Person, WebSession
 from review_flow.db import hold, transaction
 from review_flow.errors import NotAllowed, Refusal
 from review_flow.i18n import _, say
+from review_flow.rules import codes
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, people, second_factor
 from review_flow.web import cookies, pace
@@ -100,6 +102,9 @@ def opened(request: Request) -> Iterator[Session]:
 Db = Annotated[Session, Depends(opened, scope="function")]
 Called = Annotated[str, Form(min_length=1, max_length=100)]
 """Who is meant, by name or number, as `steps.people.only_one` finds them."""
+MARK = r"^[0-9]{1,3}(\.[0-9]{1,2})?$"
+Mark = Annotated[str, BeforeValidator(codes.number), Form(pattern=MARK)]
+"""Points as somebody types them, on whatever keyboard; `render.MARK_TYPED` is what browsers let through to it."""
 Key = Annotated[int, Path(ge=1, lt=2**63)]
 """The id of a row, as both databases can hold it; anything else in its place leads nowhere."""
 

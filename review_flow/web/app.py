@@ -72,7 +72,7 @@ from review_flow.web.assets import Assets
 from review_flow.web.envelope import LANGUAGE_COOKIE, Envelope
 from review_flow.web.pace import GUESSES, GUESSES_IN_S, Pace
 from review_flow.web.problems import BodyUnreadable, is_api, misread
-from review_flow.web.render import is_htmx, refusal_page
+from review_flow.web.render import address_of, is_htmx, refusal_page, signed_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -243,10 +243,13 @@ def _refused(request: Request, refusal: Exception) -> Response:
         watch.note(request, "refused", code=refusal.code)
     if way is None or request.url.path.startswith(("/uploads", "/api/")):
         return refusal_page(request, refusal)
+    if isinstance(refusal, NotSignedIn) and is_htmx(request) and request.method != "GET":
+        return signed_out(request, refusal)
+    back = address_of(request)
+    if isinstance(refusal, NotSignedIn | ProofWanted) and request.method == "GET" and back != "/":
+        way = f"{way}?{urlencode({'next': back})}"
     if is_htmx(request):
         return Response(status_code=204, headers={"HX-Redirect": way})
-    if isinstance(refusal, NotSignedIn | ProofWanted) and request.method == "GET" and request.url.path != "/":
-        way = f"{way}?{urlencode({'next': request.url.path})}"
     return RedirectResponse(way, 303)
 
 

@@ -18,7 +18,6 @@ from review_flow.db import transaction
 from review_flow.i18n import _, say
 from review_flow.outside.breaches import breaches_in
 from review_flow.outside.workbooks import Page, write
-from review_flow.rules.codes import plain
 from review_flow.rules.door import device_cookie
 from review_flow.rules.words import RoleKind
 from review_flow.steps import door, first_links, identities, people, second_factor
@@ -226,7 +225,7 @@ def people_page(
     """List the school's people, to give one of them a link."""
     wanted = [Person.organization_id == person.organization_id, Person.active]
     if word.strip():
-        wanted.append(or_(Person.name.contains(word.strip(), autoescape=True), Person.number == plain(word)))
+        wanted.append(or_(Person.name.contains(word.strip(), autoescape=True), people.numbered(word)))
     found = select(Person).where(*wanted).order_by(Person.number).offset((page_ - 1) * PAGE).limit(PAGE)
     pages = pages_of(session.scalar(select(func.count()).where(*wanted)) or 0, PAGE)
     people_ = session.scalars(found).all()

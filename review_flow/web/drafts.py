@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from models import PanelMark
 from review_flow.i18n import _, listed, say
+from review_flow.rules.codes import number
 from review_flow.steps.drafts import DraftElsewhere, Over
 from review_flow.web.render import page
 
@@ -35,7 +36,7 @@ def form_of(filled: FormData) -> dict[str, Any]:
             if what == "item":
                 one["items"].append(str(value))
             else:
-                one["mark"] = str(value).strip()
+                one["mark"] = number(str(value))
         elif what == "level" and value:
             form["evidence_levels"][key] = str(value)
     return form

@@ -11,7 +11,6 @@ from sqlalchemy import func, or_, select
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Person, Role, Workshop
-from review_flow.rules.codes import plain
 from review_flow.rules.deeds import GROUPS, PRIVATE, THINGS
 from review_flow.rules.words import ErrandKind, RoleKind
 from review_flow.steps import boards, errands, people, trail
@@ -32,7 +31,7 @@ def roles(request: Request, session: Db, person: Admin, word: Word = "", page_: 
     """List the school's people with what they may do."""
     mine: list[Any] = [Person.organization_id == person.organization_id, Person.active]
     if word.strip():
-        mine.append(or_(Person.name.contains(word.strip(), autoescape=True), Person.number == plain(word)))
+        mine.append(or_(Person.name.contains(word.strip(), autoescape=True), people.numbered(word)))
     found = session.execute(
         select(Person, Workshop.name)
         .outerjoin(Workshop, Workshop.id == Person.workshop_id)

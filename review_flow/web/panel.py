@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from models import Evidence, PanelMark, Person, Round, Submission
+from models import Enrolment, Evidence, PanelMark, Person, Round, Submission
 from review_flow.i18n import _, say
 from review_flow.rules.consent import ALTERNATIVES
 from review_flow.rules.lifecycle import RoundPhase
@@ -17,7 +18,18 @@ from review_flow.rules.quotas import judges_groups
 from review_flow.rules.rubric import form_fields
 from review_flow.rules.voices import ON_SITE, further
 from review_flow.rules.words import AttestationKind, RoleKind, SeatKind
-from review_flow.steps import attestations, copies, evidence, file_reports, hearers, panel, people, standing, validity
+from review_flow.steps import (
+    adjustments,
+    attestations,
+    copies,
+    evidence,
+    file_reports,
+    hearers,
+    panel,
+    people,
+    standing,
+    validity,
+)
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import approving, drafts, files, mine, workshops
 from review_flow.web.access import Db, Filled, Key, Signed
@@ -43,10 +55,10 @@ COPY_KINDS = {
 
 
 @router.get("/panel")
-def board(request: Request, session: Db, person: Signed) -> HTMLResponse:
+def board(request: Request, session: Db, person: Signed, done: bool = False) -> HTMLResponse:  # noqa: FBT001, FBT002 - a word of the address
     """Show what waits for the person, round by round: where people differ first, then by what is due."""
     rounds = [_board(session, person, one) for one in panel.rounds_of(session, person=person)]
-    return page(request, "panel/board.html", rounds=rounds, at_once=AT_ONCE)
+    return page(request, "panel/board.html", rounds=rounds, at_once=AT_ONCE, done=done)
 
 
 def _board(session: Session, person: Person, round_: Round) -> dict[str, Any]:
@@ -78,7 +90,10 @@ def _waiting(session: Session, person: Person, round_: Round, seats: set[SeatKin
     count = found["count"] = NOTHING["count"] | {"marks": marks}
     if seats & set(validity.VOTERS):
         judged, count["validity"] = validity.first_to_judge(session, **whose, most=AT_ONCE)
-        found["validity"] = [{"work": one, "title": mine.title(scheme, one.ability)} for one in judged]
+        names = _named(session, Person.id, [one.author_id for one in judged])
+        found["validity"] = [
+            {"work": one, "title": mine.title(scheme, one.ability), "name": names[one.author_id]} for one in judged
+        ]
     if seats & set(file_reports.LOOKERS):
         reports, count["reports"] = file_reports.first_reports(session, **whose, most=AT_ONCE)
         found["reports"] = [{"report": one, "reason": say(file_reports.REASONS[one.reason])} for one in reports]
@@ -86,7 +101,11 @@ def _waiting(session: Session, person: Person, round_: Round, seats: set[SeatKin
         found["appeals"], count["appeals"] = standing.first_to_hear(session, **whose, most=AT_ONCE)
         found["heard"] = hearers.heard_by(session, **whose)
     if SeatKind.MEMBER in seats:
-        found["adjustments"], count["adjustments"] = standing.first_to_decide(session, **whose, most=AT_ONCE)
+        facts, count["adjustments"] = standing.first_to_decide(session, **whose, most=AT_ONCE)
+        names = _named(session, Enrolment.id, [one.enrolment_id for one in facts])
+        found["adjustments"] = [
+            {"fact": one, "name": names[one.enrolment_id], "what": say(adjustments.NAMES[one.kind])} for one in facts
+        ]
         found["visits"] = ON_SITE in further(scheme)
         found["approvals"] = approving.count_waiting(session, person, round_)
         if judges_groups(scheme):
@@ -94,6 +113,14 @@ def _waiting(session: Session, person: Person, round_: Round, seats: set[SeatKin
         else:
             count["results"] = standing.count_to_confirm(session, **whose)
     return found
+
+
+def _named(session: Session, by: Any, ids: list[int]) -> dict[int, str]:
+    """Return the names of teachers by their own ids, or by those of their enrolments."""
+    asked = select(by, Person.name).where(by.in_(ids))
+    if by is Enrolment.id:
+        asked = asked.join(Person, Person.id == Enrolment.person_id)
+    return dict(session.execute(asked).tuples().all())
 
 
 def differing(work: Submission) -> list[str]:
@@ -150,7 +177,7 @@ def mark(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectRespo
     work, _own = mine.asked(session, person, key)
     over = drafts.over_of(filled)
     panel.mark(session, actor=person, submission=work, form=drafts.form_of(filled), over=over)
-    return go("/panel")
+    return go("/panel?done=1")
 
 
 @router.get("/panel/validity/{key}")
@@ -220,7 +247,7 @@ def vote(
         own_work=own_work,
         reason=reason,
     )
-    return go("/panel")
+    return go("/panel?done=1")
 
 
 @router.post("/panel/validity/{key}/attest")
@@ -234,7 +261,7 @@ def attest(
     """Sign that the author is to be seen, in one of the ways that equal a face comparison."""
     work = mine.judged(session, person, key)
     attestations.attest(session, actor=person, submission=work, kind=kind, statement=statement)
-    return go("/panel")
+    return go("/panel?done=1")
 
 
 @router.get("/panel/reports/{key}")
@@ -258,7 +285,7 @@ def close_report(
     """Say what the file is."""
     found = mine.report(session, person, key)
     file_reports.close(session, actor=person, report=found, doubtful=doubtful, finding=finding)
-    return go("/panel")
+    return go("/panel?done=1")
 
 
 def is_admin(session: Session, person: Person, round_: Round) -> bool:

@@ -10,12 +10,14 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
+from pydantic import BeforeValidator
 from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.orm import Session, defer
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from models import Adjustment, Enrolment, GroupResult, Person, Result, Round, Submission
 from review_flow.i18n import _, say
+from review_flow.rules import codes
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, RoundPhase, SubmissionState
 from review_flow.rules.quotas import judges_groups
 from review_flow.rules.words import AdjustmentKind, ErrandKind, SeatKind
@@ -37,7 +39,7 @@ def _told(
     on: Annotated[date, Form()],
     proof: Words = "",
     once: Annotated[str, Form(max_length=40)] = "",
-    points: Annotated[str, Form(pattern=r"^(\d{1,3}(\.\d{1,2})?)?$")] = "",
+    points: Annotated[str, BeforeValidator(codes.number), Form(pattern=r"^([0-9]{1,3}(\.[0-9]{1,2})?)?$")] = "",
     leave: Annotated[bool, Form()] = False,  # noqa: FBT002 - a box of the form
 ) -> adjustments.Told:
     number = Decimal(points) if points else None
@@ -121,7 +123,7 @@ def decide(
     adjustments.decide(
         session, actor=person, adjustment=mine.contested(session, person, key), stands=stands, reason=reason
     )
-    return go("/panel")
+    return go("/panel?done=1")
 
 
 @router.get("/panel/rounds/{key}/grades")
@@ -276,11 +278,11 @@ def hear(filled: Filled, session: Db, person: Signed, key: Key) -> RedirectRespo
     """Say what one finds: dismissed, or upheld with other marks."""
     found, _result = mine.appeal(session, person, key)
     marks = {
-        field.removeprefix("mark:"): str(value).strip()
+        field.removeprefix("mark:"): codes.number(str(value))
         for field, value in filled.multi_items()
         if field.startswith("mark:") and str(value).strip()
     }
     uphold = filled.get("uphold") == "true"
     reason = str(filled.get("reason", ""))[:MANY_WORDS]
     appeals.vote(session, actor=person, appeal=found, uphold=uphold, reason=reason, marks=marks)
-    return go("/panel")
+    return go("/panel?done=1")

@@ -6,7 +6,7 @@ import functools
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Query
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,6 +17,7 @@ from review_flow.errors import Refusal
 from review_flow.i18n import LANGUAGES, _, language, listed, say
 from review_flow.rules.outcome import NOT_DEDUCTED, cited
 from review_flow.web.problems import is_api, problem
+from review_flow.web.ways import way_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,9 @@ LANGUAGE_NAMES = {"zh": "中文", "en": "English"}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PLACES = {"components": "mark", "evidence_levels": "level"}
+DIGITS_TYPED = r"[\d０-９]*"
+MARK_TYPED = r"\s*[\d０-９]{1,3}([.．。｡][\d０-９]{1,2})?\s*"
+"""What browsers let somebody type as a number: all that `rules.codes.number` reads."""
 HEADINGS = {
     HTTPStatus.FORBIDDEN: _("不能这样做"),
     HTTPStatus.NOT_FOUND: _("找不到"),
@@ -114,7 +118,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"_": say, "say": say, "listed": listed}
+    made.globals |= {"_": say, "say": say, "listed": listed, "way_of": way_of}
+    made.globals |= {"mark_typed": MARK_TYPED, "digits_typed": DIGITS_TYPED}
     made.tests["waived"] = is_waived
     made.filters |= {
         "waived": waived,
@@ -191,12 +196,29 @@ def _place(field: str) -> str:
 def _refusal_shown(request: Request, refusal: Refusal) -> Response:
     if is_htmx(request) and request.method != "GET":
         fields = [(_place(field), text) for field, text in refusal.fields]
-        answer = page(request, "parts/refusal.html", status=refusal.status, text=str(refusal), fields=fields)
-        answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
-        answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page one is on
-        return answer
-    if request.url.path.startswith("/uploads"):  # read by a script, which shows the sentence
-        return PlainTextResponse(str(refusal), refusal.status)
+        return _beside(page(request, "parts/refusal.html", status=refusal.status, text=str(refusal), fields=fields))
+    if request.url.path.startswith("/uploads"):  # read by a script: by the code it goes on, or shows the sentence
+        return PlainTextResponse(str(refusal), refusal.status, headers={"refusal": refusal.code})
     status = HTTPStatus(refusal.status)
     heading = say(HEADINGS.get(status, HEADINGS[HTTPStatus.FORBIDDEN]))
     return page(request, "refusal.html", status=status, heading=heading, text=str(refusal))
+
+
+def _beside(answer: HTMLResponse) -> HTMLResponse:
+    """Let htmx put an answer above the form, which stays as it was filled in."""
+    answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#refusal", "innerHTML show:#refusal:top"
+    answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page one is on
+    return answer
+
+
+def signed_out(request: Request, refusal: Refusal) -> HTMLResponse:
+    """Say beside a form that its person is no longer signed in; the door opens in a tab of its own, the form stays."""
+    return _beside(page(request, "parts/signed_out.html", status=refusal.status, back=address_of(request)))
+
+
+def address_of(request: Request) -> str:
+    """Return the path and query of the page that a request is, or that one is on whose part htmx asks for."""
+    on = request.headers.get("hx-current-url", "")
+    asked = is_htmx(request) and (request.method != "GET" or request.headers.get("hx-boosted") != "true") and on
+    split = urlsplit(on if asked else str(request.url))
+    return split.path + (f"?{split.query}" if split.query else "")

@@ -29,10 +29,10 @@ Codes = Annotated[list[str], Form(max_length=100)]
 
 
 @router.get("/school/new-round")
-def new_page(request: Request, session: Db, person: Admin) -> HTMLResponse:
-    """Ask for name, scheme and days of a new round."""
+def new_page(request: Request, session: Db, person: Admin, scheme: int = 0) -> HTMLResponse:
+    """Ask for name, scheme and days of a new round; `scheme`: the version that one comes from."""
     published = versions_of(session, person, SchemeState.PUBLISHED)
-    return page(request, "school/new_round.html", published=published, today=today())
+    return page(request, "school/new_round.html", published=published, chosen=scheme, today=today())
 
 
 @router.post("/school/new-round")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -18,13 +17,11 @@ from review_flow.steps import enrolments, voices
 from review_flow.steps.programme import PHASES
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import mine
-from review_flow.web.access import Called, Db, Key, Signed
+from review_flow.web.access import Called, Db, Key, Mark, Signed
 from review_flow.web.render import Paged, go, page, pages_of
 
 router = APIRouter()
 PAGE = 50
-MARK = r"^[0-9]{1,3}(\.[0-9]{1,2})?$"
-Mark = Annotated[str, Form(pattern=MARK)]
 
 
 @router.post("/rounds/{key}/self-mark")

@@ -16,7 +16,7 @@ from review_flow.rules.scheme import DELIVERABLES, Scheme
 from review_flow.rules.selection import selection_problems
 from review_flow.rules.verdict import KIND_WORDS, VERDICT_WORDS, Kind
 from review_flow.rules.words import Verdict
-from review_flow.steps import enrolments, evidence, path, submissions, uploads
+from review_flow.steps import corrections, enrolments, evidence, path, submissions, uploads
 from review_flow.steps.rounds import round_scheme
 from review_flow.web import files, mine
 from review_flow.web.access import Db, Key, Signed
@@ -63,6 +63,7 @@ def _work(request: Request, session: Session, person: Person, work: Submission) 
     handed = evidence.standing_evidence(session, submission=work)
     under_way = uploads.unfinished(session, submission=work)
     found = evidence.findings_of(session, handed=handed)
+    returned = corrections.last_return(session, submission=work)
     slots = [
         {
             "slot": slot,
@@ -72,6 +73,7 @@ def _work(request: Request, session: Session, person: Person, work: Submission) 
                     **files.shown(request, person, one),
                     "findings": found[one.id],
                     "verdict": VERDICTS[one.verdict],
+                    "as_returned": returned is not None and one.id not in returned.changed,
                 }
                 for one in handed
                 if one.slot == slot.id
@@ -85,6 +87,7 @@ def _work(request: Request, session: Session, person: Person, work: Submission) 
         "work": work,
         "title": mine.title(scheme, work.ability),
         "slots": slots,
+        "returned": returned,
         "editable": work.state in EDITABLE,
         "sealable": work.ability != DELIVERABLES,
         "instead": _instead(session, standing, scheme, work),
@@ -167,9 +170,16 @@ def _under_way(request: Request, one: Upload) -> dict[str, Any]:
 
 
 @router.post("/works/{key}/seal")
-def seal(session: Db, person: Signed, key: Key, own_work: Annotated[bool, Form()] = False) -> RedirectResponse:  # noqa: FBT002 - a box of the form
+def seal(
+    session: Db,
+    person: Signed,
+    key: Key,
+    own_work: Annotated[bool, Form()] = False,  # noqa: FBT002 - a box of the form
+    unchanged: Annotated[bool, Form()] = False,  # noqa: FBT002 - a box of the form
+) -> RedirectResponse:
     """Seal the evidence."""
-    submissions.seal(session, actor=person, submission=mine.work(session, person, key), own_work=own_work)
+    work = mine.work(session, person, key)
+    submissions.seal(session, actor=person, submission=work, own_work=own_work, unchanged=unchanged)
     return go(f"/works/{key}")
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from models import Evidence, Submission
+from models import Evidence, Person, Submission
 from review_flow.db import transaction
 from review_flow.outside.storage import LocalStorage, read
-from review_flow.steps import door
+from review_flow.steps import door, submissions
 from tests.cast import START, Clock, School
 from tests.conftest import Templates
 from tests.journeys.browsers import IN_CHROMIUM, PATIENCE_MS, PHONE, Served, keep
@@ -146,3 +146,29 @@ def test_sign_in_an_interrupted_upload_and_sealing(  # noqa: PLR0915 - one way f
         first = session.scalars(select(Evidence).order_by(Evidence.id)).first()
         assert first is not None
         assert read(site.storage, first.storage_key) == FILM
+
+
+def test_a_file_for_a_work_that_was_sealed_in_another_tab_is_refused_at_once(
+    phone: Any, site: Site, tmp_path: Path
+) -> None:
+    with transaction(site.engine) as session:
+        school = School.again(session)
+        author = school.teachers[0].id
+        [work, *_others] = session.scalars(select(Submission).where(Submission.author_id == author)).all()
+        school.fill(work)
+        key = work.id
+    phone.add_cookies([site.cookie(author)])
+    page = phone.new_page()
+    page.goto(f"{site.address}/works/{key}")
+    with transaction(site.engine) as session:
+        one, person = session.get_one(Submission, key), session.get_one(Person, author)
+        submissions.seal(session, actor=person, submission=one, own_work=True)
+    film = tmp_path / "另一份.mp4"
+    film.write_bytes(FILM[:1000])
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if one.url.endswith("/uploads") else None)
+    chosen = page.locator("input[data-replaces]").first
+    chosen.set_input_files(film)
+    page.locator(".slot .say-no:not([hidden])").wait_for()
+    assert "已封存" in page.inner_text(".slot .say-no:not([hidden])")
+    assert (len(asked), chosen.is_enabled(), page.locator("[data-sending]").count()) == (1, True, 0)

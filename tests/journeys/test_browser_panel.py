@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from models import Evidence, PanelMark, Person, Submission
+from models import Assignment, Evidence, PanelMark, Person, Submission, WebSession
 from review_flow.db import transaction
 from review_flow.rules.words import AdjustmentKind, ReportReason
-from review_flow.steps import adjustments, evidence, file_reports, panel, reviews
+from review_flow.steps import adjustments, door, evidence, file_reports, panel, reviews
 from tests.cast import START, Clock, School
 from tests.conftest import Templates
 from tests.journeys.browsers import DESK, IN_CHROMIUM, PATIENCE_MS, PHONE, Served, keep
 
+PASSWORD = "correct horse"
 FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(1000)
 pytestmark = IN_CHROMIUM
 
@@ -148,7 +149,7 @@ def test_a_work_is_marked_by_keyboard_and_two_devices_don_t_overwrite_each_other
         select_.select_option("合格")
     assert page.locator("[aria-invalid=true]").count() == 0
     keys.press("Control+Enter")  # what was changed last is not sent as a draft after it
-    page.wait_for_url("**/panel")
+    page.get_by_text("✓ 已提交。").wait_for()
     page.wait_for_timeout(600)
     assert page.inner_text("#refusal") == ""
     with transaction(site.engine) as session:
@@ -175,6 +176,10 @@ def test_every_page_fits_a_phone(site: Site, chromium: Any) -> None:
     page.fill("#teacher", "T03")
     page.fill("#on", "2026-03-02")
     page.fill("#proof", "签到表")
+    for typed, taken in (("１２．５", True), ("12.5", True), ("十二", False)):
+        page.fill("#points", typed)
+        assert page.locator("#points").evaluate("one => one.checkValidity()") is taken
+    page.fill("#points", "")
     page.click("text=看看影响")
     page.locator("#effect .say").wait_for()
     member.picture("panel-effect")
@@ -191,3 +196,39 @@ def test_every_page_fits_a_phone(site: Site, chromium: Any) -> None:
     teacher.picture("review-open")
     unprocessable = "Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)"
     assert (member.complaints, teacher.complaints) == ([], [unprocessable])
+
+
+def test_who_was_signed_out_while_writing_loses_nothing(site: Site, chromium: Any) -> None:
+    with transaction(site.engine) as session:
+        school = School.again(session)
+        link = door.make_link(session, actor=school.admin, person=school.teachers[0])
+        door.use_link(session, token=link, password=PASSWORD)
+    screen = Screen(chromium, site, "T01", PHONE)
+    page = screen.go("/reviews")
+    task = page.get_attribute("a[href^='/reviews/']", "href")
+    screen.go(task, "review")
+    page.fill("#comment", "写在前面的评语")
+    page.get_by_text("草稿已保存").wait_for()
+    with transaction(site.engine) as session:
+        session.execute(delete(WebSession))
+    page.fill("#comment", "写在前面的评语，登录过期以后又写了很多")
+    page.locator("#signed-out").wait_for()
+    screen.picture("signed-out")
+    assert page.url == site.address + task
+    assert page.input_value("#comment") == "写在前面的评语，登录过期以后又写了很多"
+    with page.expect_popup() as opened:
+        page.click("#signed-out a")
+    door_page = opened.value
+    door_page.fill("#number", "T01")
+    door_page.fill("#password", PASSWORD)
+    door_page.click("main button.btn-primary")
+    door_page.wait_for_url(site.address + task)
+    door_page.close()
+    page.fill("#comment", "写在前面的评语，登录过期以后又写了很多，回来写完了")
+    page.locator("#signed-out").wait_for(state="detached")
+    page.get_by_text("草稿已保存").wait_for()
+    with transaction(site.engine) as session:
+        kept = session.get_one(Assignment, int(task.rpartition("/")[2]))
+        assert (kept.draft or {})["comment"].endswith("回来写完了")
+    unauthorized = "Failed to load resource: the server responded with a status of 401 (Unauthorized)"
+    assert set(screen.complaints) == {unauthorized}

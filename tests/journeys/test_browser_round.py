@@ -265,7 +265,7 @@ def mark_and_publish(play: Play) -> None:
         page.goto(f"{play.server.address}/panel")
         page.locator("main a[href^='/panel/marks/']").first.click()
         fill_rubric(page, "85")
-        page.wait_for_url("**/panel")
+        page.wait_for_url("**/panel?done=1")
     play.do(lambda school: advance.advance(school.session, round_=school.round))
     play.do(later_composed)
     page.goto(grades := f"{play.server.address}/panel/rounds/1/grades")
@@ -309,7 +309,7 @@ def sign_and_appeal(play: Play) -> None:
     hearing.locator("input[name=uphold][value=false]").check()
     hearing.fill("#reason", "复看了课堂实录，评分恰当。")
     hearing.get_by_role("button", name="提交意见").click()
-    hearing.wait_for_url("**/panel")
+    hearing.wait_for_url("**/panel?done=1")
     play.do(second_hearer_agrees)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from review_flow.rules.codes import plain
+from review_flow.rules.codes import number, plain
 
 
 def test_full_width_signs_and_spaces_are_slips() -> None:
@@ -20,3 +20,8 @@ def test_full_width_signs_and_spaces_are_slips() -> None:
 @example("A \u0304")
 def test_a_plain_code_is_plain(code: str) -> None:
     assert plain(plain(code)) == plain(code)
+
+
+def test_a_number_is_read_from_any_keyboard() -> None:
+    typed = ("85.5", " ８５．５ ", "85。5", "８５｡５", "１２", "")
+    assert [number(one) for one in typed] == ["85.5", "85.5", "85.5", "85.5", "12", ""]

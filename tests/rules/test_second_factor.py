@@ -41,4 +41,5 @@ def test_a_recovery_code_is_read_however_it_is_written() -> None:
     code = rules.new_recovery_code()
     assert [len(one) for one in code.split("-")] == [4] * 6
     assert rules.plain(f" {code.lower().replace('-', ' ')} ") == code.replace("-", "")
+    assert rules.plain("１２３ ４５６") == "123456"
     assert code != rules.new_recovery_code()

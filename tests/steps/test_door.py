@@ -35,7 +35,7 @@ def fail(session: Session, times: int, **options: str) -> None:
 
 
 def account(session: Session, number: str = "T01") -> str:
-    return digest(f"{door.schools(session)[0].id}:{number}")
+    return digest(f"{door.schools(session)[0].id}:{number.lower()}")
 
 
 def come_in(session: Session, number: str = "T01", **options: str | None) -> str:
@@ -124,6 +124,19 @@ def test_the_right_password_opens_and_a_wrong_one_or_number_is_not_told_apart(sc
     assert (found[1], found[2], len(found[0].user_agent)) == (person, False, 200)
     assert door.session_of(session, token="another") is None
     assert token not in session.scalars(select(WebSession.token_hash)).all()
+
+
+def test_a_number_in_another_case_is_the_same_account(school: School) -> None:
+    session, person = school.session, known(school.session, school)
+    one, unknown = knock(session, "ｔ01"), knock(session, "x99")
+    assert (one.person_id, one.account) == (person.id, knock(session).account)
+    assert unknown.account == knock(session, "X99").account  # else its waiting would tell who is known
+    other = school.person("t01", "刘洋")
+    assert knock(session, "t01").person_id is None  # the very number comes first, though they have no password
+    assert knock(session, "T01").person_id == person.id
+    other.number = "T01x"
+    session.flush()
+    assert knock(session, "t01").person_id == person.id
 
 
 def test_without_a_school_there_is_nobody_at_the_door(session: Session, clock: Clock) -> None:

@@ -50,11 +50,18 @@ def workshop_of(school: School) -> Workshop:
     return school.session.get_one(Workshop, school.teachers[0].workshop_id)
 
 
+def _full_width(digits: str) -> str:
+    """As a Chinese keyboard may type them."""
+    return "".join(chr(ord(one) - ord("0") + ord("０")) if one.isdigit() else one for one in digits)
+
+
 def test_signing_in_with_the_code_of_the_minute(fuqing: School, clock: Clock) -> None:
     meeting, teacher = held(fuqing), fuqing.teachers[0]
     code = gatherings.code_at(fuqing.session, actor=fuqing.admin, gathering=meeting)
     assert (len(code), code.isdigit()) == (6, True)
-    assert gatherings.sign_in(fuqing.session, actor=teacher, gathering=meeting, code=f" {code} ") == "added"
+    assert (
+        gatherings.sign_in(fuqing.session, actor=teacher, gathering=meeting, code=_full_width(f" {code} ")) == "added"
+    )
     assert gatherings.sign_in(fuqing.session, actor=teacher, gathering=meeting, code=code) == "unchanged"
     assert came(fuqing) == {"off1": True, "off2": False, "off3": False}
     assert came(fuqing, 1)["off1"] is False
@@ -84,7 +91,7 @@ def test_signing_in_has_its_time(fuqing: School, clock: Clock) -> None:
     with pytest.raises(gatherings.NotOpen):
         gatherings.code_at(fuqing.session, actor=fuqing.admin, gathering=meeting)
     with pytest.raises(gatherings.NotOpen):
-        gatherings.sign_in(fuqing.session, actor=fuqing.teachers[0], gathering=meeting, code="000000")
+        gatherings.sign_in(fuqing.session, actor=fuqing.teachers[0], gathering=meeting, code="码")
 
 
 def test_a_workshops_meeting_is_its_members(fuqing: School) -> None:

@@ -57,6 +57,15 @@ def test_a_person_is_found_by_number_or_by_a_name_that_nobody_else_has(school: S
     assert (find("T98"), find("T99")) == (twin, other)  # a number comes before a name
     with pytest.raises(BadInput, match="叫“王芳”的不止一人，请写工号：T01、T98。"):
         find("王芳")
+    assert (find("t98"), find("ｔ99")) == (twin, other)
+    lower = school.person("t98", "刘洋")
+    assert (find("t98"), find("T98")) == (lower, twin)
+    lower.number, other.number = "tt98", "TT98"
+    school.session.flush()
+    with pytest.raises(BadInput, match="不止一人"):
+        find("Tt98")
+    with pytest.raises(NotFound):
+        people.person_by_number(school.session, organization_id=school.organization.id, number="Tt98")
     twin.active = False
     assert find("王芳") == school.teachers[0]
     with pytest.raises(NotFound, match="找不到人员“吴静”"):

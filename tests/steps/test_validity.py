@@ -10,7 +10,7 @@ from review_flow.clock import last_second_of, now
 from review_flow.errors import BadInput, NotAllowed
 from review_flow.rules.lifecycle import SubmissionState
 from review_flow.rules.words import EvidenceState, SeatKind
-from review_flow.steps import people, rounds, submissions, validity
+from review_flow.steps import corrections, evidence, people, rounds, submissions, validity
 from tests.cast import School, kept
 from tests.stages import stage
 from tests.steps.test_reviews import deeds, refused
@@ -41,8 +41,6 @@ def again(school: School, work: Submission, *, verdict: str = "valid") -> None:
     person = school.teachers[0]
     old = school.session.scalars(select(Evidence).where(Evidence.submission_id == work.id)).first()
     assert old is not None
-    from review_flow.steps import evidence
-
     fresh = evidence.add_evidence(
         school.session,
         actor=person,
@@ -236,3 +234,31 @@ def test_nobody_votes_while_a_file_is_being_checked(alone: School) -> None:
     file.state = EvidenceState.WAITING
     sentence = "还有文件在自动检查，请稍后再作有效性认定。"
     refused(validity.StillChecking, sentence, lambda: say(alone, work, alone.members[0]))
+
+
+def test_a_returned_work_says_why_and_is_not_sealed_by_accident_as_it_was(alone: School) -> None:
+    session, work, author = alone.session, submitted(alone), alone.teachers[0]
+    assert corrections.last_return(session, submission=work) is None
+    say(alone, work, alone.members[0], visible=False, reason="没有教师本人")
+    say(alone, work, alone.members[1], visible=False, reason="看不清人脸")
+    returned = corrections.last_return(session, submission=work)
+    assert returned == corrections.Returned("没有教师本人；看不清人脸", frozenset())
+    with pytest.raises(submissions.NothingChanged):
+        submissions.seal(session, actor=author, submission=work, own_work=True, unchanged=False)
+    assert work.state is SubmissionState.CORRECTING
+    first = session.scalars(select(Evidence).where(Evidence.submission_id == work.id)).first()
+    assert first is not None
+    evidence.remove_evidence(session, actor=author, evidence=first)
+    returned = corrections.last_return(session, submission=work)
+    assert returned is not None
+    assert returned.changed == {first.id}
+    again(alone, work)
+    assert work.state is SubmissionState.SUBMITTED
+
+
+def test_an_author_may_say_that_a_returned_work_needs_no_other_file(alone: School) -> None:
+    work = submitted(alone)
+    for voter in alone.members[:2]:
+        say(alone, work, voter, visible=False, reason="没有教师本人")
+    submissions.seal(alone.session, actor=alone.teachers[0], submission=work, own_work=True, unchanged=True)
+    assert work.state is SubmissionState.SUBMITTED

@@ -52,8 +52,11 @@ def test_a_stranger_is_led_to_the_door_and_back_to_the_page_they_wanted(web: Web
     with web.stranger() as client:
         assert client.get("/me").headers["location"] == "/enter?next=%2Fme"
         assert 'value="/me"' in client.get("/enter?next=/me").text
-        boosted = client.get("/me", headers={"hx-request": "true"})
-        assert (boosted.status_code, boosted.headers["hx-redirect"]) == (204, "/enter")
+        assert client.get("/messages?page=2").headers["location"] == "/enter?next=%2Fmessages%3Fpage%3D2"
+        on = {"hx-request": "true", "hx-current-url": "http://school.test/works/1"}
+        boosted = client.get("/me", headers={**on, "hx-boosted": "true"})
+        assert (boosted.status_code, boosted.headers["hx-redirect"]) == (204, "/enter?next=%2Fme")
+        assert client.get("/works/1/slots", headers=on).headers["hx-redirect"] == "/enter?next=%2Fworks%2F1"
         assert enter(client, next="/me") == (303, "/me")
         assert "王芳" in client.get("/me").text
 

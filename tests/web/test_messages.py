@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import re
 
+from fastapi.routing import APIRoute
+
 from models import Message
+from review_flow.rules.webhooks import EVENTS
 from review_flow.steps import messages
+from review_flow.web import ways
 from tests.cast import School
 from tests.web.conftest import Web
 
@@ -45,3 +49,29 @@ def test_many_messages_stand_on_pages_and_none_is_said(web: Web, school: School)
         assert re.findall("第[0-9]+件", client.get("/messages?page=2").text) == ["第0件"]
     with web.of("T03") as client:
         assert "还没有消息" in client.get("/messages").text
+
+
+def test_every_kind_of_message_leads_to_a_page_of_ours(web: Web, school: School) -> None:
+    assert (set(ways.WAYS), set(ways.OF_ADMINISTRATORS) - set(ways.WAYS)) == (set(EVENTS), set())
+    pages = [one for one in web.app.routes if isinstance(one, APIRoute) and "GET" in one.methods]
+    for way in {*ways.WAYS.values(), *ways.OF_ADMINISTRATORS.values()}:
+        assert [one.path for one in pages if one.path_regex.match(way.format(round=7))], way
+
+
+def test_a_message_leads_to_where_one_acts(web: Web, school: School) -> None:
+    key, told = school.round.id, {"person_id": school.teachers[0].id, "sentence": "{text}"}
+    for kind, round_id in (("adjustment.notified", key), ("review.assigned", None), ("result.published", None)):
+        messages.tell(school.session, **told, round_id=round_id, kind=kind, text=kind)
+    for person in (school.teachers[0], school.admin):
+        messages.tell(
+            school.session, person_id=person.id, round_id=key, kind="duty.overdue", sentence="{text}", text="逾期"
+        )
+    with web.of("T01") as client:
+        for path in ("/messages", "/"):
+            page = client.get(path).text
+            assert f'<a href="/rounds/{key}/records">adjustment.notified</a>' in page or path == "/"
+            assert '<a href="/reviews">review.assigned</a>' in page
+            assert "result.published</a>" not in page
+            assert '<a href="/reviews">逾期</a>' in page
+    with web.of("A01") as admin:
+        assert f'<a href="/school/rounds/{key}/progress">逾期</a>' in admin.get("/messages").text

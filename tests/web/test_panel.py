@@ -108,7 +108,7 @@ def test_a_mark_is_drafted_on_one_device_and_given_on_another(web: Web, at_panel
         assert phone.post(address, data=late, headers=HTMX).status_code == 409
         refused = desk.post(address, data={"comment": "短", "version": "2", "page": "desk"}, headers=HTMX)
         assert (refused.status_code, "请改这几处" in refused.text) == (422, True)
-        assert desk.post(address, data={**good, "version": "2"}).headers["location"] == "/panel"
+        assert desk.post(address, data={**good, "version": "2"}).headers["location"] == "/panel?done=1"
         assert desk.get(address).status_code == 404
     mark = at_panel.session.scalars(select(PanelMark).where(PanelMark.mark.is_not(None))).one()
     assert (mark.mark, mark.draft) == (Decimal(85), None)
@@ -140,11 +140,13 @@ def test_validity_is_said_by_two_with_the_finding_in_words(web: Web, submitted: 
     address = f"/panel/validity/{work.id}"
     doubt = {"teacher_visible": "false", "own_work": "true"}
     with web.of("P1") as one, web.of("P2") as two:
-        assert address in one.get("/panel").text
+        board = one.get("/panel").text
+        assert (f'<a href="{address}">王芳 · A1' in board, "已提交。" in board) == (True, False)
+        assert "✓ 已提交。" in one.get("/panel?done=1").text
         page = one.get(address).text
         assert ("结论：human" in page, "已有0人认定" in page) == (True, True)
         assert one.post(address, data=doubt, headers=HTMX).status_code == 422
-        assert one.post(address, data={**doubt, "reason": "看不到教师"}).headers["location"] == "/panel"
+        assert one.post(address, data={**doubt, "reason": "看不到教师"}).headers["location"] == "/panel?done=1"
         assert one.get(address).status_code == 404
         assert "已有1人认定" in two.get(address).text
         assert two.post(address, data={**doubt, "reason": "同意"}).status_code == 303
@@ -161,7 +163,7 @@ def test_a_member_signs_instead_of_a_face_comparison(web: Web, submitted: School
         assert teacher.post(address, data=said).status_code == 404
         assert member.post(address, data={**said, "statement": " "}, headers=HTMX).status_code == 422
         assert member.post(address, data={**said, "kind": "testimony"}, headers=HTMX).status_code == 403
-        assert member.post(address, data=said).headers["location"] == "/panel"
+        assert member.post(address, data=said).headers["location"] == "/panel?done=1"
     signed = submitted.session.scalars(select(Attestation.signatory_id).where(Attestation.submission_id == work.id))
     assert set(signed) == {submitted.members[0].id}
 
@@ -182,10 +184,12 @@ def test_a_fact_is_recorded_with_a_look_at_its_effect(web: Web, marked: School) 
     adjustments.contest(marked.session, actor=marked.teachers[0], adjustment=fact, reason="那天在医院")
     with web.of("P1") as recorder, web.of("P2") as other:
         assert recorder.get(f"/panel/adjustments/{fact.id}").status_code == 404
-        assert "那天在医院" in other.get("/panel").text
+        board = other.get("/panel").text
+        assert f'<a href="/panel/adjustments/{fact.id}">王芳 · 2026-03-02 {adjustments.NAMES[fact.kind]}</a>' in board
+        assert "那天在医院" in board
         assert "那天在医院" in other.get(f"/panel/adjustments/{fact.id}").text
         decided = other.post(f"/panel/adjustments/{fact.id}", data={"stands": "false", "reason": "有病历"})
-        assert decided.headers["location"] == "/panel"
+        assert decided.headers["location"] == "/panel?done=1"
     marked.session.refresh(fact)
     assert fact.state is AdjustmentState.STRUCK
 
@@ -275,7 +279,7 @@ def test_an_appeal_is_heard(web: Web, marked: School, clock) -> None:
         assert "A1应为优秀" in one.get(address).text
         upheld = {"uphold": "true", "reason": "设计新颖"}
         assert one.post(address, data=upheld, headers=HTMX).status_code == 422
-        assert one.post(address, data={**upheld, "mark:A1": "95"}).headers["location"] == "/panel"
+        assert one.post(address, data={**upheld, "mark:A1": "95"}).headers["location"] == "/panel?done=1"
         assert one.get(address).status_code == 404
         assert two.post(address, data={**upheld, "mark:A1": "93"}).status_code == 303
     marked.session.expire_all()

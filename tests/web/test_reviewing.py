@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 from starlette.datastructures import FormData
@@ -24,7 +25,7 @@ def task(opened: School) -> Assignment:
 
 
 def test_a_form_is_what_its_fields_say() -> None:
-    fields = FormData([("item:c1", "a"), ("item:c1", "b"), ("mark:c1", " 85 "), ("mark:c2", ""), ("level:s", "合格")])
+    fields = FormData([("item:c1", "a"), ("item:c1", "b"), ("mark:c1", " ８５ "), ("mark:c2", ""), ("level:s", "合格")])
     assert form_of(fields) == {
         "components": {"c1": {"items": ["a", "b"], "mark": "85"}},
         "evidence_levels": {"s": "合格"},
@@ -91,3 +92,19 @@ def test_one_more_is_claimed_as_long_as_there_is_one(web: Web, opened: School) -
     assert [one.status_code for one in answers] == [303, 303, 303, 404]
     assert answers[0].headers["location"].startswith("/reviews/")
     assert "目前没有可供您互评的成果" in answers[3].text
+
+
+def test_a_draft_saved_after_the_session_ended_keeps_the_form_and_shows_the_way_back(
+    web: Web, opened: School, task: Assignment
+) -> None:
+    address = f"/reviews/{task.id}"
+    with web.stranger() as client:
+        on = {"hx-request": "true", "hx-current-url": f"http://school.test{address}"}
+        for way in ("draft", "submit"):
+            answer = client.post(f"{address}/{way}", data={"comment": "写了很久的评语"}, headers=on)
+            assert (answer.status_code, answer.headers["hx-retarget"]) == (401, "#refusal")
+            assert "hx-redirect" not in answer.headers
+            assert [
+                word for word in ("登录已过期", "文字还在这一页", 'target="_blank"') if word not in answer.text
+            ] == []
+            assert f'href="/enter?next={quote(address, safe="")}"' in answer.text

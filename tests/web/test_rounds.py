@@ -48,6 +48,10 @@ def test_a_scheme_is_chosen_confirmed_value_by_value_and_published(web: Web, sch
         assert admin.post(f"{address}/confirm", data={"unknowns": ids}).headers["location"] == address
         assert "✓ 陈静已确认" in admin.get(address).text
         assert admin.post(f"{address}/publish", data={"yes": "yes"}).headers["location"] == address
+        page = admin.get(address).text
+        assert page.index("方案已发布") < page.index("用它新建考核轮次") < page.index("本校待确认")
+        [following] = re.findall(r'href="(/school/new-round[^"]*)"', page)
+        assert f'<option value="{version.id}" selected>' in admin.get(following).text
         assert "第一章" in admin.get(f"{address}/plan").text
         paper = admin.get(f"{address}/plan.docx")
         assert (paper.content[:2], paper.headers["content-disposition"][:10]) == (b"PK", "attachment")

@@ -13,7 +13,7 @@ from review_flow.rules.catalogue import Slot
 from review_flow.rules.lifecycle import EnrolmentState, ResultState, SubmissionState
 from review_flow.rules.words import AdjustmentKind
 from review_flow.schemes.plan import plan_of
-from review_flow.steps import adjustments, advance, appeals, enrolments, results, reviews
+from review_flow.steps import adjustments, advance, appeals, enrolments, results, reviews, submissions
 from review_flow.web import works as works_page
 from review_flow.web.render import moment
 from tests.cast import ABILITIES, CHOICE, Clock, School
@@ -93,6 +93,30 @@ def test_every_standing_file_may_be_replaced_or_taken_back_before_sealing(web: W
         assert re.findall(r'action="(/evidence/[0-9]+/remove)"', page) == addresses[1:]
         assert "还差1个文件" in page
         assert client.post(addresses[0]).status_code == 404
+
+
+def test_a_work_sent_back_says_why_and_asks_before_the_same_files_are_sealed(web: Web, opened: School) -> None:
+    author = opened.teachers[0]
+    opened.ready(author)
+    work = opened.seal(author, verdict="human", present=None)[0]
+    submissions.submit(opened.session, actor=author, submission=work)
+    opened.vote(work, valid=False)
+    address, sealing = f"/works/{work.id}", {"own_work": "true"}
+    with web.of("T01") as client:
+        page = client.get(address).text
+        assert [word for word in ("为什么退回", "画面中没有教师本人", 'name="unchanged"') if word not in page] == []
+        assert page.count("退回后未更换") == page.count("data-replaces=") == 2
+        assert [one.name for one in opened.members if one.name in page] == []
+        assert "没有更换或补充过文件" in client.post(f"{address}/seal", data=sealing).text
+        client.post(re.findall(r'action="(/evidence/[0-9]+/remove)"', page)[0])
+    opened.session.refresh(work)
+    assert work.state is SubmissionState.CORRECTING
+    opened.fill(work)
+    with web.of("T01") as client:
+        page = client.get(address).text
+        assert ("画面中没有教师本人" in page, 'name="unchanged"' in page) == (True, False)
+        assert client.post(f"{address}/seal", data=sealing).headers["location"] == address
+        assert "为什么退回" not in client.get(address).text
 
 
 def test_another_s_works_and_rounds_are_not_there(web: Web, opened: School) -> None:

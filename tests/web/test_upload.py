@@ -269,3 +269,19 @@ def test_a_line_that_fell_silent_lets_go_of_its_file(monkeypatch: pytest.MonkeyP
         return {}
 
     assert asyncio.run(envelope.body_of(Request(scope, silent))()) == {"type": "http.disconnect"}
+
+
+def test_a_place_that_is_not_ours_and_a_work_closed_for_files_are_told_apart(web: Web, opened: School) -> None:
+    with web.of("T01") as client:
+        _status, address = begin(client, web, opened)
+        elsewhere = client.patch(address, content=FILM[:9], headers={**PATCH, "upload-offset": "5"})
+        assert (elsewhere.status_code, elsewhere.headers["refusal"]) == (409, "elsewhere")
+        opened.seal(opened.teachers[0])
+        sealed = opened.session.scalars(select(Submission).order_by(Submission.id)).first()
+        assert sealed is not None
+        slot = opened.scheme.slots("A1")[0].id
+        web.release()
+        told = metadata(work=sealed.id, slot=slot, filename="课.mp4")
+        closed = client.post("/uploads", headers={"upload-length": "9", "upload-metadata": told})
+        last = client.patch(address, content=FILM, headers={**PATCH, "upload-offset": "0"})
+    assert [(one.status_code, one.headers["refusal"]) for one in (closed, last)] == [(409, "not-editable")] * 2

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from models import Fact
 from review_flow.steps import voices
+from review_flow.web.render import MARK_TYPED
 from tests.cast import School
 from tests.stages import stage
 from tests.steps.test_voices import weighed
@@ -24,7 +25,8 @@ def test_a_teacher_gives_their_own_mark(web: Web, asked: School) -> None:
         assert address in teacher.get("/").text
         assert teacher.post(address, data={"mark": "abc"}, headers=HTMX).status_code == 422
         assert teacher.post(address, data={"mark": "101"}, headers=HTMX).status_code == 422
-        assert teacher.post(address, data={"mark": "92.5"}).headers["location"] == f"/rounds/{asked.round.id}"
+        assert f'pattern="{MARK_TYPED}"' in teacher.get("/").text
+        assert teacher.post(address, data={"mark": "９２。５"}).headers["location"] == f"/rounds/{asked.round.id}"
         assert "您给自己评了92.50分。" in teacher.get("/").text
         assert member.post(address, data={"mark": "9"}).status_code == 404
     assert [(one.about, one.number) for one in asked.session.query(Fact)] == [("self", Decimal("92.5"))]

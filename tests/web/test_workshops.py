@@ -76,8 +76,10 @@ def test_the_leader_reads_and_signs(web: Web, composed: School, clock: Clock) ->
     with web.of("T01") as leader:  # not before it is published
         assert (address in leader.get("/").text, leader.get(address).status_code) == (False, 404)
         assert leader.post(f"{address}/sign", data={"comment": "同意"}).status_code == 404
+        assert leader.get(f"/rounds/{composed.round.id}/result").status_code == 404
     made = to_sign(composed, clock)
     with web.of("T01") as leader, web.of("T02") as member:
+        assert leader.get(f"/rounds/{composed.round.id}/result").headers["location"] == address  # as messages lead
         assert address in leader.get("/").text
         assert address not in member.get("/").text
         assert member.get(address).status_code == 404
@@ -107,7 +109,7 @@ def test_the_leader_appeals_and_the_hearers_count_again(web: Web, composed: Scho
         assert "工作坊简报的复核数（原为2）" in one.get(hearing).text
         assert one.post(hearing, data=upheld, headers=HTMX).status_code == 422
         for hearer in (one, two):
-            assert hearer.post(hearing, data={**upheld, "mark:bulletin": "3"}).headers["location"] == "/panel"
+            assert hearer.post(hearing, data={**upheld, "mark:bulletin": "3"}).headers["location"] == "/panel?done=1"
     with web.of("T01") as leader:
         told = leader.get(address).text
         assert [word in told for word in ("改判", "确有三期", "<dd>未完成</dd>", "<dd>完成</dd>")] == [True] * 4

@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from review_flow.i18n import _, say
 from review_flow.misread import DAY
 from review_flow.rules.lifecycle import State
+from review_flow.web.access import MARK
 from review_flow.web.versions import version_of
-from review_flow.web.voices import MARK
 
 Item = TypeVar("Item")
 NO_NUL = r"^[^\x00]*$"

@@ -55,6 +55,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.requestConfig.path.endsWith("/draft") && document.querySelector("[data-sent]")) event.preventDefault();
 });
 document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.xhr.status === 200) document.getElementById("signed-out")?.remove(); // signed in again meanwhile
   if (event.target.matches?.("[data-rubric]")) delete event.target.dataset.sent;
 });
 

@@ -46,7 +46,9 @@ function send(input) {
     onShouldRetry: (error) => {
       const status = error.originalResponse ? error.originalResponse.getStatus() : 0;
       if (status === 0) text.textContent = words.paused;
-      return status === 0 || status === 409 || status === 423 || (status >= 500 && status !== 507);
+      // Of what is refused only a wrong place (tus: 409) is asked for again; a work closed for files stays closed.
+      if (status === 409) return error.originalResponse.getHeader("refusal") === "elsewhere";
+      return status === 0 || status === 423 || (status >= 500 && status !== 507);
     },
     onProgress: (sent, total) => {
       const now = Date.now();
