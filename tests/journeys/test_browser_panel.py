@@ -159,7 +159,8 @@ def test_a_work_is_marked_by_keyboard_and_two_devices_don_t_overwrite_each_other
         f"Failed to load resource: the server responded with a status of {one.value} ({one.phrase})"
         for one in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
     )
-    assert (set(desk.complaints), set(phone.complaints)) == ({conflict, refused}, {conflict})
+    aborted = {f"htmx:{one}, [object HTMLSpanElement]" for one in ("sendAbort", "afterRequest")}  # a draft under way
+    assert (set(desk.complaints) - aborted, set(phone.complaints)) == ({conflict, refused}, {conflict})
 
 
 def test_every_page_fits_a_phone(site: Site, chromium: Any) -> None:

@@ -142,7 +142,10 @@ def play(tmp_path: Path, templates: Templates, chromium: Any) -> Iterator[Play]:
 
 
 def choose(page: Any, slot: str, file: Path) -> None:
-    page.set_input_files(f"#slot-{slot} input[data-slot]", file)
+    """Choose a file as a person does: from the press on, the list is not drawn anew under it."""
+    with page.expect_file_chooser() as chooser:
+        page.locator(f"#slot-{slot} .pick-file").last.click()
+    chooser.value.set_files(file)
 
 
 def here(page: Any, slot: str) -> None:
