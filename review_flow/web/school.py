@@ -178,8 +178,13 @@ def publish(session: Db, person: Admin, version: Version, _sure: Confirmed) -> R
 @router.get("/school/schemes/{key}/plan")
 def plan(request: Request, version: Version) -> HTMLResponse:
     """Show the printed plan."""
-    back, confirmed = f"/school/schemes/{version.id}", version.state is not SchemeState.DRAFT
-    return _plan(request, schemes.scheme_of(version), back=back, key=version.id, confirmed=confirmed)
+    back = f"/school/schemes/{version.id}"
+    return _plan(request, schemes.scheme_of(version), back=back, key=version.id, confirmed=_confirmed(version))
+
+
+def _confirmed(version: SchemeVersion) -> bool:
+    """Whether the school has confirmed all that the source leaves open: else nothing is published."""
+    return version.state is not SchemeState.DRAFT
 
 
 def _plan(
@@ -194,5 +199,4 @@ def plan_docx(version: Version) -> Response:
     from review_flow.outside.print_docx import docx
 
     scheme = schemes.scheme_of(version)
-    confirmed = version.state is not SchemeState.DRAFT
-    return download(docx(plan_of(scheme, confirmed=confirmed)), name=f"{scheme.title_zh}.docx", kind=DOCX)
+    return download(docx(plan_of(scheme, confirmed=_confirmed(version))), name=f"{scheme.title_zh}.docx", kind=DOCX)

@@ -29,8 +29,8 @@ def test_a_default_is_cited_in_words() -> None:
 def test_the_contact_sheet_is_listed_with_whose_file_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
     story = Story(
         ledger={"name": "徐强", "score": "79.21", "grade": "合格", "ledger": []},
-        files={"contact_sheet": "/tmp/sheet.png", "home": "/tmp/home"},
+        files={"contact_sheet": "demo/sheet.png", "home": "demo/home"},
         facts={"wall_s": 1.0, "contact_sheet_of": {"name": "徐强", "file": "课堂实录.mp4"}},
     )
     _show(story)
-    assert "徐强老师的“课堂实录.mp4”的核对图：/tmp/sheet.png" in capsys.readouterr().out
+    assert "徐强老师的“课堂实录.mp4”的核对图：demo/sheet.png" in capsys.readouterr().out
